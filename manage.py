@@ -1,0 +1,19 @@
+#!/usr/bin/env python3
+"""Runs a management command of the portal."""
+
+import os
+import sys
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    from django.core.management import execute_from_command_line
+
+    import portal.celery  # tasks must find this app's broker, not a default one
+
+    assert portal.celery.app
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
