@@ -1,0 +1,1 @@
+"""WHO may do WHAT for WHICH company."""

@@ -1,0 +1,140 @@
+"""Deny by default: a page opens only if it is in PUBLIC, or says whom it is for.
+
+Another company's object and a company without a role both answer 404: the guard tells nobody
+what exists.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import logout
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
+
+from portal.access import grants, tenancy
+from portal.access.models import Company
+from portal.access.roles import Permission, Role, permissions_of, roles_with
+
+PUBLIC = (
+    "people:sign-in",
+    "people:sign-in-code",
+    "people:language",
+    "healthz",
+    "erp-docs",
+    "demo:page",
+    "demo:act",
+)
+MACHINES = "erp"  # the namespace of the ERP's door, which checks a signature on every address
+SEEN_KEY = "seen_at"
+SEEN_EVERY_SECONDS = 30
+
+View = Callable[..., HttpResponseBase]
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """For whom the signed-in user acts on this page, and what they may do there."""
+
+    company: Company
+    roles: frozenset[Role]
+    permissions: frozenset[Permission]
+
+    def may(self, permission: Permission) -> bool:
+        return permission in self.permissions
+
+
+class Needs(PermissionDenied):
+    """Refused for want of a role; carries the roles that would do, for the page to tell."""
+
+    def __init__(self, permissions: tuple[Permission, ...]) -> None:
+        super().__init__("needs " + ", ".join(permissions))
+        self.roles = list(dict.fromkeys(r for p in permissions for r in roles_with(p)))
+
+
+def signed_in(view: View) -> View:
+    """Opens a page to every signed-in user; it acts for no company."""
+
+    @functools.wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return view(request, *args, **kwargs)
+
+    guarded.guarded = True  # type: ignore[attr-defined]
+    return guarded
+
+
+def company(*any_of: Permission) -> Callable[[View], View]:
+    """Opens a page below /c/<company>/ to those who hold any of these permissions there.
+
+    The view runs acting for that company and finds it in `request.acting`.
+    """
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        def guarded(request: HttpRequest, company: str, **kwargs: Any) -> HttpResponseBase:
+            acting = _acting(request, company)
+            if not acting.permissions & set(any_of):
+                raise Needs(any_of)
+            request.acting = acting  # type: ignore[attr-defined]
+            with tenancy.acting_for([acting.company], user=request.user):
+                return view(request, **kwargs)
+
+        guarded.guarded = True  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def _acting(request: HttpRequest, public_id: str) -> Acting:
+    found = Company.objects.select_related("customer").filter(public_id=public_id).first()
+    if found is None:
+        raise Http404
+    with tenancy.acting_for([found], user=request.user):
+        roles = grants.roles_in(user=request.user, company=found)  # type: ignore[arg-type]
+    if not roles:
+        raise Http404
+    return Acting(found, roles, permissions_of(roles))
+
+
+class GuardMiddleware:
+    """Turns away whoever is not signed in with two factors, and every page nobody declared."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.user.is_authenticated and self._idle_too_long(request):
+            logout(request)
+        if not request.user.is_authenticated:
+            return self.get_response(request)
+        with tenancy.acting_for((), user=request.user):
+            return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: View, args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        match = request.resolver_match
+        if match is None or match.view_name in PUBLIC or MACHINES in match.namespaces:
+            return None
+        if not (request.user.is_authenticated and request.user.is_verified()):  # type: ignore[union-attr]
+            return redirect_to_login(request.get_full_path(), reverse(settings.LOGIN_URL))
+        if not getattr(view, "guarded", False):
+            raise PermissionDenied(f"{match.view_name} does not say whom it is for")
+        return None
+
+    @staticmethod
+    def _idle_too_long(request: HttpRequest) -> bool:
+        now = time.time()
+        seen = request.session.get(SEEN_KEY, now)
+        if now - seen > settings.SESSION_IDLE_SECONDS:
+            return True
+        if now - seen > SEEN_EVERY_SECONDS or SEEN_KEY not in request.session:
+            request.session[SEEN_KEY] = now
+        return False

@@ -1,0 +1,246 @@
+"""Customers, companies, users and roles; knows nothing of payments or banks."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+from django_otp.models import Device, ThrottlingMixin
+from django_otp.oath import TOTP
+
+from portal.access.crypto import SecretField
+from portal.access.roles import NAMES, Role
+from portal.access.tenancy import CompanyOwned
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_public_id() -> str:
+    """Ten characters (50 bits) that stand for a row in addresses and never change."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(10))
+
+
+def new_signing_key() -> str:
+    """256 random bits as text, as the ERP copies it."""
+    return secrets.token_urlsafe(32)
+
+
+def new_totp_secret() -> str:
+    """160 random bits as hexadecimal text (RFC 4226, section 4)."""
+    return secrets.token_hex(20)
+
+
+class Customer(models.Model):
+    """Who holds the contract: an ordinary company or an accounting bureau."""
+
+    class Kind(models.TextChoices):
+        ORDINARY = "ordinary", _("Company")
+        BUREAU = "bureau", _("Accounting bureau")
+
+    public_id = models.CharField(max_length=10, unique=True, default=new_public_id, editable=False)
+    name = models.CharField(max_length=140)
+    organisation_number = models.CharField(max_length=9)
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.ORDINARY)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Company(models.Model):
+    """A company that payments are made for; the wall around its rows is its primary key."""
+
+    public_id = models.CharField(max_length=10, unique=True, default=new_public_id, editable=False)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="companies")
+    name = models.CharField(max_length=140)
+    organisation_number = models.CharField(max_length=9)
+    address = models.CharField(max_length=140, blank=True)
+    postal_code = models.CharField(max_length=10, blank=True)
+    city = models.CharField(max_length=60, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["customer", "organisation_number"], name="company_once_per_customer"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ServiceActivation(CompanyOwned):
+    """A service that a company uses, from and to."""
+
+    class Service(models.TextChoices):
+        AUTOPAY = "autopay", "AutoPay"
+        AUTOCOLLECT = "autocollect", "AutoCollect"
+
+    service = models.CharField(max_length=20, choices=Service.choices)
+    activated_at = models.DateTimeField()
+    deactivated_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["company", "service"],
+                condition=Q(deactivated_at__isnull=True),
+                name="service_active_once",
+            )
+        ]
+
+
+class SigningKey(CompanyOwned):
+    """The one key that a company's ERP signs its requests with."""
+
+    secret = SecretField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["company"],
+                condition=Q(retired_at__isnull=True),
+                name="signing_key_one_alive",
+            )
+        ]
+
+
+class UserManager(BaseUserManager["User"]):
+    """Users by e-mail, whatever its case."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email=(username or "").strip().lower())
+
+
+class User(AbstractBaseUser):
+    """A person; the e-mail is the user name."""
+
+    email = models.EmailField(max_length=254, unique=True)
+    name = models.CharField(max_length=140)
+    language = models.CharField(max_length=5, default="nb")
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="user_email_lower_case")
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+
+class UserGroup(models.Model):
+    """Users who are given roles together, often in many companies."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="groups")
+    name = models.CharField(max_length=140)
+    members = models.ManyToManyField(User, related_name="user_groups", blank=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["customer", "name"], name="user_group_name_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RoleGrant(models.Model):
+    """One role, given to one user or one group, in one company or for one customer."""
+
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, null=True, blank=True, related_name="grants"
+    )
+    group = models.ForeignKey(
+        UserGroup, on_delete=models.CASCADE, null=True, blank=True, related_name="grants"
+    )
+    company = models.ForeignKey(
+        Company, on_delete=models.PROTECT, null=True, blank=True, related_name="grants"
+    )
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, null=True, blank=True, related_name="grants"
+    )
+    role = models.CharField(max_length=40, choices=[(role.value, NAMES[role]) for role in Role])
+    granted_at = models.DateTimeField(auto_now_add=True)
+    granted_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.CheckConstraint(
+                condition=Q(user__isnull=True) ^ Q(group__isnull=True),
+                name="grant_to_user_or_group",
+            ),
+            models.CheckConstraint(
+                condition=Q(company__isnull=True) ^ Q(customer__isnull=True),
+                name="grant_in_company_or_customer",
+            ),
+            models.UniqueConstraint(
+                fields=["user", "group", "company", "customer", "role"],
+                nulls_distinct=False,
+                name="grant_once",
+            ),
+        ]
+
+
+class Authenticator(ThrottlingMixin, Device):
+    """An authenticator app (TOTP, RFC 6238); each code works once, failures slow the next try."""
+
+    STEP_SECONDS = 30
+    DIGITS = 6
+    TOLERANCE_STEPS = 1
+    MAX_FAILURES = 10
+
+    secret = SecretField(default=new_totp_secret)
+    last_step = models.BigIntegerField(default=-1)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def get_throttle_factor(self) -> float:
+        return 0.25
+
+    def verify_token(self, token: str) -> bool:
+        """Whether the code is right, unused, and this device may be tried now; records the try.
+
+        The caller holds the row's lock (`secondfactor.verify`), so a code cannot pass twice.
+        """
+        allowed, _reason = self.verify_is_allowed()
+        if not allowed:
+            return False
+        if token.isascii() and token.isdigit() and len(token) == self.DIGITS:
+            totp = TOTP(bytes.fromhex(self.secret), self.STEP_SECONDS, 0, self.DIGITS, 0)
+            totp.time = time.time()
+            if totp.verify(int(token), self.TOLERANCE_STEPS, self.last_step + 1):
+                self.last_step = totp.t()
+                self.throttle_reset(commit=False)
+                self.save(
+                    update_fields=[
+                        "last_step",
+                        "throttling_failure_timestamp",
+                        "throttling_failure_count",
+                    ]
+                )
+                return True
+        self.throttle_increment(commit=True)
+        return False

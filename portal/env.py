@@ -1,0 +1,102 @@
+"""The environment, typed and read once; holds no settings of Django's and no defaults for secrets.
+
+Every fault is collected, so that one start tells all that is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from environs import Env, EnvValidationError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the process was told from outside. Times in seconds, sizes in bytes."""
+
+    database_url: str
+    redis_url: str
+    secret_key: str
+    field_keys: tuple[str, ...]
+    signature_key: bytes
+    base_url: str
+    data_dir: Path
+    demo: bool
+    debug: bool
+    allowed_hosts: tuple[str, ...]
+    log_level: str
+    bank_poll_seconds: int
+    secure_cookies: bool
+    trust_proxy: bool
+    database_app_role: str
+    receipt_window_seconds: int
+    fault_point: str
+    simbank_control_url: str
+    simbank_sftp_port: int
+    simerp_url: str
+    mail_from: str
+    mail_settings: dict[str, Any]
+
+
+def read() -> Environment:
+    """Reads the environment; raises SystemExit with every fault named, and the cure."""
+    env = Env(eager=False)
+    demo = env.bool("KVITT_DEMO", False)
+    base_url = env.str("KVITT_BASE_URL", "http://localhost:8000")
+    values = {
+        "database_url": env.str("DATABASE_URL"),
+        "redis_url": env.str("REDIS_URL"),
+        "secret_key": env.str("SECRET_KEY"),
+        "field_keys": tuple(env.list("FIELD_KEYS")),
+        "signature_key": env.str("SIGNATURE_KEY"),
+        "base_url": base_url,
+        "data_dir": Path(env.str("KVITT_DATA_DIR", str(ROOT / ".kvitt"))),
+        "demo": demo,
+        "debug": env.bool("KVITT_DEBUG", False),
+        "allowed_hosts": tuple(env.list("KVITT_ALLOWED_HOSTS", _host_of(base_url))),
+        "log_level": env.str("KVITT_LOG_LEVEL", "INFO"),
+        "bank_poll_seconds": env.int("KVITT_BANK_POLL_SECONDS", 5 if demo else 60),
+        "secure_cookies": env.bool("KVITT_SECURE_COOKIES", not demo),
+        "trust_proxy": env.bool("KVITT_TRUST_PROXY", False),
+        "database_app_role": env.str("DATABASE_APP_ROLE", "kvitt_app"),
+        "receipt_window_seconds": env.int("KVITT_RECEIPT_WINDOW_SECONDS", 5 if demo else 900),
+        "fault_point": env.str("KVITT_FAULT_POINT", ""),
+        "simbank_control_url": env.str("SIMBANK_CONTROL_URL", ""),
+        "simbank_sftp_port": env.int("SIMBANK_SFTP_PORT", 0),
+        "simerp_url": env.str("SIMERP_URL", ""),
+        "mail_from": env.str("KVITT_MAIL_FROM", "Kvitt <kvitt@localhost>"),
+        "mail_settings": _mail(env.dj_email_url("EMAIL_URL", "smtp://localhost:25")),
+    }
+    try:
+        env.seal()
+        values["signature_key"] = bytes.fromhex(str(values["signature_key"]))
+    except EnvValidationError as error:
+        raise SystemExit(_told(error.error_messages)) from error
+    except ValueError as error:
+        raise SystemExit(_told({"SIGNATURE_KEY": ["must be 64 hexadecimal characters"]})) from error
+    return Environment(**values)
+
+
+def _mail(read: Any) -> dict[str, Any]:
+    """Django's EMAIL_* settings from a URL such as smtp+tls://user:word@host:587."""
+    return {name: value for name, value in dict(read or {}).items() if name.startswith("EMAIL_")}
+
+
+def _host_of(base_url: str) -> list[str]:
+    host = base_url.split("//", 1)[-1].split("/", 1)[0].split(":", 1)[0]
+    return [host, "127.0.0.1"] if host == "localhost" else [host]
+
+
+def _told(faults: object) -> str:
+    rows = faults.items() if isinstance(faults, dict) else []
+    told = "\n".join(f"  {name}: {'; '.join(map(str, texts))}" for name, texts in rows)
+    return (
+        "Kvitt cannot start: the environment is not complete.\n"
+        f"{told}\nEvery variable is described in docs/settings.md; ./run sets them all for you."
+    )
+
+

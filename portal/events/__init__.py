@@ -1,0 +1,1 @@
+"""WHAT HAPPENED: lifecycles, moves and events."""

@@ -1,0 +1,1 @@
+"""Long or repeated work: due jobs as rows, heartbeats."""
