@@ -1,0 +1,1 @@
+"""The simulated bank: own process, own books, own XML; shares no code with the portal it judges."""
