@@ -1,0 +1,1 @@
+"""The wire: bank formats, identifiers and channels; it holds no payment rules."""

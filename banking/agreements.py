@@ -1,0 +1,85 @@
+"""Agreements: who must approve, what is missing, activate and deactivate."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from banking import lifecycle
+from banking.models import BankAgreement
+from portal.access import actors
+from portal.events import moves
+
+
+class AnotherIsActive(Exception):
+    """The account has an active agreement already; one account, one agreement."""
+
+    def __init__(self, other: BankAgreement | None) -> None:
+        super().__init__(str(other))
+        self.other = other
+
+
+class Unfit(Exception):
+    """The agreement cannot be activated as it stands; `reasons` are sentences."""
+
+    def __init__(self, reasons: list[str]) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = reasons
+
+
+def approvers_sentence(agreement: BankAgreement) -> str:
+    """Who must approve in the portal, and what the bank asks, as one sentence."""
+    pair = (agreement.approvers_required, agreement.bank_approvers_required)
+    return {
+        (1, 1): _("One person approves; that person must hold authority at the bank."),
+        (2, 1): _("Two people approve; at least one of them must hold authority at the bank."),
+        (2, 2): _("Two people approve, in any order; both must hold authority at the bank."),
+    }[pair]
+
+
+def warnings(agreement: BankAgreement) -> list[str]:
+    """What would make the bank refuse payments on this agreement."""
+    holders = agreement.account.authorities.filter(holds_authority=True).count()
+    found = []
+    if holders < agreement.bank_approvers_required:
+        found.append(
+            _(
+                "The bank asks for %(needed)s with authority on the account, and %(held)s is"
+                " registered here. The bank will refuse the payments."
+            )
+            % {"needed": agreement.bank_approvers_required, "held": holders}
+        )
+    return found
+
+
+def activate(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
+    """Makes an agreement active; raises AnotherIsActive, Unfit."""
+    faults = warnings(agreement)
+    if faults:
+        raise Unfit(faults)
+    try:
+        with transaction.atomic():
+            moves.move(
+                BankAgreement.objects.filter(pk=agreement.pk),
+                lifecycle.ACTIVATE,
+                by=actors.person(user),
+                at=at,
+            )
+    except IntegrityError as error:
+        other = BankAgreement.objects.filter(
+            account_id=agreement.account_id, status=lifecycle.ACTIVE
+        ).first()
+        raise AnotherIsActive(other) from error
+
+
+def deactivate(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
+    """Deactivates an agreement for good; payments already sent run on."""
+    moves.move(
+        BankAgreement.objects.filter(pk=agreement.pk),
+        lifecycle.DEACTIVATE,
+        by=actors.person(user),
+        at=at,
+    )

@@ -1,0 +1,32 @@
+"""Tells lower floors what the bank's reason codes mean, and what stands in the menu."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+
+
+class BankingConfig(AppConfig):
+    name = "banking"
+
+    def ready(self) -> None:
+        from django.utils.translation import gettext as _
+
+        from banking.iso20022 import codes
+        from portal.access.roles import Permission
+        from portal.events import questions
+
+        def explain_reason(code: str, language: str) -> codes.Explanation | None:
+            return codes.explain(code, "nb" if language.startswith(("nb", "no")) else "en")
+
+        def menu(permissions: Any) -> list[tuple[int, str, Any]] | None:
+            rows: list[tuple[int, str, Any]] = []
+            if Permission.SEE_AGREEMENTS in permissions:
+                rows.append((50, "banking:agreements", _("Agreements")))
+            if Permission.SEE_FILES in permissions:
+                rows.append((55, "banking:files", _("Bank files")))
+            return rows or None
+
+        questions.explain_reason.register(explain_reason)
+        questions.menu.register(menu)

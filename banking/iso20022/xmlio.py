@@ -1,0 +1,379 @@
+"""Safe, streaming XML input for every bank format; it knows ISO paths and no message's content.
+
+A file is looked at before it is parsed: a DOCTYPE, an encoding other than the few that banks use,
+or a root that is no known message is refused while nothing has been expanded or fetched. Size
+limits are the caller's; memory here is bounded by one element.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, BinaryIO
+from xml.parsers import expat
+
+from lxml import etree
+
+from banking.iso20022.values import Place
+
+CHUNK_BYTES = 64 * 1024
+COUNT_DIGITS = 15
+PARSER_OPTIONS: dict[str, Any] = {
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "huge_tree": True,
+    "remove_comments": True,
+    "remove_pis": True,
+}
+KINDS = {
+    "CstmrCdtTrfInitn": "pain.001",
+    "CstmrPmtStsRpt": "pain.002",
+    "pain.002.001.02": "pain.002",
+    "BkToCstmrAcctRpt": "camt.052",
+    "BkToCstmrStmt": "camt.053",
+    "BkToCstmrDbtCdtNtfctn": "camt.054",
+    "CstmrPmtCxlReq": "camt.055",
+    "RsltnOfInvstgtn": "camt.029",
+}
+ENCODINGS = frozenset({"utf-8", "us-ascii", "ascii", "iso-8859-1", "iso-8859-15", "windows-1252"})
+BLANKS = b" \t\r\n"
+BOM = b"\xef\xbb\xbf"
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\Z")
+_VERSION = re.compile(r"(?:pain|camt)\.\d{3}\.\d{3}\.(\d{2})")
+_OLD_SUFFIX = re.compile(r"V\d{2}$")
+_PATH_STEP = re.compile(r"/(?:([^/\[:]+):)?([^/\[]+)(?:\[(\d+)\])?")
+
+
+class Unreadable(Exception):
+    """A file that cannot be read on; code is a stable slug, problem and cure are English.
+
+    Codes: empty, encoding, doctype-forbidden, not-xml, truncated, unknown-message,
+    wrong-message, wrong-namespace, schema, missing, value, totals. params carries the words that
+    a translation of the code needs; its keys are named where the code is raised.
+    """
+
+    def __init__(
+        self,
+        *,
+        code: str,
+        problem: str,
+        cure: str,
+        place: Place,
+        params: Mapping[str, str] | None = None,
+    ) -> None:
+        self.code = code
+        self.problem = problem
+        self.cure = cure
+        self.place = place
+        self.params = dict(params or {})
+        where = f"line {place.line}" + (f", {place.path}" if place.path else "")
+        super().__init__(f"{problem} ({where}) {cure}")
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """What a file says it is: kind as "pain.002", version as "03" or "", namespace as written."""
+
+    kind: str
+    version: str
+    namespace: str
+
+
+class _Found(Exception):
+    """Ends the look at a file's opening once its message element has been met."""
+
+
+class _Opening:
+    """Looks at the first bytes of a document and refuses what must not reach the parser."""
+
+    def __init__(self, line_offset: int) -> None:
+        self.root: Root | None = None
+        self.top = ""
+        self._offset = line_offset
+        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser.XmlDeclHandler = self._declaration
+        self._parser.StartDoctypeDeclHandler = self._doctype
+        self._parser.StartElementHandler = self._start
+
+    def look(self, data: bytes) -> None:
+        try:
+            self._parser.Parse(data, False)
+        except _Found:
+            return
+        except expat.ExpatError as error:
+            raise not_xml(
+                place=Place(error.lineno + self._offset, ""),
+                detail=f"{expat.ErrorString(error.code)}, column {error.offset + 1}",
+            ) from error
+
+    def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        if encoding is not None and encoding.lower() not in ENCODINGS:
+            raise _encoding(encoding)
+
+    def _doctype(self, *_words: object) -> None:
+        raise _doctype(self._parser.CurrentLineNumber + self._offset)
+
+    def _start(self, name: str, _attributes: Mapping[str, str]) -> None:
+        namespace, _, local = name.rpartition(" ")
+        self.top = self.top or local
+        kind = KINDS.get(local) or KINDS.get(_OLD_SUFFIX.sub("", local))
+        if kind is None:
+            return
+        version = _VERSION.search(namespace) or _VERSION.search(local)
+        self.root = Root(kind, version[1] if version else "", namespace)
+        raise _Found
+
+
+def _encoding(name: str) -> Unreadable:
+    return Unreadable(
+        code="encoding",
+        problem=f"The file is written in the encoding {name}.",
+        cure="Save it as UTF-8 and send it again.",
+        place=Place(1, ""),
+        params={"encoding": name},
+    )
+
+
+def _doctype(line: int) -> Unreadable:
+    return Unreadable(
+        code="doctype-forbidden",
+        problem="The file holds a document type declaration (DOCTYPE), which bank files never do.",
+        cure="Remove the DOCTYPE and every entity it declares.",
+        place=Place(line, ""),
+    )
+
+
+def not_xml(*, place: Place, detail: str) -> Unreadable:
+    """The fault of a file whose XML is broken; params: detail, the parser's English words."""
+    return Unreadable(
+        code="not-xml",
+        problem=f"The file is not well-formed XML: {detail}.",
+        cure="Export the file again from the system that made it; do not edit it by hand.",
+        place=place,
+        params={"detail": detail},
+    )
+
+
+class Guarded:
+    """A source whose opening has been checked; reads on from its first real byte.
+
+    root is what the file says it is; line_offset is the number of lines of leading blanks that
+    the parser never sees. Raises Unreadable: empty, encoding, doctype-forbidden, not-xml,
+    unknown-message (params: element).
+    """
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        head = source.read(CHUNK_BYTES)
+        start = head.lstrip(BLANKS).removeprefix(BOM).lstrip(BLANKS)
+        self.line_offset = head[: len(head) - len(start)].count(b"\n")
+        if not start:
+            raise Unreadable(
+                code="empty",
+                problem="The file is empty.",
+                cure="Export it again and send the new file.",
+                place=Place(1, ""),
+            )
+        if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start[:64]:
+            raise _encoding("UTF-16")
+        opening = _Opening(self.line_offset)
+        opening.look(start)
+        if opening.root is None:
+            raise self._unknown(opening.top, ended=len(head) < CHUNK_BYTES)
+        self.root = opening.root
+        self.top = opening.top
+        self.exhausted = False
+        self._pending = start
+        self._tail = b""
+
+    def _unknown(self, top: str, *, ended: bool) -> Unreadable:
+        place = Place(1 + self.line_offset, "")
+        if not top:
+            detail = "it has no first element" if ended else "its first element comes too late"
+            return not_xml(place=place, detail=detail)
+        return Unreadable(
+            code="unknown-message",
+            problem=f"The file's first element is {top}, and no known bank message is inside.",
+            cure="Send a pain.001 payment file; other kinds of file have their own address.",
+            place=place,
+            params={"element": top},
+        )
+
+    def read(self, size: int = CHUNK_BYTES) -> bytes:
+        """At most size bytes; b"" at the end."""
+        if self._pending:
+            data, self._pending = self._pending[:size], self._pending[size:]
+        else:
+            data = self._source.read(size)
+        if data:
+            self._tail = (self._tail + data)[-200:]
+        else:
+            self.exhausted = True
+        return data
+
+    def cut_short(self) -> bool:
+        """Whether the source ended without the end tag of its root element."""
+        ending = rb"</(?:[\w.-]+:)?" + re.escape(self.top.encode()) + rb"\s*>"
+        return self.exhausted and re.search(ending, self._tail) is None
+
+
+def open_kind(source: BinaryIO, *, kinds: Sequence[str]) -> Guarded:
+    """The checked opening of a message of one of those kinds.
+
+    Raises Unreadable as Guarded does, and wrong-message (params: kind, expected).
+    """
+    guarded = Guarded(source)
+    if guarded.root.kind not in kinds:
+        expected = " or ".join(kinds)
+        raise Unreadable(
+            code="wrong-message",
+            problem=f"The file is a {guarded.root.kind}, not a {expected}.",
+            cure=f"Send a {expected}.",
+            place=Place(1 + guarded.line_offset, ""),
+            params={"kind": guarded.root.kind, "expected": expected},
+        )
+    return guarded
+
+
+def sniff(source: BinaryIO) -> Root:
+    """What the file says it is; the source must be seekable and is left where it stood."""
+    before = source.tell()
+    try:
+        return Guarded(source).root
+    finally:
+        source.seek(before)
+
+
+def parse(
+    guarded: Guarded, *, tags: Sequence[str], starts: bool = False
+) -> Iterator[tuple[str, etree._Element]]:
+    """(event, element) at the end (and, with starts, the start) of each element among tags.
+
+    tags are in lxml's form, "{namespace}Name" or "{*}Name". The caller removes what it has used.
+    Raises Unreadable: truncated, not-xml.
+    """
+    events = ("start", "end") if starts else ("end",)
+    context = etree.iterparse(guarded, events=events, tag=list(tags), **PARSER_OPTIONS)
+    try:
+        yield from context
+    except etree.XMLSyntaxError as error:
+        place = Place((error.lineno or 0) + guarded.line_offset, "")
+        if guarded.cut_short():
+            raise Unreadable(
+                code="truncated",
+                problem="The file ends in the middle.",
+                cure="Send the whole file again; the transfer was probably cut off.",
+                place=place,
+            ) from error
+        raise not_xml(place=place, detail=(error.msg or "unknown fault").rstrip(".")) from error
+
+
+def local(tag: object) -> str:
+    """The name of a tag without its namespace; "" for a comment or processing instruction."""
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def text(element: etree._Element) -> str:
+    """The element's text without outer blanks."""
+    value = element.text
+    return value.strip() if value else ""
+
+
+def decimal(value: str) -> Decimal:
+    """An xs:decimal exactly as written; ValueError for anything else (exponents, NaN, "")."""
+    if _DECIMAL.match(value) is None:
+        raise ValueError(value)
+    return Decimal(value)
+
+
+def amount(value: str, place: Place) -> Decimal:
+    """An amount or sum exactly as written; Unreadable value (params: element, value)."""
+    if _DECIMAL.match(value) is None:
+        raise bad_value(what="amount", value=value, place=place)
+    return Decimal(value)
+
+
+def count(value: str, place: Place) -> int:
+    """A count of at most 15 digits; Unreadable value (params: element, value)."""
+    if not (value.isascii() and value.isdigit() and len(value) <= COUNT_DIGITS):
+        raise bad_value(what="count", value=value, place=place)
+    return int(value)
+
+
+def bad_value(*, what: str, value: str, place: Place) -> Unreadable:
+    """The fault of a text that is not what it must be; params: element, value."""
+    return Unreadable(
+        code="value",
+        problem=f"The {what} {value!r} cannot be read.",
+        cure="Correct it in the system that made the file.",
+        place=place,
+        params={"element": place.path.rpartition("/")[2], "value": value},
+    )
+
+
+def line(element: Any, offset: int = 0) -> int:
+    """The line of an element, offset lines of leading blanks counted in; 0 where unknown."""
+    number: int | None = element.sourceline
+    return 0 if number is None else number + offset
+
+
+def empty(element: Any) -> None:
+    """Frees all that is inside an element; what follows it stays."""
+    element.clear(keep_tail=True)
+
+
+def drop_emptied(element: etree._Element) -> None:
+    """Removes the elements of the same name, emptied before, that stand just before this one."""
+    previous = element.getprevious()
+    while previous is not None and previous.tag == element.tag and len(previous) == 0:
+        parent = element.getparent()
+        if parent is None:
+            return
+        parent.remove(previous)
+        previous = element.getprevious()
+
+
+class LocalNames(dict[str, str]):
+    """Tag to local name, remembered; tags of foreign namespaces keep theirs unless any is True."""
+
+    LIMIT = 2000
+
+    def __init__(self, *, namespace: str, anything: bool = False) -> None:
+        super().__init__()
+        self._prefix = f"{{{namespace}}}" if namespace else ""
+        self._anything = anything
+
+    def __missing__(self, tag: str) -> str:
+        if self._anything:
+            name = tag.rpartition("}")[2]
+        elif self._prefix:
+            name = tag.removeprefix(self._prefix)
+        else:
+            name = tag
+        if len(self) < self.LIMIT:
+            self[tag] = name
+        return name
+
+
+def inner_path(element: etree._Element, node_path: str) -> str:
+    """The names along a libxml2 node path below element, as "/Cdtr/PstlAdr/AdrLine[2]"."""
+    steps = _PATH_STEP.findall(node_path)[1:]
+    names = ""
+    for prefix, name, index in steps:
+        wanted = int(index or "1")
+        found = None
+        for child in element:
+            if name not in ("*", local(child.tag)) or (prefix and child.prefix != prefix):
+                continue
+            wanted -= 1
+            if wanted == 0:
+                found = child
+                break
+        if found is None:
+            return names
+        same = [child for child in element if child.tag == found.tag]
+        number = f"[{same.index(found) + 1}]" if len(same) > 1 else ""
+        names += f"/{local(found.tag)}{number}"
+        element = found
+    return names

@@ -1,0 +1,227 @@
+"""Channels, agreements, accounts, authorities and bank files; knows no payments."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from banking import lifecycle
+from portal.access.crypto import SecretField
+from portal.access.tenancy import CompanyOwned, CompanyQuerySet
+from portal.events.moves import Tracking
+
+
+def _choices(cycle: Any) -> list[tuple[str, Any]]:
+    return [(status.code, status.label) for status in cycle.statuses.values()]
+
+
+class BankChannel(models.Model):
+    """The portal's own way into one bank: SFTP with a key pair and a pinned host key."""
+
+    bank = models.CharField(max_length=40, help_text="The bank's data file in banking/banks.")
+    name = models.CharField(max_length=80)
+    host = models.CharField(max_length=255)
+    port = models.PositiveIntegerField(default=22)
+    username = models.CharField(max_length=80)
+    private_key = SecretField()
+    host_key = models.TextField(help_text="The bank's public host key, as in known_hosts.")
+    upload_folder = models.CharField(max_length=80, default="pain001")
+    archive_folder = models.CharField(max_length=80, blank=True, default="archive")
+    download_folders = models.JSONField(default=list)
+    is_active = models.BooleanField(default=True)
+    last_contact_at = models.DateTimeField(null=True)
+    last_error = models.TextField(blank=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["bank", "username"], name="channel_once_per_user")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class BankAccount(CompanyOwned):
+    """An account of the company's, as BBAN (11 digits) and IBAN."""
+
+    number = models.CharField(max_length=11)
+    iban = models.CharField(max_length=34, blank=True)
+    bic = models.CharField(max_length=11, blank=True)
+    currency = models.CharField(max_length=3, default="NOK")
+    name = models.CharField(max_length=80)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["company", "number"], name="account_once_per_company"),
+            models.CheckConstraint(
+                condition=Q(number__regex=r"^[0-9]{11}$"), name="account_eleven_digits"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.name}"
+
+
+class BankAgreement(CompanyOwned):
+    """What lets the portal pay from an account: identifiers at the bank and who must approve."""
+
+    class Approvers(models.IntegerChoices):
+        ONE = 1, _("One approver")
+        TWO = 2, _("Two approvers")
+
+    class PainVersion(models.TextChoices):
+        V09 = "pain.001.001.09", "pain.001.001.09"
+        V03 = "pain.001.001.03", "pain.001.001.03"
+
+    tracking: ClassVar[Tracking] = Tracking(
+        lifecycle=lifecycle.AGREEMENT, subject="agreement", number="r.agreement_id"
+    )
+
+    channel = models.ForeignKey(BankChannel, on_delete=models.PROTECT, related_name="agreements")
+    account = models.ForeignKey(BankAccount, on_delete=models.PROTECT, related_name="agreements")
+    description = models.CharField(max_length=140, blank=True)
+    customer_number = models.CharField(max_length=35)
+    agreement_id = models.CharField(max_length=35)
+    pain_version = models.CharField(
+        max_length=20, choices=PainVersion.choices, default=PainVersion.V09
+    )
+    approvers_required = models.PositiveSmallIntegerField(
+        choices=Approvers.choices, default=Approvers.TWO
+    )
+    bank_approvers_required = models.PositiveSmallIntegerField(
+        choices=Approvers.choices, default=Approvers.ONE
+    )
+    status = models.CharField(
+        max_length=20, choices=_choices(lifecycle.AGREEMENT), db_default=lifecycle.DRAFT
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["account"],
+                condition=Q(status="active"),
+                name="agreement_one_active_per_account",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=lifecycle.AGREEMENT.codes()), name="agreement_status"
+            ),
+            models.CheckConstraint(
+                condition=Q(approvers_required__in=[1, 2])
+                & Q(bank_approvers_required__in=[1, 2])
+                & Q(approvers_required__gte=models.F("bank_approvers_required")),
+                name="agreement_approvers_possible",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.description or f"{self.channel} {self.account.number}"
+
+
+class Authority(CompanyOwned):
+    """Who a user is at the bank, and whether the bank lets them dispose of the account."""
+
+    account = models.ForeignKey(BankAccount, on_delete=models.PROTECT, related_name="authorities")
+    user = models.ForeignKey("access.User", on_delete=models.PROTECT, related_name="+")
+    bank_identity = models.CharField(max_length=35)
+    holds_authority = models.BooleanField(default=False)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["account", "user"], name="authority_once")
+        ]
+
+
+class BankFile(models.Model):
+    """A file to or from a bank: exact bytes (in parts), hash, and what became of it.
+
+    A fetched file belongs to nobody until it has been read and its company is known.
+    """
+
+    class Direction(models.TextChoices):
+        OUT = "out", _("To the bank")
+        IN = "in", _("From the bank")
+
+    tracking: ClassVar[Tracking] = Tracking(
+        lifecycle=lifecycle.FILE,
+        subject="bankfile",
+        number="r.name",
+        reference="r.message_id",
+        salary="r.salary",
+    )
+
+    company = models.ForeignKey(
+        "access.Company", on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    channel = models.ForeignKey(BankChannel, on_delete=models.PROTECT, related_name="files")
+    agreement = models.ForeignKey(
+        BankAgreement, on_delete=models.PROTECT, null=True, related_name="files"
+    )
+    direction = models.CharField(max_length=3, choices=Direction.choices)
+    kind = models.CharField(max_length=40, blank=True)
+    name = models.CharField(max_length=200)
+    message_id = models.CharField(max_length=70, blank=True)
+    sha256 = models.BinaryField(max_length=32)
+    size = models.BigIntegerField()
+    salary = models.BooleanField(default=False)
+    status = models.CharField(max_length=20, choices=_choices(lifecycle.FILE))
+    created_at = models.DateTimeField()
+    transactions = models.IntegerField(null=True)
+    totals = models.JSONField(null=True)
+    error = models.JSONField(null=True)
+    remarks = models.JSONField(null=True)
+    attempts = models.PositiveIntegerField(default=0)
+    last_attempt_at = models.DateTimeField(null=True)
+    next_attempt_at = models.DateTimeField(null=True)
+    answers_to = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="answers"
+    )
+
+    objects = CompanyQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["channel", "direction", "name", "sha256"], name="bank_file_once"
+            ),
+            models.UniqueConstraint(
+                fields=["channel", "message_id"],
+                condition=Q(direction="out"),
+                name="bank_file_message_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=lifecycle.FILE.codes()), name="bank_file_status"
+            ),
+        ]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["company", "-id"], name="bank_file_of_company"),
+            models.Index(
+                fields=["id"],
+                condition=Q(status__in=["stored", "uploading", "fetched"]),
+                name="bank_file_waiting",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class BankFilePart(models.Model):
+    """A slice of a file's bytes, deflated; in slices, so that no file is ever whole in memory."""
+
+    company = models.ForeignKey(
+        "access.Company", on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    file = models.ForeignKey(
+        BankFile, on_delete=models.PROTECT, related_name="parts", db_index=False
+    )
+    position = models.PositiveIntegerField()
+    content = models.BinaryField()
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["file", "position"], name="bank_file_part_once")
+        ]

@@ -1,0 +1,29 @@
+"""Celery's way to the banks: one task a channel, on the bank queue."""
+
+from __future__ import annotations
+
+from celery import current_app, shared_task
+
+from banking import inbox
+from banking.models import BankChannel
+from portal import clock
+
+BANK_QUEUE = "bank"
+READER = "payments.take_answers"  # a name: this floor knows no payments
+
+
+@shared_task(name="banking.poll_banks")
+def poll_banks() -> None:
+    """Nudges a poll of every active channel."""
+    for channel_id in BankChannel.objects.filter(is_active=True).values_list("pk", flat=True):
+        poll.apply_async((channel_id,), queue=BANK_QUEUE)
+
+
+@shared_task(name="banking.poll")
+def poll(channel_id: int) -> int:
+    """Fetches what the bank has laid out, and nudges whoever reads it."""
+    with clock.unit_of_work():
+        kept = inbox.poll(channel_id)
+    if kept or inbox.waiting():
+        current_app.send_task(READER)
+    return kept

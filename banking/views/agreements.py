@@ -1,0 +1,89 @@
+"""Agreements with banks: list, one of them, and the form that makes one."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from banking import agreements, lifecycle
+from banking.forms import AgreementForm
+from banking.models import BankAgreement
+from portal import clock
+from portal.access import guard
+from portal.access.roles import Permission
+from portal.events.models import Event
+
+
+@require_GET
+@guard.company(Permission.SEE_AGREEMENTS)
+def index(request: HttpRequest) -> HttpResponse:
+    company = request.acting.company  # type: ignore[attr-defined]
+    rows = (
+        BankAgreement.objects.of(company)
+        .select_related("account", "channel")
+        .order_by("account__name", "id")
+    )
+    for row in rows:
+        row.state = lifecycle.AGREEMENT.statuses[row.status]
+    return render(request, "banking/agreements.html", {"rows": rows})
+
+
+@require_GET
+@guard.company(Permission.SEE_AGREEMENTS)
+def one(request: HttpRequest, agreement: int) -> HttpResponse:
+    company = request.acting.company  # type: ignore[attr-defined]
+    row = get_object_or_404(
+        BankAgreement.objects.of(company).select_related("account", "channel"), pk=agreement
+    )
+    context = {
+        "row": row,
+        "state": lifecycle.AGREEMENT.statuses[row.status],
+        "authorities": row.account.authorities.select_related("user").order_by("user__name"),
+        "warnings": agreements.warnings(row),
+        "sentence": agreements.approvers_sentence(row),
+        "may_activate": row.status in lifecycle.ACTIVATE.sources,
+        "may_deactivate": row.status in lifecycle.DEACTIVATE.sources,
+        "events": Event.objects.filter(subject="agreement", subject_id=row.pk, group_id=None)
+        .order_by("-id")[:50],
+    }
+    return render(request, "banking/agreement.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@guard.company(Permission.CHANGE_AGREEMENTS)
+def new(request: HttpRequest) -> HttpResponse:
+    company = request.acting.company  # type: ignore[attr-defined]
+    form = AgreementForm(request.POST or None, company=company)
+    if request.method == "POST" and form.is_valid():
+        row = form.save()
+        messages.success(request, _("The agreement is saved as a draft."))
+        return redirect("banking:agreement", company=company.public_id, agreement=row.pk)
+    status = 422 if form.is_bound else 200
+    return render(request, "banking/agreement_form.html", {"form": form}, status=status)
+
+
+@require_POST
+@guard.company(Permission.CHANGE_AGREEMENTS)
+def change(request: HttpRequest, agreement: int) -> HttpResponse:
+    """Activates or deactivates an agreement."""
+    company = request.acting.company  # type: ignore[attr-defined]
+    row = get_object_or_404(BankAgreement.objects.of(company), pk=agreement)
+    try:
+        if request.POST.get("act") == "activate":
+            agreements.activate(agreement=row, user=request.user, at=clock.now())
+            messages.success(request, _("The agreement is active: payments can be sent on it."))
+        else:
+            agreements.deactivate(agreement=row, user=request.user, at=clock.now())
+            messages.success(request, _("The agreement is deactivated: nothing is sent on it."))
+    except agreements.AnotherIsActive as error:
+        messages.error(
+            request,
+            _("The account has an active agreement already (%(other)s). Deactivate that first.")
+            % {"other": error.other},
+        )
+    except agreements.Unfit as error:
+        messages.error(request, " ".join(map(str, error.reasons)))
+    return redirect("banking:agreement", company=company.public_id, agreement=row.pk)
