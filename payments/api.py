@@ -1,0 +1,258 @@
+"""The ERP's door to payments: upload, ask, cancel. Each operation makes one domain call."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from ninja import Router, Schema
+
+from payments import approval, intake, lifecycle, queries
+from payments.models import PaymentLine
+from portal import clock
+from portal.access.roles import Permission
+from portal.erp import door, feed, problems
+from portal.events import moves
+
+router = Router(tags=["Payments"])
+LINES_TOLD_MAX = settings.UPLOAD_MAX_LINES
+KEY_MAX = 100
+
+
+class StoppedOut(Schema):
+    reference: str
+    code: str
+    field: str
+    place: str
+    problem: str
+    cure: str
+
+
+class TakenOut(Schema):
+    number: str
+    erp_code: int
+    lines: int
+    stopped: list[StoppedOut]
+
+
+class UploadOut(Schema):
+    upload: str
+    erp_code: int
+    payments: list[TakenOut]
+
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/xml": {
+                "schema": {"type": "string", "description": "pain.001.001.03 or pain.001.001.09"}
+            },
+            "application/json": {
+                "schema": {"type": "object", "description": "See docs/erp-api.md: totals, payments."}
+            },
+        },
+    }
+}
+
+
+@router.post(
+    "/payments",
+    summary="Upload payments",
+    response={200: UploadOut, 201: UploadOut},
+    openapi_extra=_BODY,
+)
+@door.acting(user_may=Permission.UPLOAD)
+def upload(request: HttpRequest) -> HttpResponse:
+    """Takes a whole file or nothing of it; a fault in a line stops that line only.
+
+    The same Idempotency-Key with the same body gives the same answer (200); with another body 422.
+    """
+    caller: door.Caller = request.auth  # type: ignore[attr-defined]
+    key = _idempotency_key(request)
+    media_type = _media_type(request)
+    body = request.spooled  # type: ignore[attr-defined]
+    assert caller.user is not None
+    try:
+        answer, told_before = intake.take(
+            company=caller.company,
+            user=caller.user,
+            by=caller.actor(),
+            key=key,
+            media_type=media_type,
+            body=body,
+            body_sha256=body.sha256,
+            at=clock.now(),
+            today=clock.today(),
+        )
+    except intake.KeyReused as error:
+        raise problems.one(
+            422,
+            _("The key was used before"),
+            code="key-reused",
+            place="Idempotency-Key",
+            problem=_("This Idempotency-Key was used with another body."),
+            cure=_("Send the first body again to get its answer, or use a new key."),
+        ) from error
+    finally:
+        body.close()
+    response = JsonResponse(answer, status=200 if told_before else 201)
+    if told_before:
+        response["Idempotent-Replay"] = "true"
+    return response
+
+
+def _idempotency_key(request: HttpRequest) -> str:
+    key = request.headers.get("Idempotency-Key", "").strip()
+    if 1 <= len(key) <= KEY_MAX:
+        return key
+    raise problems.one(
+        400,
+        _("The key is missing"),
+        code="key-missing",
+        place="Idempotency-Key",
+        problem=_("There is no Idempotency-Key of 1 to 100 characters."),
+        cure=_("Make one random key per upload and send it again with every retry."),
+    )
+
+
+def _media_type(request: HttpRequest) -> str:
+    media_type = (request.content_type or "").lower()
+    if media_type in (intake.XML, "text/xml"):
+        return intake.XML
+    if media_type == intake.JSON:
+        return intake.JSON
+    raise problems.one(
+        415,
+        _("The format is not known"),
+        code="media-type",
+        place="Content-Type",
+        problem=_("%(type)s is not a format that payments are taken in.") % {"type": media_type},
+        cure=_("Send pain.001 as application/xml, or JSON as application/json."),
+    )
+
+
+class LineOut(Schema):
+    reference: str
+    status: str
+    erp_code: int | None
+    amount: str
+    currency: str
+    reasons: list[dict[str, Any]]
+
+
+class PaymentOut(Schema):
+    number: str
+    status: str
+    status_text: str
+    erp_code: int | None
+    due_date: str
+    lines: list[LineOut]
+
+
+@router.get("/payments/{number}", summary="Ask for a payment", response=PaymentOut)
+@door.acting()
+def ask(request: HttpRequest, number: str) -> dict[str, Any]:
+    """The payment and each of its lines as they stand now."""
+    payment = _payment_or_404(request, number)
+    language = get_language() or "nb"
+    status = lifecycle.PAYMENT_STATUSES[payment.status]
+    rows = PaymentLine.objects.filter(payment=payment).order_by("position")[:LINES_TOLD_MAX]
+    return {
+        "number": payment.number,
+        "status": payment.status,
+        "status_text": str(status.label),
+        "erp_code": status.erp_code,
+        "due_date": payment.due_date.isoformat(),
+        "lines": [
+            {
+                "reference": line.reference,
+                "status": line.status,
+                "erp_code": lifecycle.LINE.statuses[line.status].erp_code,
+                "amount": f"{line.amount:.2f}",
+                "currency": line.currency,
+                "reasons": feed.explained(line.reasons, language),
+            }
+            for line in rows
+        ],
+    }
+
+
+def _payment_or_404(request: HttpRequest, number: str) -> Any:
+    company = request.auth.company  # type: ignore[attr-defined]
+    payment = queries.by_number(company=company, number=number)
+    if payment is None:
+        raise problems.one(
+            404,
+            _("Nothing found"),
+            code="unknown-payment",
+            place="number",
+            problem=_("No payment has the number %(number)s.") % {"number": number},
+            cure=_("Check the number; a refused upload has stored nothing."),
+        )
+    return payment
+
+
+class CancelOut(Schema):
+    number: str
+    cancelled: int
+
+
+@router.post("/payments/{number}/cancel", summary="Cancel before sending", response=CancelOut)
+@door.acting(user_may=Permission.UPLOAD)
+def cancel(request: HttpRequest, number: str) -> dict[str, Any]:
+    """Cancels the payment, or only the lines named, as long as nothing of it has been sent.
+
+    The body is JSON: {"reason": "…", "references": ["…"]}; references may be left out.
+    """
+    caller: door.Caller = request.auth  # type: ignore[attr-defined]
+    payment = _payment_or_404(request, number)
+    reason, references = _cancel_body(request)
+    try:
+        rows = approval.cancel(
+            company=caller.company,
+            by=caller.actor(),
+            permissions=None,
+            payment_ids=[payment.pk],
+            reason=reason,
+            references=references,
+            at=clock.now(),
+        )
+    except (moves.Conflict, approval.Changed) as error:
+        raise problems.one(
+            409,
+            _("The payment can no longer be cancelled"),
+            code="too-late",
+            place="number",
+            problem=_("A line of %(number)s has been sent to the bank, or is final already.")
+            % {"number": number},
+            cure=_("Read its status; ask the bank to stop what has been sent."),
+        ) from error
+    return {"number": payment.number, "cancelled": rows}
+
+
+def _cancel_body(request: HttpRequest) -> tuple[str, list[str]]:
+    body = request.spooled  # type: ignore[attr-defined]
+    try:
+        parsed = json.loads(body.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE) or b"{}")
+        reason, references = parsed.get("reason", ""), parsed.get("references", [])
+        if not isinstance(reason, str) or not all(isinstance(r, str) for r in references):
+            raise TypeError("reason is text, references a list of texts")
+    except (ValueError, TypeError, AttributeError) as error:
+        raise problems.one(
+            422,
+            _("The request is not valid"),
+            code="invalid",
+            place="body",
+            problem=_("The body is not the JSON that is expected: %(reason)s.") % {"reason": error},
+            cure=_('Send {"reason": "…"}, and "references" to name lines.'),
+        ) from error
+    finally:
+        body.close()
+    return reason[:200], list(references)
+
+

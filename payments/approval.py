@@ -1,0 +1,433 @@
+"""Approve, refuse, hold, release, cancel: what people do to payments before they are sent.
+
+Each act is all or nothing. Locks go payment, then line; a signature is bound to the payment's
+digest as it stands under the lock.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Sum
+
+from banking.models import Authority
+from payments import digest, intake, lifecycle
+from payments.models import Ceremony, Payment, PaymentLine, Signature
+from portal.access import actors
+from portal.access.models import Company, User
+from portal.access.roles import Permission
+from portal.access.secondfactor import Proof
+from portal.events import moves
+
+SUBJECT = "payment"
+
+
+class NotYours(Exception):
+    """The user's roles do not reach these payments (supplier and salary are separate)."""
+
+
+class AlreadySigned(Exception):
+    """The same person cannot be both approvers of a payment."""
+
+    def __init__(self, numbers: list[str]) -> None:
+        super().__init__(", ".join(numbers))
+        self.numbers = numbers
+
+
+class Changed(Exception):
+    """The payments are no longer as they were shown: somebody was quicker."""
+
+    def __init__(self, numbers: list[str]) -> None:
+        super().__init__(", ".join(numbers))
+        self.numbers = numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the signing page showed of one payment: enough to notice any change."""
+
+    payment: Payment
+    lines: int
+    totals: dict[str, Decimal]
+    excluded: tuple[int, ...]
+    signed_by: tuple[Signature, ...]
+
+    def fingerprint(self) -> str:
+        """Changes when a line, a sum or the status of the payment changes."""
+        sums = ",".join(f"{c}{self.totals[c]:.2f}" for c in sorted(self.totals))
+        left_out = ",".join(map(str, self.excluded))
+        return f"{bytes(self.payment.digest).hex()}:{self.lines}:{sums}:{left_out}"
+
+
+def approve_permission(payment: Payment) -> Permission:
+    return (
+        Permission.APPROVE_SALARY
+        if payment.kind == Payment.Kind.SALARY
+        else Permission.APPROVE_SUPPLIER
+    )
+
+
+def cancel_permission(payment: Payment) -> Permission:
+    return (
+        Permission.CANCEL_SALARY
+        if payment.kind == Payment.Kind.SALARY
+        else Permission.CANCEL_SUPPLIER
+    )
+
+
+def shown(payments: Sequence[Payment]) -> list[Shown]:
+    """What would be signed of each payment now, in constant queries."""
+    ids = [payment.pk for payment in payments]
+    open_lines = PaymentLine.objects.filter(
+        payment_id__in=ids, status__in=[lifecycle.AWAITING, lifecycle.PARTLY]
+    )
+    sums: dict[int, dict[str, Decimal]] = {pk: {} for pk in ids}
+    lines: dict[int, int] = dict.fromkeys(ids, 0)
+    for row in (
+        open_lines.values("payment_id", "currency")
+        .annotate(sum=Sum("amount"), n=Count("id"))
+        .order_by()
+    ):
+        sums[row["payment_id"]][row["currency"]] = row["sum"]
+        lines[row["payment_id"]] += row["n"]
+    excluded: dict[int, list[int]] = {pk: [] for pk in ids}
+    others = PaymentLine.objects.filter(payment_id__in=ids).exclude(
+        status__in=[lifecycle.AWAITING, lifecycle.PARTLY]
+    )
+    for payment_id, position in others.values_list("payment_id", "position").order_by("position"):
+        excluded[payment_id].append(position)
+    signatures: dict[int, list[Signature]] = {pk: [] for pk in ids}
+    for signature in Signature.objects.filter(
+        payment_id__in=ids, voided_at=None
+    ).select_related("user"):
+        signatures[signature.payment_id].append(signature)
+    return [
+        Shown(p, lines[p.pk], sums[p.pk], tuple(excluded[p.pk]), tuple(signatures[p.pk]))
+        for p in payments
+    ]
+
+
+def signable_by(*, user: User, payments: Iterable[Shown]) -> list[Shown]:
+    """Those that wait for a signature which this user has not given."""
+    return [
+        row
+        for row in payments
+        if lifecycle.signable(row.payment.status)
+        and row.lines
+        and all(signature.user_id != user.pk for signature in row.signed_by)
+    ]
+
+
+@moves.retrying
+def sign(
+    *,
+    company: Company,
+    user: User,
+    permissions: frozenset[Permission],
+    fingerprints: dict[int, str],
+    proof: Proof,
+    at: dt.datetime,
+) -> Ceremony:
+    """Signs payments, all or none; `fingerprints` are what the page showed, by payment id.
+
+    Raises NotYours, AlreadySigned, Changed, moves.Conflict.
+    """
+    with transaction.atomic():
+        payments = _locked(company, fingerprints)
+        _must_hold(permissions, payments, approve_permission)
+        rows = shown(payments)
+        _must_be_as_shown(rows, fingerprints)
+        mine = [r.payment.number for r in rows if any(s.user_id == user.pk for s in r.signed_by)]
+        if mine:
+            raise AlreadySigned(mine)
+        ceremony = _ceremony(company, user, rows, proof, at)
+        for row in rows:
+            _sign_one(ceremony, user, row, at)
+        _move_on(user, rows, at)
+    return ceremony
+
+
+def _locked(company: Company, wanted: Iterable[int]) -> list[Payment]:
+    ids = moves.lock_groups(Payment, wanted)
+    payments = list(
+        Payment.objects.of(company)
+        .filter(pk__in=ids)
+        .select_related("agreement__account")
+        .order_by("pk")
+    )
+    if len(payments) != len(set(wanted)):
+        raise Changed([])
+    return payments
+
+
+def _must_hold(
+    permissions: frozenset[Permission], payments: list[Payment], needed: Any
+) -> None:
+    if any(needed(payment) not in permissions for payment in payments):
+        raise NotYours
+
+
+def _must_be_as_shown(rows: list[Shown], fingerprints: dict[int, str]) -> None:
+    changed = [
+        row.payment.number
+        for row in rows
+        if row.fingerprint() != fingerprints[row.payment.pk]
+        or not lifecycle.signable(row.payment.status)
+        or not row.lines
+    ]
+    if changed:
+        raise Changed(changed)
+
+
+def _ceremony(
+    company: Company, user: User, rows: list[Shown], proof: Proof, at: dt.datetime
+) -> Ceremony:
+    totals: dict[str, Decimal] = {}
+    for row in rows:
+        for currency, amount in row.totals.items():
+            totals[currency] = totals.get(currency, Decimal(0)) + amount
+    return Ceremony.objects.create(
+        company=company,
+        user=user,
+        at=at,
+        factor=proof.factor,
+        device_id=proof.device_id,
+        totals={currency: f"{amount:.2f}" for currency, amount in totals.items()},
+        payment_count=len(rows),
+        line_count=sum(row.lines for row in rows),
+    )
+
+
+def head(payment: Payment) -> digest.Head:
+    """The payment's head as its digests bind it; the agreement and account must be loaded."""
+    return intake.head_of(payment.agreement, payment.number, payment.kind, payment.due_date)
+
+
+def _sign_one(ceremony: Ceremony, user: User, row: Shown, at: dt.datetime) -> None:
+    text = digest.statement(
+        head=head(row.payment),
+        root=bytes(row.payment.digest),
+        covered=digest.Covered(row.lines, row.totals, row.excluded),
+        signer_id=user.pk,
+        signer=user.email,
+        at=at,
+    )
+    try:
+        with transaction.atomic():
+            Signature.objects.create(
+                company_id=row.payment.company_id,
+                payment=row.payment,
+                ceremony=ceremony,
+                user=user,
+                signed_at=at,
+                statement=text,
+                mac=digest.mac(text, key=settings.SIGNATURE_KEY),
+            )
+    except IntegrityError as error:
+        raise AlreadySigned([row.payment.number]) from error
+
+
+def _move_on(user: User, rows: list[Shown], at: dt.datetime) -> None:
+    """First of two signatures: partly approved. Enough of them: approved."""
+    actor = actors.person(user)
+    done, first = [], []
+    for row in rows:
+        enough = len(row.signed_by) + 1 >= row.payment.agreement.approvers_required
+        (done if enough else first).append(row)
+    for chosen, change in ((first, lifecycle.SIGN_FIRST), (done, lifecycle.APPROVE)):
+        ids = [row.payment.pk for row in chosen]
+        if ids:
+            open_lines = PaymentLine.objects.filter(
+                payment_id__in=ids, status__in=[lifecycle.AWAITING, lifecycle.PARTLY]
+            )
+            expected = sum(row.lines for row in chosen)
+            moves.move(open_lines, change, by=actor, at=at, within=ids, expected=expected)
+
+
+def authority_warnings(*, user: User, payments: Sequence[Payment]) -> list[Payment]:
+    """Payments whose account the user holds no authority on at the bank, as we know it."""
+    held = set(
+        Authority.objects.filter(
+            user=user, holds_authority=True, account_id__in={p.account_id for p in payments}
+        ).values_list("account_id", flat=True)
+    )
+    return [payment for payment in payments if payment.account_id not in held]
+
+
+@moves.retrying
+def refuse(
+    *,
+    company: Company,
+    user: User,
+    permissions: frozenset[Permission],
+    payment_ids: Sequence[int],
+    reason: str,
+    at: dt.datetime,
+) -> int:
+    """Refuses whole payments for good; answers how many lines. Raises NotYours, Changed."""
+    with transaction.atomic():
+        payments = _locked(company, payment_ids)
+        _must_hold(permissions, payments, approve_permission)
+        return _depart(payments, lifecycle.REFUSE, actors.person(user), reason, at)
+
+
+@moves.retrying
+def cancel(
+    *,
+    company: Company,
+    by: actors.Actor,
+    permissions: frozenset[Permission] | None,
+    payment_ids: Sequence[int],
+    reason: str,
+    at: dt.datetime,
+    references: Sequence[str] = (),
+) -> int:
+    """Cancels payments, or only the lines named, before they are sent; answers how many lines.
+
+    `permissions` None: an ERP, whose door has checked. Raises NotYours, Changed, and
+    moves.Conflict when a line has been sent already.
+    """
+    with transaction.atomic():
+        payments = _locked(company, payment_ids)
+        if permissions is not None:
+            _must_hold(permissions, payments, cancel_permission)
+        return _depart(payments, lifecycle.CANCEL, by, reason, at, references=references)
+
+
+def _depart(
+    payments: list[Payment],
+    change: Any,
+    by: actors.Actor,
+    reason: str,
+    at: dt.datetime,
+    *,
+    references: Sequence[str] = (),
+) -> int:
+    """Ends lines that are not yet sent. Lines already final are left; sent ones are a conflict."""
+    ids = [payment.pk for payment in payments]
+    lines = PaymentLine.objects.filter(payment_id__in=ids)
+    if references:
+        lines = lines.filter(reference__in=list(references))
+    final = [code for code, status in lifecycle.LINE.statuses.items() if status.final]
+    if change is lifecycle.REFUSE:
+        final.append(lifecycle.STOPPED)
+    wanted = lines.exclude(status__in=final)
+    expected = wanted.count()
+    if not expected:
+        raise Changed([payment.number for payment in payments])
+    moved = moves.move(
+        wanted,
+        change,
+        by=by,
+        at=at,
+        within=ids,
+        expected=expected,
+        detail={"reason": reason} if reason else None,
+    )
+    return moved.rows
+
+
+@moves.retrying
+def hold(
+    *,
+    company: Company,
+    user: User,
+    permissions: frozenset[Permission],
+    payment_id: int,
+    line_ids: Sequence[int],
+    reason: str,
+    at: dt.datetime,
+) -> int:
+    """Holds lines back; what remains keeps its signatures. Raises NotYours, moves.Conflict."""
+    with transaction.atomic():
+        payments = _locked(company, [payment_id])
+        _must_hold(permissions, payments, cancel_permission)
+        return _one_by_one(lifecycle.HOLD, payment_id, line_ids, user, reason, at)
+
+
+def _one_by_one(
+    change: Any,
+    payment_id: int,
+    line_ids: Sequence[int],
+    user: User,
+    reason: str,
+    at: dt.datetime,
+) -> int:
+    moved = moves.move(
+        PaymentLine.objects.filter(payment_id=payment_id, pk__in=list(line_ids)),
+        change,
+        by=actors.person(user),
+        at=at,
+        within=[payment_id],
+        expected=len(set(line_ids)),
+        detail={"reason": reason} if reason else None,
+    )
+    return moved.rows
+
+
+@moves.retrying
+def cancel_lines(
+    *,
+    company: Company,
+    user: User,
+    permissions: frozenset[Permission],
+    payment_id: int,
+    line_ids: Sequence[int],
+    reason: str,
+    at: dt.datetime,
+) -> int:
+    """Cancels single lines before they are sent; the rest keeps its signatures."""
+    with transaction.atomic():
+        payments = _locked(company, [payment_id])
+        _must_hold(permissions, payments, cancel_permission)
+        return _one_by_one(lifecycle.CANCEL, payment_id, line_ids, user, reason, at)
+
+
+@moves.retrying
+def release(
+    *,
+    company: Company,
+    user: User,
+    permissions: frozenset[Permission],
+    payment_id: int,
+    line_ids: Sequence[int],
+    at: dt.datetime,
+) -> int:
+    """Lets held lines go on. Signatures that do not cover them are void; approve again."""
+    with transaction.atomic():
+        payments = _locked(company, [payment_id])
+        _must_hold(permissions, payments, cancel_permission)
+        count = _one_by_one(lifecycle.RELEASE, payment_id, line_ids, user, "", at)
+        void(payment_ids=[payment_id], by=actors.person(user), at=at, reason="released")
+    return count
+
+
+def void(
+    *, payment_ids: Sequence[int], by: actors.Actor, at: dt.datetime, reason: str
+) -> int:
+    """Voids the signatures on payments and sends approved lines back to awaiting approval.
+
+    In the caller's transaction, with the payments locked.
+    """
+    voided = Signature.objects.filter(payment_id__in=list(payment_ids), voided_at=None).update(
+        voided_at=at, void_reason=reason
+    )
+    signed = PaymentLine.objects.filter(
+        payment_id__in=list(payment_ids), status__in=[lifecycle.PARTLY, lifecycle.APPROVED]
+    )
+    if signed.exists():
+        moves.move(
+            signed,
+            lifecycle.UNSIGN,
+            by=by,
+            at=at,
+            within=payment_ids,
+            detail={"reason": reason},
+        )
+    return voided

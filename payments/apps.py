@@ -1,0 +1,41 @@
+"""Tells lower floors what only payments know: names of statuses, words for own faults, the menu."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+
+
+class PaymentsConfig(AppConfig):
+    name = "payments"
+
+    def ready(self) -> None:
+        from django.utils import translation
+        from django.utils.translation import gettext as _
+
+        from payments import checks, lifecycle
+        from portal.access import roles
+        from portal.events import questions
+
+        def status_text(subject: str, status: str, language: str) -> str | None:
+            if subject not in ("payment", "line") or status not in lifecycle.PAYMENT_STATUSES:
+                return None
+            with translation.override(language):
+                return str(lifecycle.PAYMENT_STATUSES[status].label)
+
+        def explain_reason(code: str, language: str) -> checks.Explanation | None:
+            known = checks.explain(code)
+            if known is None:
+                return None
+            with translation.override(language):
+                return checks.Explanation(str(known.title), str(known.meaning), str(known.cure))
+
+        def menu(permissions: Any) -> list[tuple[int, str, Any]] | None:
+            if not roles.SEE_PAYMENTS & permissions:
+                return None
+            return [(10, "payments:list", _("Outgoing"))]
+
+        questions.status_text.register(status_text)
+        questions.explain_reason.register(explain_reason)
+        questions.menu.register(menu)

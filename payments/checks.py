@@ -1,0 +1,208 @@
+"""What is checked of each payment line before anybody signs, and what each fault means; pure.
+
+A fault stops its line only. Amounts, decimals, totals and accounts to debit are not here: those
+refuse the whole upload (payments.intake).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from banking import numbers
+from banking.iso20022 import characters
+from banking.iso20022.values import Account, Instruction, Transfer
+
+MESSAGE_MAX = 140
+NAME_MAX = 140
+DOCUMENTS_MAX = 25
+DAYS_AHEAD_MAX = 365
+ZERO_DECIMALS = frozenset({"JPY", "ISK"})
+CURRENCIES = frozenset(
+    "NOK SEK DKK EUR USD GBP CHF JPY ISK PLN CZK HUF RON BGN CAD AUD NZD SGD HKD ZAR THB TRY"
+    " ILS MXN CNY INR PHP MYR IDR KRW AED SAR".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a line is stopped: a code of EXPLANATIONS, the field, and what stood there."""
+
+    code: str
+    field: str
+    value: str = ""
+
+    def stored(self) -> dict[str, str]:
+        """As kept on the line and its Event."""
+        return {"code": self.code, "field": self.field, "value": self.value[:140]}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A fault in words: what it is, what it means, and the cure."""
+
+    title: Any
+    meaning: Any
+    cure: Any
+
+
+EXPLANATIONS = {
+    "payee-account-missing": Explanation(
+        _("The payee has no account"),
+        _("The line names no account to pay to."),
+        _("Register the payee's account in the ERP and send a new payment."),
+    ),
+    "payee-account": Explanation(
+        _("The payee's account number is wrong"),
+        _("The account number fails its check digit, so the bank would reject it."),
+        _("Ask the payee for the right account number, correct it in the ERP and send a new payment."),
+    ),
+    "payee-name": Explanation(
+        _("The payee has no name"),
+        _("The bank needs the name of the payee."),
+        _("Register the payee's name in the ERP and send a new payment."),
+    ),
+    "kid": Explanation(
+        _("The KID is wrong"),
+        _("The KID fails its check digit, so the payee could not recognise the payment."),
+        _(
+            "Check the KID against the invoice. If the payee's account has no KID agreement, pay"
+            " with a message instead. Correct it in the ERP and send a new payment."
+        ),
+    ),
+    "kid-and-message": Explanation(
+        _("Both KID and message"),
+        _("A payment carries either a KID or a message, never both."),
+        _("Remove the message in the ERP and send a new payment."),
+    ),
+    "message-too-long": Explanation(
+        _("The message is too long"),
+        _("The bank carries at most 140 characters, and the rest would be lost."),
+        _("Shorten the message in the ERP and send a new payment."),
+    ),
+    "too-many-documents": Explanation(
+        _("Too many invoices in one line"),
+        _("The bank refuses more than 25 invoices and credit notes to one payee in one line."),
+        _("Split the line in the ERP and send a new payment."),
+    ),
+    "documents-sum": Explanation(
+        _("The invoices do not add up"),
+        _("Invoices less credit notes are not the amount of the line."),
+        _("Correct the amounts in the ERP and send a new payment."),
+    ),
+    "currency": Explanation(
+        _("The currency cannot be paid"),
+        _("The portal does not carry payments in this currency."),
+        _("Pay in another currency, or in the net bank."),
+    ),
+    "due-date": Explanation(
+        _("The due date cannot be used"),
+        _("The date has passed, or lies more than a year ahead."),
+        _("Choose another date in the ERP and send a new payment."),
+    ),
+    "not-carried": Explanation(
+        _("The line says more than the bank would get"),
+        _("It holds fields that the portal does not pass on, so the payment would be changed."),
+        _("Leave the named fields out in the ERP, or pay this line in the net bank."),
+    ),
+    "signature-broken": Explanation(
+        _("Not what was signed"),
+        _("The payment is no longer what was approved, so it was not sent."),
+        _("Contact support at once; do not approve it again before they have looked."),
+    ),
+}
+
+
+def explain(code: str) -> Explanation | None:
+    """The words for a fault found here; None for a bank's code."""
+    return EXPLANATIONS.get(code)
+
+
+def faults_of_payment(instruction: Instruction, *, today: dt.date) -> list[Fault]:
+    """Faults that stop every line of a payment."""
+    faults = []
+    if not today <= instruction.execution_date <= today + dt.timedelta(days=DAYS_AHEAD_MAX):
+        faults.append(Fault("due-date", "ReqdExctnDt", instruction.execution_date.isoformat()))
+    if instruction.method != "TRF":
+        faults.append(Fault("not-carried", "PmtMtd", instruction.method))
+    if instruction.unread:
+        faults.append(Fault("not-carried", "PmtInf", ", ".join(instruction.unread)))
+    return faults
+
+
+def faults_of_line(line: Transfer) -> list[Fault]:
+    """Faults that stop this line."""
+    faults = []
+    account = line.payee_account
+    if account is None or not account.number:
+        faults.append(Fault("payee-account-missing", "CdtrAcct"))
+    elif normal_account(account) is None:
+        faults.append(Fault("payee-account", "CdtrAcct", account.number))
+    if not line.payee.name:
+        faults.append(Fault("payee-name", "Cdtr/Nm"))
+    if line.kid is not None and not fits_kid(line.kid):
+        faults.append(Fault("kid", "CdtrRefInf/Ref", line.kid))
+    if line.message:
+        if line.kid is not None:
+            faults.append(Fault("kid-and-message", "RmtInf/Ustrd", line.message[0]))
+        if sum(map(len, line.message)) > MESSAGE_MAX:
+            faults.append(Fault("message-too-long", "RmtInf/Ustrd", line.message[0]))
+    if line.documents:
+        faults.extend(_faults_of_documents(line))
+    if line.currency not in CURRENCIES:
+        faults.append(Fault("currency", "InstdAmt/@Ccy", line.currency))
+    if line.transfer_currency:
+        faults.append(Fault("not-carried", "EqvtAmt", line.transfer_currency))
+    if line.unread:
+        faults.append(Fault("not-carried", "CdtTrfTxInf", ", ".join(line.unread)))
+    return faults
+
+
+def _faults_of_documents(line: Transfer) -> list[Fault]:
+    faults = []
+    if len(line.documents) > DOCUMENTS_MAX:
+        faults.append(Fault("too-many-documents", "RmtInf/Strd", str(len(line.documents))))
+    for document in line.documents:
+        if document.kid is not None and not fits_kid(document.kid):
+            faults.append(Fault("kid", "Strd/CdtrRefInf/Ref", document.kid))
+    amounts = [
+        document.amount if document.kind == "CINV" else -document.amount
+        for document in line.documents
+        if document.amount is not None
+    ]
+    if len(amounts) == len(line.documents) and sum(amounts) != line.amount:
+        faults.append(Fault("documents-sum", "RmtInf/Strd", str(sum(amounts))))
+    return faults
+
+
+def normal_account(account: Account) -> str | None:
+    """The account number without separators, or None when its check digits fail."""
+    try:
+        if account.kind == "BBAN":
+            return numbers.account(account.number)
+        if account.kind == "IBAN":
+            return numbers.iban(account.number)
+    except numbers.InvalidNumber:
+        return None
+    return account.number
+
+
+def fits_kid(kid: str) -> bool:
+    """Whether the KID fits a modulus; which one its payee uses is the bank's to know."""
+    try:
+        return bool(numbers.check_kid(kid))
+    except numbers.InvalidNumber:
+        return False
+
+
+def decimals_of(currency: str) -> int:
+    """How many decimals an amount in this currency may have."""
+    return 0 if currency in ZERO_DECIMALS else 2
+
+
+def as_sent(text: str) -> str:
+    """A text as the bank will get it: other letters than banks carry are transliterated."""
+    return characters.transliterate(text)

@@ -1,0 +1,487 @@
+"""From an ERP's upload to stored payments: all of it or nothing, and every fault named.
+
+Lines stream: they are validated one by one, COPYed to a temporary table (COPY into a table with
+row-level security is refused by PostgreSQL) and moved over in one statement at the end.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, BinaryIO
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.utils.translation import gettext as _
+
+from banking import lifecycle as banking_lifecycle
+from banking.iso20022 import pain001, xmlio
+from banking.iso20022.values import Initiation, Instruction, Transfer
+from banking.models import BankAccount, BankAgreement
+from payments import checks, digest, jsonfile, lifecycle
+from payments.models import Payment, PaymentLine, Upload
+from portal.access.actors import Actor
+from portal.access.models import Company, User
+from portal.erp.problems import Problem, Refused
+from portal.events import moves
+
+XML, JSON = "application/xml", "application/json"
+NOT_PROVIDED = "NOTPROVIDED"
+LINE_COLUMNS = (
+    "position, reference, instruction_id, amount, currency, payee_name, payee_address,"
+    " payee_account, payee_account_kind, payee_bic, kid, message, documents, extra"
+)
+COLUMNS = f"payment_index, {LINE_COLUMNS}, reasons"
+STAGING = """
+CREATE TEMPORARY TABLE IF NOT EXISTS intake_line (
+  payment_index int, position int, reference text, instruction_id text, amount numeric(18, 2),
+  currency text, payee_name text, payee_address jsonb, payee_account text,
+  payee_account_kind text, payee_bic text, kid text, message text, documents jsonb, extra jsonb,
+  reasons jsonb
+) ON COMMIT DELETE ROWS;
+TRUNCATE intake_line
+"""
+
+
+class KeyReused(Exception):
+    """The idempotency key was used before, with another body."""
+
+
+@dataclass(slots=True)
+class _Payment:
+    """A payment while its lines stream by."""
+
+    instruction: Instruction
+    agreement: BankAgreement | None
+    tree: digest.Tree | None
+    faults: list[checks.Fault]
+    lines: int = 0
+    sums: dict[str, Decimal] = field(default_factory=dict)
+    references: set[str] = field(default_factory=set)
+    stopped: list[dict[str, Any]] = field(default_factory=list)
+
+
+@moves.retrying
+def take(
+    *,
+    company: Company,
+    user: User,
+    by: Actor,
+    key: str,
+    media_type: str,
+    body: BinaryIO,
+    body_sha256: bytes,
+    at: dt.datetime,
+    today: dt.date,
+) -> tuple[dict[str, Any], bool]:
+    """Stores an upload; answers what the ERP is told, and whether it had been told before.
+
+    Raises Refused (nothing is stored) and KeyReused. Runs acting for the company.
+    """
+    with transaction.atomic():
+        upload, told = _open(company, user, key, media_type, body_sha256, at)
+        if told is not None:
+            return told, True
+        body.seek(0)
+        values = jsonfile.read(body) if media_type == JSON else pain001.read(body, schema=True)
+        reading = _Reading(company=company, today=today)
+        try:
+            reading.read(values)
+        except xmlio.Unreadable as fault:
+            raise _unreadable(fault) from fault
+        reading.refuse_if_faulty()
+        ids = _store(upload, reading, by=by, at=at)
+        answer = _answer(upload, reading)
+        upload.answer, upload.lines = answer, sum(p.lines for p in reading.payments)
+        upload.message_id = reading.message_id[:70]
+        upload.save(update_fields=["answer", "lines", "message_id"])
+        assert len(ids) == len(reading.payments)
+    return answer, False
+
+
+def _open(
+    company: Company, user: User, key: str, media_type: str, sha256: bytes, at: dt.datetime
+) -> tuple[Upload, dict[str, Any] | None]:
+    """The upload's row. Of several at once with one key, one goes on and the others wait here."""
+    try:
+        with transaction.atomic():
+            upload = Upload.objects.create(
+                company=company,
+                key=key,
+                body_sha256=sha256,
+                media_type=media_type,
+                user=user,
+                created_at=at,
+            )
+            return upload, None
+    except IntegrityError:
+        upload = Upload.objects.of(company).get(key=key)
+    if bytes(upload.body_sha256) != sha256:
+        raise KeyReused(key)
+    return upload, upload.answer
+
+
+def _unreadable(fault: xmlio.Unreadable) -> Refused:
+    place = f"line {fault.place.line}" if fault.place.line else ""
+    place = ", ".join(part for part in (place, fault.place.path) if part)
+    problem = Problem(fault.code, place, fault.problem, fault.cure)
+    return Refused(status=422, title=_("The file cannot be taken"), problems=[problem])
+
+
+class _Reading:
+    """Validates values as they stream by and writes good and stopped lines to the staging table."""
+
+    def __init__(self, *, company: Company, today: dt.date) -> None:
+        self.company = company
+        self.today = today
+        self.payments: list[_Payment] = []
+        self.problems: list[Problem] = []
+        self.more = 0
+        self.message_id = ""
+        self.numbers: set[str] = set()
+        self.accounts = _accounts(company)
+        self.lines = 0
+
+    def read(self, values: Iterable[Initiation | Instruction | Transfer]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(STAGING)
+            with cursor.copy(f"COPY intake_line ({COLUMNS}) FROM STDIN") as copy:
+                for row in self._rows(values):
+                    copy.write_row(row)
+
+    def _rows(self, values: Iterable[Initiation | Instruction | Transfer]) -> Iterator[tuple[Any, ...]]:
+        current: _Payment | None = None
+        for value in values:
+            if isinstance(value, Transfer):
+                if current is None:
+                    raise AssertionError("a transfer before its payment")
+                self.lines += 1
+                if self.lines > settings.UPLOAD_MAX_LINES:
+                    self._too_many()
+                yield self._line(current, value)
+            elif isinstance(value, Instruction):
+                current = self._payment(value)
+            else:
+                self.message_id = value.message_id
+
+    def _too_many(self) -> None:
+        raise Refused(
+            status=422,
+            title=_("The file cannot be taken"),
+            problems=[
+                Problem(
+                    "too-many-lines",
+                    "",
+                    _("The file has more than %(limit)s lines.")
+                    % {"limit": settings.UPLOAD_MAX_LINES},
+                    _("Split the payments over several uploads."),
+                )
+            ],
+        )
+
+    def _refuse(self, code: str, place: str, problem: str, cure: str) -> None:
+        if len(self.problems) < settings.UPLOAD_MAX_FAULTS_TOLD:
+            self.problems.append(Problem(code, place, problem, cure))
+        else:
+            self.more += 1
+
+    def _payment(self, head: Instruction) -> _Payment:
+        place = f"line {head.place.line}, PmtInf {head.number}"
+        agreement = self._agreement(head, place)
+        if head.number in self.numbers:
+            self._refuse(
+                "duplicate-number",
+                place,
+                _("The payment number %(number)s stands twice in the file.")
+                % {"number": head.number},
+                _("Give each payment a number of its own."),
+            )
+        self.numbers.add(head.number)
+        tree = None
+        if agreement is not None:
+            tree = digest.Tree(head_of(agreement, head.number, _kind(head), head.execution_date))
+        faults = checks.faults_of_payment(head, today=self.today)
+        payment = _Payment(head, agreement, tree, faults)
+        self.payments.append(payment)
+        return payment
+
+    def _agreement(self, head: Instruction, place: str) -> BankAgreement | None:
+        account = head.debit_account.number.replace(" ", "").replace(".", "")
+        known, agreement = self.accounts.get(account, (None, None))
+        if known is None:
+            self._refuse(
+                "unknown-account",
+                place + "/DbtrAcct",
+                _("The account %(account)s is not registered for %(company)s.")
+                % {"account": head.debit_account.number, "company": self.company.name},
+                _("Check the account in the ERP, or register an agreement for it."),
+            )
+        elif agreement is None:
+            self._refuse(
+                "agreement-not-active",
+                place + "/DbtrAcct",
+                _("No agreement is active for the account %(account)s.")
+                % {"account": head.debit_account.number},
+                _("Activate the agreement under Agreements: %(address)s")
+                % {"address": f"{settings.BASE_URL}/c/{self.company.public_id}/agreements/"},
+            )
+        return agreement
+
+    def _line(self, payment: _Payment, line: Transfer) -> tuple[Any, ...]:
+        self._amount(line)
+        reference = line.end_to_end_id
+        if not reference or reference == NOT_PROVIDED or reference in payment.references:
+            self._refuse(
+                "reference",
+                _place(line) + "/EndToEndId",
+                _("The reference «%(reference)s» is missing or stands twice in the payment.")
+                % {"reference": reference},
+                _("Give each line a reference (EndToEndId) of its own."),
+            )
+        payment.references.add(reference)
+        payment.lines += 1
+        payment.sums[line.currency] = payment.sums.get(line.currency, Decimal(0)) + line.amount
+        kept = _kept(line, payment.instruction)
+        if payment.tree is not None:
+            payment.tree.add(digest.canonical(**kept))
+        faults = payment.faults + checks.faults_of_line(line)
+        reasons = None
+        if faults:
+            reasons = json.dumps([fault.stored() for fault in faults])
+            payment.stopped.extend(_stopped(line, fault) for fault in faults)
+        return (
+            len(self.payments) - 1,
+            kept["position"],
+            reference,
+            kept["instruction_id"],
+            line.amount,
+            line.currency,
+            kept["payee_name"],
+            _json(kept["payee_address"]),
+            kept["payee_account"],
+            kept["payee_account_kind"],
+            kept["payee_bic"],
+            kept["kid"],
+            kept["message"],
+            _json(kept["documents"]),
+            _json(kept["extra"]),
+            reasons,
+        )
+
+    def _amount(self, line: Transfer) -> None:
+        places = -int(line.amount.as_tuple().exponent)
+        allowed = checks.decimals_of(line.currency)
+        if line.amount <= 0:
+            self._refuse(
+                "amount",
+                _place(line) + "/InstdAmt",
+                _("The amount %(amount)s is not above zero.") % {"amount": line.amount},
+                _("Leave the line out, or net credit notes against invoices so that it is positive."),
+            )
+        elif places > allowed and line.amount != round(line.amount, allowed):
+            self._refuse(
+                "decimals",
+                _place(line) + "/InstdAmt",
+                _("The amount %(amount)s has more decimals than %(currency)s has.")
+                % {"amount": line.amount, "currency": line.currency},
+                _("Round the amount in the ERP."),
+            )
+        elif line.amount >= Decimal(10) ** 15:
+            self._refuse(
+                "amount",
+                _place(line) + "/InstdAmt",
+                _("The amount %(amount)s is larger than any bank carries.")
+                % {"amount": line.amount},
+                _("Correct the amount in the ERP."),
+            )
+
+    def refuse_if_faulty(self) -> None:
+        """Raises Refused when anything was found that refuses the whole upload."""
+        if not self.payments and not self.problems:
+            self._refuse(
+                "empty", "", _("The file holds no payments."), _("Choose payments in the ERP.")
+            )
+        taken = (
+            Payment.objects.of(self.company)
+            .filter(number__in=list(self.numbers))
+            .values_list("number", flat=True)[: settings.UPLOAD_MAX_FAULTS_TOLD]
+        )
+        for number in taken:
+            self._refuse(
+                "duplicate-number",
+                f"PmtInf {number}",
+                _("The payment %(number)s was uploaded before.") % {"number": number},
+                _("Ask for its status; to pay again, make a new payment with a new number."),
+            )
+        if self.problems:
+            raise Refused(
+                status=422,
+                title=_("The file cannot be taken"),
+                problems=self.problems,
+                more=self.more,
+            )
+
+
+def head_of(agreement: BankAgreement, number: str, kind: str, due_date: dt.date) -> digest.Head:
+    """What all lines of a payment share, as their digests bind it."""
+    return digest.Head(
+        agreement=f"{agreement.pk} {agreement.agreement_id}",
+        account=agreement.account.number,
+        number=number,
+        kind=kind,
+        due_date=due_date,
+    )
+
+
+def _accounts(company: Company) -> dict[str, tuple[BankAccount, BankAgreement | None]]:
+    """The company's accounts by BBAN and IBAN, each with its active agreement."""
+    active = {
+        agreement.account_id: agreement
+        for agreement in BankAgreement.objects.of(company)
+        .filter(status=banking_lifecycle.ACTIVE)
+        .select_related("account")
+    }
+    known: dict[str, tuple[BankAccount, BankAgreement | None]] = {}
+    for account in BankAccount.objects.of(company):
+        for name in filter(None, (account.number, account.iban)):
+            known[name] = (account, active.get(account.pk))
+    return known
+
+
+def _kind(head: Instruction) -> str:
+    return Payment.Kind.SALARY if head.category == "SALA" else Payment.Kind.SUPPLIER
+
+
+def _kept(line: Transfer, head: Instruction) -> dict[str, Any]:
+    """The line's fields as they are stored, signed and sent."""
+    payee, account = line.payee, line.payee_account
+    address = {
+        name: checks.as_sent(text) if isinstance(text, str) else list(map(checks.as_sent, text))
+        for name in ("street", "building", "post_code", "town", "country", "address_lines")
+        if (text := getattr(payee, name))
+    }
+    extra = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name in ("purpose", "clearing_id", "clearing_system", "additional", "regulatory")
+        if (value := getattr(line, name))
+    }
+    bearer = line.charge_bearer or head.charge_bearer
+    if bearer:
+        extra["charge_bearer"] = bearer
+    documents = [
+        {
+            "kind": document.kind,
+            "number": document.number,
+            "amount": None if document.amount is None else str(document.amount),
+            "currency": document.currency,
+            "kid": document.kid,
+        }
+        for document in line.documents
+    ]
+    return {
+        "position": line.position,
+        "reference": line.end_to_end_id,
+        "instruction_id": line.instruction_id,
+        "amount": line.amount,
+        "currency": line.currency,
+        "payee_name": checks.as_sent(payee.name),
+        "payee_address": address or None,
+        "payee_account": (checks.normal_account(account) or account.number) if account else "",
+        "payee_account_kind": account.kind if account else "OTHER",
+        "payee_bic": line.payee_bic,
+        "kid": line.kid or "",
+        "message": "\n".join(map(checks.as_sent, line.message)),
+        "documents": documents or None,
+        "extra": extra or None,
+    }
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value)
+
+
+def _place(line: Transfer) -> str:
+    return f"line {line.place.line}, CdtTrfTxInf {line.position}"
+
+
+def _stopped(line: Transfer, fault: checks.Fault) -> dict[str, Any]:
+    words = checks.EXPLANATIONS[fault.code]
+    return {
+        "reference": line.end_to_end_id,
+        "code": fault.code,
+        "field": fault.field,
+        "place": _place(line),
+        "problem": f"{words.title}: {fault.value}" if fault.value else str(words.title),
+        "cure": str(words.cure),
+    }
+
+
+def _store(upload: Upload, reading: _Reading, *, by: Actor, at: dt.datetime) -> list[int]:
+    """Payments, lines and first Events; then the faulty lines are stopped."""
+    payments = Payment.objects.bulk_create(
+        [_row(upload, payment, at) for payment in reading.payments], batch_size=1000
+    )
+    ids = [payment.pk for payment in payments]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO payments_paymentline"
+            f" (company_id, payment_id, {LINE_COLUMNS}, bank_reference)"
+            f" SELECT %s, (%s::bigint[])[payment_index + 1], {LINE_COLUMNS}, '' FROM intake_line",
+            [upload.company_id, ids],
+        )
+        stopped = sum(1 for payment in reading.payments if payment.stopped)
+        table = moves.stage()
+        if stopped:
+            cursor.execute(
+                f"INSERT INTO {table} (row_id, reasons) SELECT l.id, s.reasons FROM intake_line s"
+                " JOIN payments_paymentline l ON l.payment_id = (%s::bigint[])[s.payment_index + 1]"
+                " AND l.position = s.position WHERE s.reasons IS NOT NULL",
+                [ids],
+            )
+    moves.begin(PaymentLine, groups=ids, event="received_from_erp", by=by, at=at)
+    if stopped:
+        rows = moves.Staged(PaymentLine, table, columns=("reasons",))
+        moves.move(rows, lifecycle.STOP, by=by, at=at, within=ids)
+    return ids
+
+
+def _row(upload: Upload, payment: _Payment, at: dt.datetime) -> Payment:
+    agreement, head = payment.agreement, payment.instruction
+    assert agreement is not None
+    assert payment.tree is not None
+    return Payment(
+        company_id=upload.company_id,
+        number=head.number,
+        agreement=agreement,
+        account=agreement.account,
+        due_date=head.execution_date,
+        kind=_kind(head),
+        urgent=head.service_level == "URGP",
+        upload=upload,
+        created_at=at,
+        line_count=payment.lines,
+        totals={currency: f"{amount:.2f}" for currency, amount in payment.sums.items()},
+        digest=payment.tree.root(),
+        line_counts={lifecycle.AWAITING: payment.lines},
+    )
+
+
+def _answer(upload: Upload, reading: _Reading) -> dict[str, Any]:
+    rows = []
+    for payment in reading.payments:
+        stopped = len({row["reference"] for row in payment.stopped})
+        code = 2 if not stopped else 10 if stopped == payment.lines else 3
+        rows.append(
+            {
+                "number": payment.instruction.number,
+                "erp_code": code,
+                "lines": payment.lines,
+                "stopped": payment.stopped,
+            }
+        )
+    codes = {row["erp_code"] for row in rows}
+    whole = codes.pop() if len(codes) == 1 else 3
+    return {"upload": str(upload.pk), "erp_code": whole, "payments": rows}

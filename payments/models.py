@@ -1,0 +1,178 @@
+"""Payments, their lines, signatures and uploads; every row belongs to one company."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from payments import lifecycle
+from portal.access.tenancy import CompanyOwned
+from portal.events.moves import Tracking
+
+
+class Upload(CompanyOwned):
+    """What an ERP sent under one idempotency key, and the answer it got."""
+
+    key = models.CharField(max_length=100)
+    body_sha256 = models.BinaryField(max_length=32)
+    media_type = models.CharField(max_length=60)
+    message_id = models.CharField(max_length=70, blank=True)
+    user = models.ForeignKey("access.User", on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    lines = models.IntegerField(default=0)
+    answer = models.JSONField(null=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["company", "key"], name="upload_key_once")
+        ]
+
+
+class Payment(CompanyOwned):
+    """Lines debited one account on one date. `totals` is {currency: amount as text}.
+
+    `digest` is the Merkle root over its lines as received (payments.digest).
+    """
+
+    class Kind(models.TextChoices):
+        SUPPLIER = "supplier", "supplier"
+        SALARY = "salary", "salary"
+
+    number = models.CharField(max_length=35)
+    agreement = models.ForeignKey(
+        "banking.BankAgreement", on_delete=models.PROTECT, related_name="payments", db_index=False
+    )
+    account = models.ForeignKey(
+        "banking.BankAccount", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    due_date = models.DateField()
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.SUPPLIER)
+    urgent = models.BooleanField(default=False)
+    upload = models.ForeignKey(
+        Upload, on_delete=models.PROTECT, null=True, related_name="payments", db_index=False
+    )
+    source = models.CharField(max_length=20, default="erp")
+    created_at = models.DateTimeField()
+    line_count = models.IntegerField()
+    totals = models.JSONField()
+    digest = models.BinaryField(max_length=32)
+    status = models.CharField(max_length=20, db_default=lifecycle.AWAITING)
+    line_counts = models.JSONField(default=dict)
+    bank_file = models.ForeignKey(
+        "banking.BankFile", on_delete=models.PROTECT, null=True, related_name="payments"
+    )
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["company", "number"], name="payment_number_once"),
+            models.CheckConstraint(
+                condition=Q(status__in=list(lifecycle.PAYMENT_STATUSES)), name="payment_status"
+            ),
+        ]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["company", "-due_date", "-id"], name="payment_by_date"),
+            models.Index(
+                fields=["company", "status", "-due_date", "-id"], name="payment_by_status"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class PaymentLine(CompanyOwned):
+    """One transfer to one payee, as the bank will get it. `reference` is its EndToEndId."""
+
+    tracking: ClassVar[Tracking] = Tracking(
+        lifecycle=lifecycle.LINE,
+        subject="line",
+        number="g.number",
+        reference="r.reference",
+        salary="g.kind = 'salary'",
+        group="payments_payment",
+        group_column="payment_id",
+        group_subject="payment",
+        derive=lifecycle.payment_status,
+    )
+
+    class AccountKind(models.TextChoices):
+        BBAN = "BBAN", "BBAN"
+        IBAN = "IBAN", "IBAN"
+        OTHER = "OTHER", "OTHER"
+
+    company = models.ForeignKey(
+        "access.Company", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    payment = models.ForeignKey(
+        Payment, on_delete=models.PROTECT, related_name="lines", db_index=False
+    )
+    position = models.IntegerField()
+    reference = models.CharField(max_length=35)
+    instruction_id = models.CharField(max_length=35, blank=True)
+    amount = models.DecimalField(max_digits=18, decimal_places=2)
+    currency = models.CharField(max_length=3)
+    payee_name = models.CharField(max_length=140)
+    payee_address = models.JSONField(null=True)
+    payee_account = models.CharField(max_length=34)
+    payee_account_kind = models.CharField(max_length=5, choices=AccountKind.choices)
+    payee_bic = models.CharField(max_length=11, blank=True)
+    kid = models.CharField(max_length=25, blank=True)
+    message = models.TextField(blank=True)
+    documents = models.JSONField(null=True)
+    extra = models.JSONField(null=True)
+    status = models.CharField(max_length=20, db_default=lifecycle.AWAITING)
+    reasons = models.JSONField(null=True)
+    booked_date = models.DateField(null=True)
+    bank_reference = models.CharField(max_length=35, blank=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["payment", "reference"], name="line_reference_once"),
+            models.UniqueConstraint(fields=["payment", "position"], name="line_position_once"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="line_amount_above_zero"),
+            models.CheckConstraint(
+                condition=Q(status__in=lifecycle.LINE.codes()), name="line_status"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+
+class Ceremony(CompanyOwned):
+    """One act of signing: which payments, by whom, with which proof; the receipt's row."""
+
+    user = models.ForeignKey("access.User", on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+    factor = models.CharField(max_length=20)
+    device_id = models.BigIntegerField()
+    totals = models.JSONField()
+    payment_count = models.IntegerField()
+    line_count = models.IntegerField()
+
+
+class Signature(CompanyOwned):
+    """A person's approval of one payment as it stood; `statement` is the exact text signed.
+
+    `mac` binds the statement under a key that the database does not hold.
+    """
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="signatures")
+    ceremony = models.ForeignKey(Ceremony, on_delete=models.PROTECT, related_name="signatures")
+    user = models.ForeignKey("access.User", on_delete=models.PROTECT, related_name="+")
+    signed_at = models.DateTimeField()
+    statement = models.TextField()
+    mac = models.BinaryField(max_length=32)
+    voided_at = models.DateTimeField(null=True)
+    void_reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["payment", "user"],
+                condition=Q(voided_at__isnull=True),
+                name="signature_two_different_people",
+            )
+        ]

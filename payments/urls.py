@@ -1,0 +1,18 @@
+"""Addresses of outgoing payments."""
+
+from django.urls import path
+
+from payments.views import detail, overview, signing
+
+app_name = "payments"
+urlpatterns = [
+    path("outgoing/", overview.index, name="list"),
+    path("outgoing/update/", overview.update_now, name="update"),
+    path("outgoing/sign/", signing.sign, name="sign"),
+    path("outgoing/refuse/", signing.refuse, name="refuse"),
+    path("outgoing/cancel/", signing.cancel, name="cancel"),
+    path("outgoing/receipts/<int:ceremony>/", signing.receipt, name="receipt"),
+    path("outgoing/<int:payment>/", detail.one, name="detail"),
+    path("outgoing/<int:payment>/lines/", detail.lines, name="lines"),
+    path("outgoing/<int:payment>/send-again/", detail.send_again, name="send-again"),
+]

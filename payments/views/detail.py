@@ -1,0 +1,192 @@
+"""One payment: its lines, events, signatures and bank messages; acts on single lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_POST
+
+from banking import lifecycle as banking_lifecycle
+from banking.models import BankFile
+from payments import approval, lifecycle, queries, sending, tasks
+from payments.models import Payment, PaymentLine, Signature
+from portal import clock
+from portal.access import guard
+from portal.access.roles import CANCEL_PAYMENTS, SEE_PAYMENTS, Permission
+from portal.erp import feed
+from portal.events import moves
+from portal.events.models import Event
+
+EVENTS_SHOWN = 100
+DEPARTED_SHOWN = 100
+
+
+def _found(request: HttpRequest, pk: int) -> Payment:
+    acting = request.acting  # type: ignore[attr-defined]
+    rows = queries.visible(company=acting.company, permissions=acting.permissions)
+    return get_object_or_404(
+        rows.select_related("account", "agreement__channel", "bank_file", "upload__user"), pk=pk
+    )
+
+
+@require_GET
+@guard.company(*SEE_PAYMENTS)
+def one(request: HttpRequest, payment: int) -> HttpResponse:
+    acting = request.acting  # type: ignore[attr-defined]
+    row = _found(request, payment)
+    after = request.GET.get("after", "0")
+    lines, more = queries.lines(
+        payment=row,
+        after=int(after) if after.isascii() and after.isdigit() else 0,
+        size=settings.LINES_PER_PAGE,
+    )
+    departed = queries.departed(payment=row, size=DEPARTED_SHOWN)
+    for line in [*lines, *departed]:
+        _dress(line)
+    events = queries.events(payment=row, size=EVENTS_SHOWN)
+    for event in events:
+        _tell(event)
+    context: dict[str, Any] = {
+        "row": row,
+        "state": lifecycle.PAYMENT_STATUSES[row.status],
+        "next": _what_next(row),
+        "counts": [
+            (lifecycle.LINE.statuses[code], count) for code, count in row.line_counts.items()
+        ],
+        "lines": lines,
+        "more": more,
+        "departed": departed if len(departed) != row.line_count else [],
+        "events": events,
+        "signatures": Signature.objects.filter(payment=row).select_related("user").order_by("pk"),
+        "files": _files(row, acting),
+        "may_act": approval.cancel_permission(row) in acting.permissions,
+        "may_approve": approval.approve_permission(row) in acting.permissions,
+        "signable": lifecycle.signable(row.status),
+        "may_open_files": acting.may(Permission.SEE_FILES),
+    }
+    return render(request, "payments/detail.html", context)
+
+
+def _dress(line: PaymentLine) -> None:
+    line.state = lifecycle.LINE.statuses[line.status]
+    line.why = feed.explained(line.reasons, get_language() or "nb")
+    line.may_hold = line.status in lifecycle.HOLD.sources
+    line.may_release = line.status in lifecycle.RELEASE.sources
+
+
+def _tell(event: Event) -> None:
+    move = lifecycle.LINE.moves.get(event.event)
+    others = {
+        "received_from_erp": _("Received from the ERP"),
+        "signature_broken": _("Not what was signed; not sent"),
+    }
+    event.label = move.label if move else others.get(event.event, event.event)
+    event.why = feed.explained(event.reasons, get_language() or "nb")
+
+
+def _what_next(row: Payment) -> str:
+    """What happens next and who must act, in one sentence."""
+    due = f"{row.due_date:%d.%m.%Y}"
+    sentences = {
+        lifecycle.AWAITING: ngettext(
+            "%(n)s approver must approve it.",
+            "%(n)s different approvers must approve it.",
+            row.agreement.approvers_required,
+        )
+        % {"n": row.agreement.approvers_required},
+        lifecycle.PARTLY: _("Another approver must approve it; the first cannot do so again."),
+        lifecycle.APPROVED: _("It is sent to the bank by itself within a minute."),
+        lifecycle.SENDING: _("Nobody needs to do anything."),
+        lifecycle.SENT: _("The bank's receipt is fetched by itself."),
+        lifecycle.RECEIVED: _("The bank's answer is fetched by itself."),
+        lifecycle.PENDING: _("Check the balance, and whether the bank asks for approval."),
+        lifecycle.ACCEPTED: _("The bank pays on %(date)s.") % {"date": due},
+        lifecycle.REJECTED: _("See each line for the cause and the cure."),
+        lifecycle.ENDED: _("See each line for the cause and the cure."),
+        lifecycle.UNDELIVERED: _("Send the same file again when the bank can be reached."),
+    }
+    return sentences.get(row.status, "")
+
+
+def _files(row: Payment, acting: guard.Acting) -> list[BankFile]:
+    if row.bank_file_id is None:
+        return []
+    files = [row.bank_file, *row.bank_file.answers.order_by("pk")]
+    for file in files:
+        file.state = banking_lifecycle.FILE.statuses[file.status]
+    return files
+
+
+@require_POST
+@guard.company(*CANCEL_PAYMENTS)
+def lines(request: HttpRequest, payment: int) -> HttpResponse:
+    """Holds, releases or cancels the chosen lines of one payment."""
+    acting = request.acting  # type: ignore[attr-defined]
+    row = _found(request, payment)
+    chosen = queries.ids_of(request.POST.getlist("line"))
+    reason = request.POST.get("reason", "").strip()[:200]
+    common: dict[str, Any] = {
+        "company": acting.company,
+        "permissions": acting.permissions,
+        "at": clock.now(),
+    }
+    back = redirect("payments:detail", company=acting.company.public_id, payment=row.pk)
+    if not chosen:
+        messages.error(request, _("Choose at least one line first."))
+        return back
+    try:
+        act = request.POST.get("act", "")
+        if act == "hold":
+            count = approval.hold(
+                **common, user=request.user, payment_id=row.pk, line_ids=chosen, reason=reason
+            )
+            text = ngettext("%(n)s line is on hold.", "%(n)s lines are on hold.", count)
+        elif act == "release":
+            count = approval.release(
+                **common, user=request.user, payment_id=row.pk, line_ids=chosen
+            )
+            text = ngettext(
+                "%(n)s line is released; earlier approvals are void.",
+                "%(n)s lines are released; earlier approvals are void.",
+                count,
+            )
+        else:
+            count = approval.cancel_lines(
+                **common, user=request.user, payment_id=row.pk, line_ids=chosen, reason=reason
+            )
+            text = ngettext("%(n)s line is cancelled.", "%(n)s lines are cancelled.", count)
+    except (moves.Conflict, approval.Changed):
+        messages.error(
+            request,
+            _("Nothing was changed: a chosen line has moved on since the page was shown. See below."),
+        )
+        return back
+    except approval.NotYours:
+        messages.error(request, _("Your roles do not reach this payment."))
+        return back
+    tasks.nudge_sending(acting.company.pk)
+    messages.success(request, text % {"n": count})
+    return back
+
+
+@require_POST
+@guard.company(*CANCEL_PAYMENTS)
+def send_again(request: HttpRequest, payment: int) -> HttpResponse:
+    """Delivers the same file, with the same name and bytes, once more."""
+    acting = request.acting  # type: ignore[attr-defined]
+    row = _found(request, payment)
+    if row.bank_file_id is not None and sending.try_again(
+        file_id=row.bank_file_id, user=request.user, at=clock.now()
+    ):
+        messages.success(request, _("The same file is being delivered again."))
+        tasks.nudge_sending(acting.company.pk)
+    else:
+        messages.error(request, _("The file is not waiting to be sent again."))
+    return redirect("payments:detail", company=acting.company.public_id, payment=row.pk)

@@ -1,0 +1,225 @@
+"""The signing page and its receipt; refusing and cancelling, which ask for a reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_POST
+
+from payments import approval, lifecycle, queries, tasks
+from payments.models import Ceremony, Payment, PaymentLine
+from portal import clock
+from portal.access import guard
+from portal.access.roles import APPROVE_PAYMENTS, CANCEL_PAYMENTS
+from portal.events import moves
+from portal.people.forms import CodeForm
+
+PAYEES_SHOWN = 200
+
+
+def _chosen(request: HttpRequest) -> list[Payment]:
+    acting = request.acting  # type: ignore[attr-defined]
+    ids = queries.ids_of(request.POST.getlist("payment"))[: settings.SIGN_AT_ONCE_MAX]
+    rows = queries.visible(company=acting.company, permissions=acting.permissions)
+    return list(
+        rows.filter(pk__in=ids)
+        .select_related("account", "agreement__account", "agreement__channel")
+        .order_by("due_date", "pk")
+    )
+
+
+def _back(request: HttpRequest) -> HttpResponse:
+    company = request.acting.company  # type: ignore[attr-defined]
+    return redirect("payments:list", company=company.public_id)
+
+
+@never_cache
+@sensitive_post_parameters("code")
+@require_POST
+@guard.company(*APPROVE_PAYMENTS)
+def sign(request: HttpRequest) -> HttpResponse:
+    """Shows exactly what would be signed; with a code, signs exactly what was shown."""
+    acting = request.acting  # type: ignore[attr-defined]
+    payments = [
+        p for p in _chosen(request) if approval.approve_permission(p) in acting.permissions
+    ]
+    rows = approval.signable_by(user=request.user, payments=approval.shown(payments))  # type: ignore[arg-type]
+    if not rows:
+        messages.error(
+            request,
+            _("None of the chosen payments waits for your approval: you may have approved already."),
+        )
+        return _back(request)
+    form = CodeForm(request.POST if "code" in request.POST else None)
+    if form.is_bound and form.is_valid():
+        answer = _try_to_sign(request, rows, form)
+        if answer is not None:
+            return answer
+    context = _context(request, payments, rows, form)
+    return render(request, "payments/sign.html", context, status=422 if form.errors else 200)
+
+
+def _try_to_sign(
+    request: HttpRequest, rows: list[approval.Shown], form: CodeForm
+) -> HttpResponse | None:
+    acting = request.acting  # type: ignore[attr-defined]
+    seen = dict(
+        (int(pk), fingerprint)
+        for pk, _sep, fingerprint in (v.partition("|") for v in request.POST.getlist("seen"))
+        if pk.isdigit()
+    )
+    if set(seen) != {row.payment.pk for row in rows} or any(
+        seen[row.payment.pk] != row.fingerprint() for row in rows
+    ):
+        form.add_error(None, _changed())
+        return None
+    proof = form.verify(request.user)
+    if proof is None:
+        return None
+    try:
+        ceremony = approval.sign(
+            company=acting.company,
+            user=request.user,  # type: ignore[arg-type]
+            permissions=acting.permissions,
+            fingerprints=seen,
+            proof=proof,
+            at=clock.now(),
+        )
+    except approval.AlreadySigned as error:
+        form.add_error(
+            None,
+            _("You have approved %(numbers)s already; another person must be the second.")
+            % {"numbers": ", ".join(error.numbers)},
+        )
+        return None
+    except (approval.Changed, moves.Conflict):
+        form.add_error(None, _changed())
+        return None
+    tasks.nudge_sending(acting.company.pk)
+    return redirect(
+        "payments:receipt", company=acting.company.public_id, ceremony=ceremony.pk
+    )
+
+
+def _changed() -> str:
+    return _("The payments changed after the page was shown. Look through them again, then approve.")
+
+
+def _context(
+    request: HttpRequest,
+    payments: list[Payment],
+    rows: list[approval.Shown],
+    form: CodeForm,
+) -> dict[str, Any]:
+    chosen = [row.payment for row in rows]
+    lines = list(
+        PaymentLine.objects.filter(
+            payment__in=chosen, status__in=[lifecycle.AWAITING, lifecycle.PARTLY]
+        )
+        .select_related("payment")
+        .order_by("payment__due_date", "payment_id", "position")[: PAYEES_SHOWN + 1]
+    )
+    sums: dict[str, Any] = {}
+    for row in rows:
+        for currency, amount in row.totals.items():
+            sums[currency] = sums.get(currency, 0) + amount
+    left = len(payments) - len(rows)
+    return {
+        "rows": rows,
+        "lines": lines[:PAYEES_SHOWN],
+        "cut": len(lines) > PAYEES_SHOWN,
+        "line_total": sum(row.lines for row in rows),
+        "sums": {currency: str(amount) for currency, amount in sums.items()},
+        "without_authority": approval.authority_warnings(user=request.user, payments=chosen),  # type: ignore[arg-type]
+        "left": left,
+        "form": form,
+    }
+
+
+@require_GET
+@guard.company(*APPROVE_PAYMENTS)
+def receipt(request: HttpRequest, ceremony: int) -> HttpResponse:
+    """What was signed, by whom, when and with what; and who must act next."""
+    acting = request.acting  # type: ignore[attr-defined]
+    row = get_object_or_404(
+        Ceremony.objects.of(acting.company).select_related("user"), pk=ceremony, user=request.user
+    )
+    signatures = list(
+        row.signatures.filter(payment__kind__in=queries.kinds_seen(acting.permissions))
+        .select_related("payment__account", "payment__agreement")
+        .order_by("payment__due_date", "payment_id")
+    )
+    for signature in signatures:
+        signature.state = lifecycle.PAYMENT_STATUSES[signature.payment.status]
+    waiting = [s for s in signatures if s.payment.status == lifecycle.PARTLY]
+    context = {"row": row, "signatures": signatures, "waiting": len(waiting)}
+    return render(request, "payments/receipt.html", context)
+
+
+@require_POST
+@guard.company(*APPROVE_PAYMENTS)
+def refuse(request: HttpRequest) -> HttpResponse:
+    """Refuses whole payments for good; the reason is asked for and told to the ERP."""
+    return _end(request, "refuse", approval.approve_permission)
+
+
+@require_POST
+@guard.company(*CANCEL_PAYMENTS)
+def cancel(request: HttpRequest) -> HttpResponse:
+    """Cancels whole payments that have not been sent."""
+    return _end(request, "cancel", approval.cancel_permission)
+
+
+def _end(request: HttpRequest, act: str, needed: Any) -> HttpResponse:
+    acting = request.acting  # type: ignore[attr-defined]
+    payments = [p for p in _chosen(request) if needed(p) in acting.permissions]
+    if not payments:
+        messages.error(request, _("Choose at least one payment first."))
+        return _back(request)
+    reason = request.POST.get("reason", "").strip()[:200]
+    context = {"payments": payments, "act": act, "reason": reason, "missing": False}
+    if request.POST.get("step") != "do":
+        return render(request, "payments/end.html", context)
+    if not reason:
+        return render(request, "payments/end.html", {**context, "missing": True}, status=422)
+    ids = [payment.pk for payment in payments]
+    try:
+        if act == "refuse":
+            count = approval.refuse(
+                company=acting.company,
+                user=request.user,  # type: ignore[arg-type]
+                permissions=acting.permissions,
+                payment_ids=ids,
+                reason=reason,
+                at=clock.now(),
+            )
+        else:
+            count = approval.cancel(
+                company=acting.company,
+                by=approval.actors.person(request.user),
+                permissions=acting.permissions,
+                payment_ids=ids,
+                reason=reason,
+                at=clock.now(),
+            )
+    except (moves.Conflict, approval.Changed):
+        messages.error(
+            request,
+            _("Nothing was changed: a payment has been sent or ended since the page was shown."),
+        )
+        return _back(request)
+    text = (
+        ngettext("%(n)s line is refused.", "%(n)s lines are refused.", count)
+        if act == "refuse"
+        else ngettext("%(n)s line is cancelled.", "%(n)s lines are cancelled.", count)
+    )
+    messages.success(request, text % {"n": count})
+    return _back(request)

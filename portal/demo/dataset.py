@@ -1,0 +1,271 @@
+"""Loads the demo: the cast into the portal, the bank's books and the ERP's; safe to run again."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import paramiko
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from django.conf import settings
+from django.utils import timezone
+
+from banking import lifecycle, numbers
+from banking.models import Authority, BankAccount, BankAgreement, BankChannel
+from portal import clock
+from portal.access import actors, tenancy
+from portal.access.models import (
+    Authenticator,
+    Company,
+    Customer,
+    RoleGrant,
+    ServiceActivation,
+    SigningKey,
+    User,
+    new_signing_key,
+)
+from portal.access.roles import Role
+from portal.demo import cast
+from portal.events import moves
+
+CHANNEL_USER = "kvitt"
+WAIT_SECONDS = 30
+
+
+def load() -> None:
+    """The whole demo; what is there already stays."""
+    channel = _channel()
+    bureau, _made = Customer.objects.get_or_create(
+        organisation_number=cast.BUREAU["organisation_number"],
+        defaults={"name": cast.BUREAU["name"], "kind": Customer.Kind.BUREAU},
+    )
+    users = {email: _user(name, email, language) for name, email, language, *_ in cast.PEOPLE}
+    companies = [_company(bureau, row, channel, users) for row in cast.COMPANIES]
+    for email in cast.CUSTOMER_ADMINISTRATORS:
+        RoleGrant.objects.get_or_create(
+            user=users[email], customer=bureau, company=None, role=Role.CUSTOMER_ADMINISTRATOR
+        )
+    tell_bank(channel)
+    _tell_erp(companies[0])
+
+
+def _channel() -> BankChannel:
+    ready = json.loads((settings.DATA_DIR / "bank" / "ready.json").read_text())
+    found = BankChannel.objects.filter(bank="simbank", username=CHANNEL_USER).first()
+    if found is None:
+        found = BankChannel(
+            bank="simbank", username=CHANNEL_USER, name="Simulert bank", private_key=_new_key()
+        )
+    found.host, found.port = "127.0.0.1", ready["sftp_port"]
+    found.host_key = ready["host_key"]
+    found.download_folders = ["out/pain002", "out/camt054"]
+    found.save()
+    return found
+
+
+def _new_key() -> str:
+    key = ed25519.Ed25519PrivateKey.generate()
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.OpenSSH,
+        serialization.NoEncryption(),
+    ).decode()
+
+
+def _user(name: str, email: str, language: str) -> User:
+    user = User.objects.filter(email=email).first()
+    if user is None:
+        user = User.objects.create_user(email, cast.PASSWORD, name=name, language=language)
+    if not Authenticator.objects.filter(user=user).exists():
+        Authenticator.objects.create(user=user, name="Demo", confirmed=True)
+    return user
+
+
+def _company(
+    bureau: Customer, row: dict[str, Any], channel: BankChannel, users: dict[str, User]
+) -> Company:
+    fields = {name: row[name] for name in ("name", "address", "postal_code", "city")}
+    company, _made = Company.objects.get_or_create(
+        customer=bureau, organisation_number=row["organisation_number"], defaults=fields
+    )
+    with tenancy.acting_for([company]):
+        ServiceActivation.objects.get_or_create(
+            company=company,
+            service=ServiceActivation.Service.AUTOPAY,
+            deactivated_at=None,
+            defaults={"activated_at": timezone.now()},
+        )
+        if not SigningKey.objects.of(company).filter(retired_at=None).exists():
+            SigningKey.objects.create(company=company, secret=new_signing_key())
+        for _name, email, _language, roles, _identity, _holds in cast.PEOPLE:
+            for role in roles.get(row["organisation_number"], []):
+                RoleGrant.objects.get_or_create(
+                    user=users[email], company=company, customer=None, role=role
+                )
+        _agreement(company, row, channel, users)
+    return company
+
+
+def _agreement(
+    company: Company, row: dict[str, Any], channel: BankChannel, users: dict[str, User]
+) -> None:
+    account, _made = BankAccount.objects.get_or_create(
+        company=company,
+        number=row["account"],
+        defaults={
+            "name": row["account_name"],
+            "iban": numbers.iban_of(row["account"]),
+            "bic": "DNBANOKK",
+        },
+    )
+    for _name, email, _language, roles, identity, holds in cast.PEOPLE:
+        if identity and row["organisation_number"] in roles:
+            Authority.objects.get_or_create(
+                company=company,
+                account=account,
+                user=users[email],
+                defaults={"bank_identity": identity, "holds_authority": holds},
+            )
+    agreement, made = BankAgreement.objects.get_or_create(
+        company=company,
+        account=account,
+        agreement_id=row["agreement_id"],
+        defaults={
+            "channel": channel,
+            "customer_number": row["customer_number"],
+            "approvers_required": row["approvers_required"],
+            "bank_approvers_required": row["bank_approvers_required"],
+            "description": f"{row['account_name']} {row['name']}",
+        },
+    )
+    if made:
+        moves.move(
+            BankAgreement.objects.filter(pk=agreement.pk),
+            lifecycle.ACTIVATE,
+            by=actors.bank(channel.name),
+            at=clock.now(),
+        )
+
+
+def tell_bank(channel: BankChannel) -> None:
+    """What the simulated bank knows of our channel, its customers, people and payees."""
+    key = paramiko.Ed25519Key.from_private_key(io.StringIO(channel.private_key))
+    customers = []
+    for row in cast.COMPANIES:
+        here = [p for p in cast.PEOPLE if p[4] and row["organisation_number"] in p[3]]
+        customers.append(
+            {
+                "customer_number": row["customer_number"],
+                "name": row["name"],
+                "organisation_number": row["organisation_number"],
+                "channel": CHANNEL_USER,
+                "agreement_id": row["agreement_id"],
+                "active": True,
+                "approvers_required": row["bank_approvers_required"],
+                "people": [{"id": person[4], "name": person[0]} for person in here],
+                "accounts": [
+                    {
+                        "number": row["account"],
+                        "currency": "NOK",
+                        "balance": row["balance"],
+                        "authorities": [person[4] for person in here if person[5]],
+                    }
+                ],
+            }
+        )
+    public = f"{key.get_name()} {key.get_base64()}"
+    ask_bank(
+        "/setup",
+        {
+            "channels": [{"user": CHANNEL_USER, "public_key": public}],
+            "customers": customers,
+            "payees": cast.PAYEES,
+        },
+    )
+    ask_bank("/clock", {"to": clock.now().isoformat()}, forgiving=True)
+
+
+def ask_bank(path: str, body: dict[str, Any] | None = None, *, forgiving: bool = False) -> Any:
+    """A call to the simulated bank's control address; forgiving: a refusal is no fault."""
+    return _ask(settings.SIMBANK_CONTROL_URL + path, body, forgiving=forgiving)
+
+
+def ask_erp(path: str, body: dict[str, Any] | None = None) -> Any:
+    """A call to the simulated ERP's control address."""
+    return _ask(settings.SIMERP_URL + path, body, forgiving=True)
+
+
+def _ask(url: str, body: dict[str, Any] | None, *, forgiving: bool) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=WAIT_SECONDS) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        if not forgiving:
+            raise
+        return {"error": error.read().decode(errors="replace")}
+
+
+def _tell_erp(company: Company) -> None:
+    """The ERP's books, by its own command: it may not be running yet."""
+    row = next(c for c in cast.COMPANIES if c["organisation_number"] == company.organisation_number)
+    with tenancy.acting_for([company]):
+        key = SigningKey.objects.of(company).get(retired_at=None).secret
+    due = (clock.today() + dt.timedelta(days=1)).isoformat()
+    books = {
+        "companies": [
+            {
+                "public_id": company.public_id,
+                "name": company.name,
+                "signing_key": key,
+                "erp_user": "erp@nordlys.example",
+                "debit_account": row["account"],
+                "format": "pain.001.001.09",
+                "suppliers": [{**supplier, "country": "NO"} for supplier in cast.SUPPLIERS],
+                "invoices": [_invoice(*invoice, due=due) for invoice in cast.INVOICES],
+            }
+        ]
+    }
+    folder = settings.DATA_DIR / "erp"
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "told").exists():
+        return
+    told = folder / "setup.json"
+    told.touch(mode=0o600)
+    told.write_text(json.dumps(books))
+    command = [sys.executable, "-m", "portal.simerp", "setup", str(told), "--data", str(folder)]
+    subprocess.run([*command, "--portal", settings.BASE_URL], check=True, cwd=settings.BASE_DIR)
+    told.unlink()
+    Path(folder / "told").touch()
+
+
+def _invoice(
+    supplier: str,
+    number: str,
+    kind: str,
+    amount: str,
+    kid: str | None,
+    message: str | None,
+    payment: str,
+    *,
+    due: str,
+) -> dict[str, Any]:
+    return {
+        "supplier": supplier,
+        "number": number,
+        "kind": kind,
+        "amount": amount,
+        "due_date": due,
+        "kid": kid,
+        "message": message,
+        "payment": payment,
+    }

@@ -1,0 +1,103 @@
+"""The demo page: everybody's codes, the mails sent, and the clock of bank, portal and ERP."""
+
+from __future__ import annotations
+
+import datetime as dt
+import email
+import email.policy
+import time
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+from django_otp.oath import TOTP
+
+from banking import calendar
+from banking import tasks as banking_tasks
+from payments import tasks as payment_tasks
+from portal import clock
+from portal.access.models import Authenticator
+from portal.demo import cast, dataset
+
+MAILS_SHOWN = 20
+DAYS_MAX = 400
+
+
+def code_of(device: Authenticator) -> str:
+    """The code that the authenticator app would show now."""
+    totp = TOTP(bytes.fromhex(device.secret), device.STEP_SECONDS, 0, device.DIGITS, 0)
+    totp.time = time.time()
+    return f"{totp.token():06d}"
+
+
+@never_cache
+@require_GET
+def page(request: HttpRequest) -> HttpResponse:
+    step = Authenticator.STEP_SECONDS
+    people = []
+    for device in Authenticator.objects.select_related("user").order_by("user__name"):
+        used = device.last_step >= int(time.time()) // step
+        people.append({"user": device.user, "code": code_of(device), "used": used})
+    context = {
+        "people": people,
+        "password": cast.PASSWORD,
+        "left": step - int(time.time()) % step,
+        "mails": _mails(),
+        "now": clock.now(),
+        "next_bank_day": calendar.next_bank_day(clock.today()),
+        "erp": settings.SIMERP_URL,
+        "bank": settings.SIMBANK_CONTROL_URL,
+    }
+    return render(request, "demo/page.html", context)
+
+
+def _mails() -> list[dict[str, Any]]:
+    folder = settings.EMAIL_FILE_PATH
+    files = sorted(folder.glob("*.log"), reverse=True)[:MAILS_SHOWN] if folder.exists() else []
+    mails = []
+    for file in files:
+        for raw in file.read_bytes().split(b"\n" + b"-" * 79 + b"\n"):
+            if raw.strip():
+                letter = email.message_from_bytes(raw.strip(), policy=email.policy.default)
+                body = letter.get_body(preferencelist=("plain",))
+                mails.append(
+                    {
+                        "to": letter["To"],
+                        "subject": letter["Subject"],
+                        "date": letter["Date"],
+                        "body": body.get_content() if body else "",
+                    }
+                )
+    return mails[:MAILS_SHOWN]
+
+
+@require_POST
+def act(request: HttpRequest) -> HttpResponse:
+    """Moves the clock forward: the bank's first, then the portal's, then the ERP reads."""
+    now = clock.now()
+    if request.POST.get("to") == "next-bank-day":
+        day = calendar.next_bank_day(clock.today())
+        wanted = dt.datetime.combine(day, dt.time(9, 0), clock.OSLO)
+    else:
+        days = request.POST.get("days", "")
+        count = int(days) if days.isascii() and days.isdigit() else 0
+        wanted = now + dt.timedelta(days=min(count, DAYS_MAX))
+    if wanted <= now:
+        messages.error(request, _("The clock only moves forward."))
+        return redirect("demo:page")
+    dataset.ask_bank("/clock", {"to": wanted.isoformat()})
+    clock.advance(by=wanted - clock.now())
+    dataset.ask_bank("/work", {})
+    banking_tasks.poll_banks.delay()
+    payment_tasks.send_due.delay()
+    dataset.ask_erp("/sync", {})
+    messages.success(
+        request,
+        _("It is now %(when)s.") % {"when": f"{wanted.astimezone(clock.OSLO):%d.%m.%Y %H:%M}"},
+    )
+    return redirect("demo:page")

@@ -1,0 +1,1 @@
+"""The one door for machines: signatures, idempotency, the event feed."""

@@ -1,0 +1,124 @@
+"""The API object that apps hang their routers on, its refusals, and what concerns no app."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from ninja import NinjaAPI, Query, Schema
+from ninja.errors import HttpError, ValidationError
+
+from portal import clock
+from portal.erp import door, feed, problems
+
+api = NinjaAPI(
+    title="Kvitt ERP API",
+    version="1",
+    description="Payments in, statuses out. Every request is signed with the company's key.",
+    urls_namespace="erp",
+    auth=door.Signature(),
+    docs_url=None,
+    openapi_url="/openapi.json",
+)
+
+
+class CompanyOut(Schema):
+    public_id: str
+    name: str
+    organisation_number: str
+
+
+class PingOut(Schema):
+    company: CompanyOut
+    time: str
+
+
+class ReasonOut(Schema):
+    code: str
+    text: str = ""
+    title: str = ""
+    cure: str = ""
+
+
+class EventOut(Schema):
+    sequence: int
+    at: str
+    event: str
+    number: str | None
+    reference: str | None
+    lines: int
+    status: str
+    status_text: str
+    erp_code: int | None
+    reasons: list[ReasonOut]
+
+
+class EventsOut(Schema):
+    events: list[EventOut]
+    next_after: int
+    more: bool
+
+
+@api.get("/ping", response=PingOut, summary="Test the connection")
+@door.acting()
+def ping(request: HttpRequest) -> dict[str, Any]:
+    """Answers with the company that the key belongs to, and the portal's time."""
+    company = request.auth.company  # type: ignore[attr-defined]
+    return {"company": company, "time": clock.now().isoformat()}
+
+
+@api.get("/events", response=EventsOut, summary="What has happened since")
+@door.acting()
+def events(
+    request: HttpRequest, after: int = Query(0, ge=0), limit: int = Query(1000, ge=1)
+) -> dict[str, Any]:
+    """Events after a cursor, oldest first. Keep next_after and ask again with it.
+
+    An event without a reference holds for every line of its payment that is not final.
+    """
+    company = request.auth.company  # type: ignore[attr-defined]
+    return feed.after(
+        company=company,
+        cursor=after,
+        limit=min(limit, settings.ERP_EVENTS_PAGE_MAX),
+        language=get_language() or "nb",
+    )
+
+
+def _instance(request: HttpRequest) -> str:
+    return str(getattr(request, "request_id", ""))
+
+
+@api.exception_handler(problems.Refused)
+def _refused(request: HttpRequest, error: Any) -> HttpResponse:
+    return problems.response(error, instance=_instance(request))
+
+
+@api.exception_handler(ValidationError)
+def _invalid(request: HttpRequest, error: Any) -> HttpResponse:
+    found = [
+        problems.Problem(
+            code="invalid",
+            place=".".join(str(step) for step in fault["loc"]),
+            problem=str(fault["msg"]),
+            cure=_("Correct it as the API's description says."),
+        )
+        for fault in error.errors
+    ]
+    refused = problems.Refused(status=422, title=_("The request is not valid"), problems=found)
+    return problems.response(refused, instance=_instance(request))
+
+
+@api.exception_handler(HttpError)
+def _http_error(request: HttpRequest, error: Any) -> HttpResponse:
+    refused = problems.one(
+        error.status_code,
+        _("The request is refused"),
+        code="refused",
+        problem=str(error),
+        cure=_("See the API's description."),
+    )
+    return problems.response(refused, instance=_instance(request))

@@ -1,0 +1,31 @@
+"""The API described for people, from the same schema that machines read; no script, own styles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from portal.erp.api import api
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """Every operation with its parameters and answers."""
+    schema: dict[str, Any] = api.get_openapi_schema()
+    operations = []
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            operations.append(
+                {
+                    "method": method.upper(),
+                    "path": path,
+                    "summary": operation.get("summary", ""),
+                    "description": operation.get("description", ""),
+                    "parameters": operation.get("parameters", []),
+                    "bodies": list(operation.get("requestBody", {}).get("content", {})),
+                    "answers": list(operation.get("responses", {})),
+                }
+            )
+    context = {"info": schema["info"], "operations": operations}
+    return render(request, "erp/docs.html", context)

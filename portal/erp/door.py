@@ -1,0 +1,308 @@
+"""The door for machines: a signature (RFC 9421), a digest of the body (RFC 9530), no replays.
+
+The caller is a company, known by its signing key; uploading and cancelling also name a user,
+whose roles are read anew each time.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import functools
+import hashlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import http_sf
+import structlog
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from http_message_signatures import (
+    HTTPMessageSignaturesException,
+    HTTPMessageVerifier,
+    HTTPSignatureKeyResolver,
+    InvalidSignature,
+    algorithms,
+)
+from ninja.security import APIKeyHeader
+
+from portal import clock
+from portal.access import actors, grants, tenancy
+from portal.access.actors import Actor
+from portal.access.models import Company, SigningKey, User
+from portal.access.roles import Permission, permissions_of
+from portal.erp import problems
+from portal.erp.models import UsedNonce
+
+log = structlog.get_logger(__name__)
+NONCE_LENGTH = (16, 100)
+CHUNK = 256 * 1024
+TITLE = "The request is not let in"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose key signed, and the user that the request names."""
+
+    company: Company
+    user: User | None
+
+    def actor(self) -> Actor:
+        return actors.erp(self.user, company_name=self.company.name)
+
+
+class _Message:
+    """A Django request as the signature library reads it."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.method = request.method
+        self.url = request.build_absolute_uri()
+        self.headers = dict(request.headers.items())
+
+
+class _Keys(HTTPSignatureKeyResolver):
+    """Finds the living key of the company that a key id names."""
+
+    def __init__(self) -> None:
+        self.company: Company | None = None
+        self.key_id = 0
+
+    def resolve_public_key(self, key_id: str) -> bytes | None:
+        self.company = Company.objects.filter(public_id=key_id).first()
+        if self.company is None:
+            return None
+        with tenancy.acting_for([self.company]):
+            key = SigningKey.objects.of(self.company).filter(retired_at=None).first()
+        if key is None:
+            return None
+        self.key_id = key.pk
+        return str(key.secret).encode()
+
+
+class Signature(APIKeyHeader):
+    """Lets in only requests signed with a company's living key."""
+
+    param_name = "Signature"
+    openapi_description = "RFC 9421, hmac-sha256, keyid = the company's public id."
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Caller:
+        return enter(request)
+
+
+def enter(request: HttpRequest) -> Caller:
+    """Checks the signature and spools the body; raises problems.Refused."""
+    has_body = request.method in ("POST", "PUT", "PATCH")
+    keys = _Keys()
+    result = _verify(request, keys, has_body=has_body)
+    assert keys.company is not None
+    company = keys.company
+    if has_body:
+        request.spooled = _spool(request)  # type: ignore[attr-defined]
+    nonce = str(result.nonce or "")
+    with tenancy.acting_for([company]):
+        _use_nonce(company, nonce)
+        SigningKey.objects.filter(pk=keys.key_id).update(last_used_at=timezone.now())
+    structlog.contextvars.bind_contextvars(company=company.public_id)
+    return Caller(company, _named_user(request, result))
+
+
+def _verify(request: HttpRequest, keys: _Keys, *, has_body: bool) -> Any:
+    needed = ['"@method"', '"@target-uri"']
+    if has_body:
+        needed += ['"content-digest"', '"content-type"']
+    for header in ("kvitt-user", "idempotency-key"):
+        if header in request.headers:
+            needed.append(f'"{header}"')
+    verifier = HTTPMessageVerifier(
+        signature_algorithm=algorithms.HMAC_SHA256, key_resolver=keys
+    )
+    try:
+        results = verifier.verify(
+            _Message(request),
+            max_age=dt.timedelta(seconds=settings.ERP_SIGNATURE_MAX_AGE_SECONDS),
+            require_components=[name.strip('"') for name in needed],
+        )
+    except (InvalidSignature, HTTPMessageSignaturesException) as error:
+        log.warning("erp.signature_refused", reason=str(error)[:200])
+        raise problems.one(
+            401,
+            _(TITLE),
+            code="signature",
+            place="Signature",
+            problem=_("The signature does not hold: %(reason)s.") % {"reason": str(error)[:200]},
+            cure=_(
+                "Sign these with the company's signing key: %(parts)s; with created (a clock that"
+                " is right), a new nonce, and keyid = the company's public id."
+            )
+            % {"parts": " ".join(needed)},
+        ) from error
+    return results[0]
+
+
+def _use_nonce(company: Company, nonce: str) -> None:
+    low, high = NONCE_LENGTH
+    if not low <= len(nonce) <= high:
+        raise problems.one(
+            401,
+            _(TITLE),
+            code="nonce",
+            place="Signature-Input",
+            problem=_("The nonce is missing, too short or too long."),
+            cure=_("Send a new random nonce of 16 to 100 characters with every request."),
+        )
+    try:
+        with transaction.atomic():
+            UsedNonce.objects.create(company=company, nonce=nonce, used_at=timezone.now())
+    except IntegrityError as error:
+        raise problems.one(
+            401,
+            _(TITLE),
+            code="replayed",
+            place="Signature-Input",
+            problem=_("This signed request was received before."),
+            cure=_("Sign each request anew, with a new nonce; keep the Idempotency-Key."),
+        ) from error
+
+
+def _named_user(request: HttpRequest, result: Any) -> User | None:
+    email = request.headers.get("Kvitt-User")
+    if email is None:
+        return None
+    return User.objects.filter(email=email.strip().lower(), is_active=True).first()
+
+
+def _spool(request: HttpRequest) -> BinaryIO:
+    """Reads the body to a temporary file and checks its digest; raises problems.Refused."""
+    limit = settings.UPLOAD_MAX_BYTES
+    expected = _digests(request)
+    hashers = {name: hashlib.new(name.replace("-", "")) for name in expected}
+    spooled = tempfile.SpooledTemporaryFile(max_size=settings.SPOOL_MEMORY_BYTES)
+    size = 0
+    while chunk := request.read(CHUNK):
+        size += len(chunk)
+        if size > limit:
+            _drain(request, 2 * limit - size)
+            spooled.close()
+            raise _too_large(limit)
+        for hasher in hashers.values():
+            hasher.update(chunk)
+        spooled.write(chunk)
+    for name, hasher in hashers.items():
+        if hasher.digest() != expected[name]:
+            spooled.close()
+            raise problems.one(
+                400,
+                _(TITLE),
+                code="digest",
+                place="Content-Digest",
+                problem=_("The body is not the one that was signed: its %(name)s differs.")
+                % {"name": name},
+                cure=_("Compute Content-Digest over the very bytes that are sent."),
+            )
+    spooled.seek(0)
+    spooled.sha256 = hashers["sha-256"].digest()  # type: ignore[attr-defined]
+    spooled.size = size  # type: ignore[attr-defined]
+    return spooled  # type: ignore[return-value]
+
+
+def _digests(request: HttpRequest) -> dict[str, bytes]:
+    try:
+        parsed = http_sf.parse(
+            request.headers.get("Content-Digest", "").encode(), tltype="dictionary"
+        )
+        digests = {
+            name: bytes(value[0] if isinstance(value, tuple) else value)
+            for name, value in parsed.items()
+            if name in ("sha-256", "sha-512")
+        }
+    except (ValueError, TypeError, AttributeError):
+        digests = {}
+    if "sha-256" not in digests:
+        raise problems.one(
+            400,
+            _(TITLE),
+            code="digest",
+            place="Content-Digest",
+            problem=_("There is no readable sha-256 digest of the body."),
+            cure=_("Send Content-Digest: sha-256=:<base64 of the digest>: (RFC 9530)."),
+        )
+    return digests
+
+
+def _drain(request: HttpRequest, bound: int) -> None:
+    """Reads on, within a bound, so that the client gets the answer and not a broken pipe."""
+    while bound > 0 and (chunk := request.read(CHUNK)):
+        bound -= len(chunk)
+
+
+def _too_large(limit: int) -> problems.Refused:
+    return problems.one(
+        413,
+        _("The file is too large"),
+        code="too-large",
+        place="Content-Length",
+        problem=_("The body is larger than %(limit)s MB.") % {"limit": limit // 1024 // 1024},
+        cure=_("Split the payments over several uploads."),
+    )
+
+
+def acting(*, user_may: Permission | None = None) -> Callable[..., Any]:
+    """Runs an operation for the caller's company, in one unit of business time.
+
+    With `user_may`, the request must name a user who may do that in the company now.
+    """
+
+    def decorate(operation: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(operation)
+        def inside(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            caller: Caller = request.auth  # type: ignore[attr-defined]
+            with tenancy.acting_for([caller.company], user=caller.user), clock.unit_of_work():
+                if user_may is not None:
+                    _must_be_able(caller, request, user_may)
+                return operation(request, *args, **kwargs)
+
+        return inside
+
+    return decorate
+
+
+def _must_be_able(caller: Caller, request: HttpRequest, permission: Permission) -> None:
+    if "Kvitt-User" not in request.headers:
+        raise problems.one(
+            400,
+            _("No user is named"),
+            code="user-missing",
+            place="Kvitt-User",
+            problem=_("The request does not name the user who sends it."),
+            cure=_("Send the header Kvitt-User with the e-mail of a user with the Uploader role."),
+        )
+    user = caller.user
+    roles = grants.roles_in(user=user, company=caller.company) if user else frozenset()
+    if permission in permissions_of(roles):
+        return
+    log.warning("erp.user_may_not", user=request.headers["Kvitt-User"], permission=permission)
+    raise problems.one(
+        403,
+        _("The user may not do this"),
+        code="user-may-not",
+        place="Kvitt-User",
+        problem=_("%(user)s is not an active user with the Uploader role in this company.")
+        % {"user": request.headers["Kvitt-User"]},
+        cure=_("Let a customer administrator give the role, or name another user in the ERP."),
+    )
+
+
+def digest_header(body: bytes) -> str:
+    """Content-Digest for a body, as the API's documentation shows it."""
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
+
+
+def forget_nonces(*, now: dt.datetime) -> int:
+    """Removes nonces of signatures that are too old to be let in anyway."""
+    oldest = now - dt.timedelta(seconds=2 * settings.ERP_SIGNATURE_MAX_AGE_SECONDS)
+    return UsedNonce.objects.filter(used_at__lt=oldest).delete()[0]

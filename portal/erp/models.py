@@ -1,0 +1,21 @@
+"""Nonces of signed requests, so that none is accepted twice."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import models
+
+from portal.access.tenancy import CompanyOwned
+
+
+class UsedNonce(CompanyOwned):
+    """A nonce that a company's key has signed with; kept as long as a signature may be fresh."""
+
+    nonce = models.CharField(max_length=100)
+    used_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["company", "nonce"], name="nonce_once")
+        ]

@@ -1,0 +1,44 @@
+"""The code field and its check, shared by sign-in and signing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from portal.access import secondfactor
+
+
+class CodeForm(forms.Form):
+    """A six-digit code; spaces are allowed, pasting works."""
+
+    code = forms.CharField(
+        label=gettext_lazy("Code from your authenticator app"),
+        max_length=12,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "class": "code"}
+        ),
+    )
+
+    def verify(self, user: Any) -> secondfactor.Proof | None:
+        """The proof, or None with the reason as an error of the form."""
+        try:
+            return secondfactor.verify(user=user, code=self.cleaned_data["code"])
+        except secondfactor.NotEnrolled:
+            self.add_error("code", _("You have no authenticator app yet. Ask an administrator."))
+        except secondfactor.WrongCode:
+            self.add_error(
+                "code",
+                _("The code is wrong, too old or already used. Wait for the next code and try it."),
+            )
+        except secondfactor.TooManyTries as error:
+            seconds = max(1, round((error.until - timezone.now()).total_seconds()))
+            self.add_error(
+                "code",
+                _("Too many wrong codes. Wait %(seconds)s seconds and try again.")
+                % {"seconds": seconds},
+            )
+        return None

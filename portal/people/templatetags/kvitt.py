@@ -1,0 +1,83 @@
+"""How amounts, dates, numbers and statuses are shown; no logic beyond showing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+NARROW = "\u00a0"
+STEPS = {"JPY": 0, "ISK": 0}
+
+
+@register.filter
+def money(amount: Any, currency: str = "") -> str:
+    """84300 → «84 300,00»; with the currency behind when given."""
+    if amount is None or amount == "":
+        return ""
+    places = STEPS.get(currency, 2)
+    number = f"{Decimal(str(amount)):,.{places}f}".replace(",", NARROW).replace(".", ",")
+    return f"{number}{NARROW}{currency}" if currency else number
+
+
+@register.filter
+def totals(sums: dict[str, str] | None) -> str:
+    """{"NOK": "84300.00"} → «84 300,00 NOK»; several currencies with « + » between."""
+    return " + ".join(money(amount, currency) for currency, amount in sorted((sums or {}).items()))
+
+
+@register.filter
+def account(number: str) -> str:
+    """15034012345 → «1503 40 12345»; an IBAN in fours."""
+    if len(number) == 11 and number.isdigit():
+        return f"{number[:4]}{NARROW}{number[4:6]}{NARROW}{number[6:]}"
+    if number[:2].isalpha():
+        return NARROW.join(number[i : i + 4] for i in range(0, len(number), 4))
+    return number
+
+
+@register.filter
+def organisation(number: str) -> str:
+    """999888777 → «999 888 777»."""
+    return NARROW.join(number[i : i + 3] for i in range(0, len(number), 3))
+
+
+@register.filter
+def day(value: dt.date | None) -> SafeString | str:
+    """22.11.2026, marked up as a time."""
+    if value is None:
+        return ""
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(), f"{value:%d.%m.%Y}")
+
+
+@register.filter
+def moment(value: dt.datetime | None) -> SafeString | str:
+    """22.11.2026 14:05 in Oslo, marked up as a time."""
+    if value is None:
+        return ""
+    from django.utils import timezone
+
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}">{}</time>', local.isoformat(), f"{local:%d.%m.%Y %H:%M}"
+    )
+
+
+@register.simple_tag
+def tag(status: Any) -> SafeString:
+    """A status as a tag: text, and a tone that the stylesheet colours."""
+    if not status:
+        return SafeString("")
+    return format_html('<span class="tag tag-{}">{}</span>', status.tone, status.label)
+
+
+@register.simple_tag(takes_context=True)
+def link(context: Any, name: str, **kwargs: Any) -> str:
+    """An address below the company that the page acts for."""
+    return reverse(name, kwargs={"company": context["request"].acting.company.public_id, **kwargs})

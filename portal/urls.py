@@ -1,0 +1,29 @@
+"""All addresses; the guard denies each that does not say whom it is for."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.urls import include, path
+
+import payments.api
+from portal.erp import docs
+from portal.erp.api import api
+from portal.people.views import errors, health
+
+api.add_router("", payments.api.router)
+
+urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("api/erp/v1/docs", docs.page, name="erp-docs"),
+    path("api/erp/v1/", api.urls),
+    path("", include("portal.people.urls")),
+    path("c/<slug:company>/", include("payments.urls")),
+    path("c/<slug:company>/", include("banking.urls")),
+]
+if settings.DEMO:
+    urlpatterns.append(path("demo/", include("portal.demo.urls")))
+
+handler400 = errors.bad_request
+handler403 = errors.forbidden
+handler404 = errors.not_found
+handler500 = errors.failed
