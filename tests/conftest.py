@@ -1,0 +1,95 @@
+"""Databases, simulators and people that tests share.
+
+Each worker clones a template database; tests that need real commits get a clone of their own,
+because events refuse to be flushed. The application role is used throughout.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from portal.demo import bootstrap
+from tests import kit
+
+ROOT = Path(__file__).resolve().parent.parent
+_numbers = itertools.count(1)
+
+
+def _template() -> str:
+    """The migrated database that all others are cloned from; made once, whoever comes first."""
+    name = bootstrap_name()
+    folder = Path(os.environ["KVITT_DATA_DIR"])
+    with (folder / "template.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.seek(0)
+        if lock.read() != name:
+            environment = os.environ | {"DATABASE_URL": os.environ["DATABASE_OWNER_URL"]}
+            command = [sys.executable, "manage.py", "migrate", "--no-input", "-v", "0"]
+            subprocess.run(command, cwd=ROOT, env=environment, check=True)
+            lock.truncate(0)
+            lock.write(name)
+    return name
+
+
+def bootstrap_name() -> str:
+    """The name of the database that the run was given."""
+    return unquote(urlsplit(os.environ["DATABASE_URL"]).path.lstrip("/"))
+
+
+def clone(name: str) -> None:
+    """Makes a database as a copy of the template."""
+    owner = urlsplit(os.environ["DATABASE_OWNER_URL"]).username
+    kit.administer(
+        f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)',
+        f'CREATE DATABASE "{name}" TEMPLATE "{_template()}" OWNER "{owner}"',
+    )
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: object, worker_id: str) -> Iterator[None]:
+    name = f"{bootstrap_name()}_{worker_id}"
+    clone(name)
+    connection.close()
+    settings.DATABASES["default"]["NAME"] = name
+    connection.settings_dict["NAME"] = name
+    settings.REDIS_URL = settings.CELERY_BROKER_URL = kit.redis_url(worker_id)
+    yield
+    connection.close()
+    kit.administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def own_database(
+    django_db_setup: None, django_db_blocker: pytest.FixtureRequest, worker_id: str
+) -> Iterator[str]:
+    """A clone of the template for one test, with real commits; gone afterwards."""
+    before = connection.settings_dict["NAME"]
+    name = f"{bootstrap_name()}_{worker_id}_{next(_numbers)}"
+    clone(name)
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        connection.close()
+        connection.settings_dict["NAME"] = name
+        try:
+            yield name
+        finally:
+            connection.close()
+            connection.settings_dict["NAME"] = before
+            kit.administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Iterator[kit.Bank]:
+    """A simulated bank in a process of its own, that works only when told to."""
+    with kit.Bank(tmp_path / "bank") as running:
+        yield running

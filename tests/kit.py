@@ -1,0 +1,463 @@
+"""What tests use to set the stage: a bank process, a company with people, signed requests."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+import io
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Self
+
+import paramiko
+import psycopg
+from django.test import Client
+from django.utils import timezone
+from django_otp.oath import TOTP
+from http_message_signatures import HTTPMessageSigner, HTTPSignatureKeyResolver, algorithms
+
+from banking import lifecycle as banking_lifecycle
+from banking import numbers
+from banking.models import Authority, BankAccount, BankAgreement, BankChannel
+from portal.access import actors, tenancy
+from portal.access.models import (
+    Authenticator,
+    Company,
+    Customer,
+    RoleGrant,
+    SigningKey,
+    User,
+    new_signing_key,
+)
+from portal.access.roles import Role
+from portal.demo.dataset import _new_key
+from portal.events import moves
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT.parent / "shared" / "reference"
+PASSWORD = "correct horse battery"
+API = "/api/erp/v1/"
+
+
+def administer(*statements: str) -> None:
+    """Runs statements as the role that may make databases."""
+    with psycopg.connect(os.environ["DATABASE_ADMIN_URL"], autocommit=True) as admin:
+        for statement in statements:
+            admin.execute(statement)  # type: ignore[call-overload]
+
+
+def redis_url(worker: str) -> str:
+    """Each test worker has a Redis database of its own."""
+    number = 1 + int("".join(filter(str.isdigit, worker)) or 0)
+    url = os.environ["REDIS_URL"]
+    if url.startswith("unix:"):
+        base = url.split("?", 1)[0]
+        return f"{base}?virtual_host={number}" if "virtual_host" in url else f"{base}?db={number}"
+    return url.rstrip("/").rsplit("/", 1)[0] + f"/{number}" if url.count("/") > 2 else f"{url}/{number}"
+
+
+def account(place: int) -> str:
+    """A Norwegian account with a right check digit, another for every place."""
+    for tail in range(place * 10, place * 10 + 10):
+        for digit in "0123456789":
+            try:
+                return numbers.account(f"1503{tail:06d}{digit}")
+            except numbers.InvalidNumber:
+                continue
+    raise AssertionError(place)
+
+
+def organisation(place: int) -> str:
+    """An organisation number with a right check digit, another for every place."""
+    for tail in range(place * 10, place * 10 + 10):
+        for digit in "0123456789":
+            try:
+                return numbers.organisation_number(f"91{tail:06d}{digit}")
+            except numbers.InvalidNumber:
+                continue
+    raise AssertionError(place)
+
+
+class Bank:
+    """The simulated bank as a process, with its control address."""
+
+    def __init__(self, data: Path, *, interval: float = 3600) -> None:
+        self.data, self.interval = data, interval
+        self.process: subprocess.Popen[bytes] | None = None
+        self.ready: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self, *, sftp_port: int = 0, control_port: int = 0) -> None:
+        self.data.mkdir(parents=True, exist_ok=True)
+        ready = self.data / "ready.json"
+        ready.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "banking.simbank", "--data", str(self.data)]
+        command += ["--sftp-port", str(sftp_port), "--control-port", str(control_port)]
+        with (self.data / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, "--interval", str(self.interval)],
+                cwd=ROOT,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + 20
+        while not ready.exists():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError((self.data / "log").read_text())
+            time.sleep(0.02)
+        self.ready = json.loads(ready.read_text())
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+            self.process.wait(10)
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        url = f"http://127.0.0.1:{self.ready['control_port']}{path}"
+        request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=300) as answer:
+            return json.load(answer)
+
+    def work(self) -> dict[str, int]:
+        """One round of the bank: take, answer, book, advise."""
+        result: dict[str, int] = self.ask("/work", {})
+        return result
+
+    def transfers(self, **query: str) -> list[dict[str, Any]]:
+        """Every transfer in the bank's books."""
+        rows: list[dict[str, Any]] = []
+        after = 0
+        while True:
+            words = "&".join(f"{k}={v}" for k, v in {**query, "after": after, "limit": 10000}.items())
+            page = self.ask(f"/books/transfers?{words}")
+            rows += page["transfers"]
+            if page["next"] is None:
+                return rows
+            after = page["next"]
+
+
+@dataclass
+class Stage:
+    """A company with an agreement at a bank, two approvers and an ERP user."""
+
+    company: Company
+    key: str
+    channel: BankChannel
+    agreement: BankAgreement
+    users: dict[str, User] = field(default_factory=dict)
+
+    def scope(self) -> Any:
+        return tenancy.acting_for([self.company])
+
+
+def person(name: str, company: Company, *roles: Role) -> User:
+    """A user with roles in a company, an authenticator, and a fast password hash."""
+    email = f"{name}-{company.public_id}@example.org"
+    user = User.objects.create_user(email, PASSWORD, name=name.title())
+    Authenticator.objects.create(user=user, name="test", confirmed=True)
+    with tenancy.acting_for([company]):
+        for role in roles:
+            RoleGrant.objects.create(user=user, company=company, role=role)
+    return user
+
+
+def company(place: int = 1, name: str = "Prøve AS") -> Company:
+    """A company with a customer of its own."""
+    number = organisation(place)
+    customer = Customer.objects.create(name=name, organisation_number=number)
+    return Company.objects.create(
+        customer=customer, name=name, organisation_number=number, city="OSLO", postal_code="0155"
+    )
+
+
+def channel(bank: Bank | None = None) -> BankChannel:
+    """The portal's channel to the bank."""
+    found = BankChannel.objects.filter(bank="simbank").first()
+    if found is not None:
+        return found
+    ready = bank.ready if bank else {"sftp_port": 1, "host_key": "ssh-ed25519 AAAA"}
+    return BankChannel.objects.create(
+        bank="simbank",
+        username="kvitt",
+        name="Prøvebanken",
+        host="127.0.0.1",
+        port=ready["sftp_port"],
+        host_key=ready["host_key"],
+        private_key=_new_key(),
+        download_folders=["out/pain002", "out/camt054"],
+    )
+
+
+def stage(
+    bank: Bank | None = None,
+    *,
+    place: int = 1,
+    approvers: int = 2,
+    bank_approvers: int = 1,
+    version: str = "pain.001.001.09",
+    balance: str = "1000000.00",
+) -> Stage:
+    """A company that can pay: agreement active, people with authority, known at the bank."""
+    owner = company(place, f"Prøve {place} AS")
+    bank_channel = channel(bank)
+    with tenancy.acting_for([owner]):
+        key = SigningKey.objects.create(company=owner, secret=new_signing_key())
+        number = account(place)
+        debit = BankAccount.objects.create(
+            company=owner, number=number, iban=numbers.iban_of(number), name="Drift", bic="DNBANOKK"
+        )
+        agreement = BankAgreement.objects.create(
+            company=owner,
+            channel=bank_channel,
+            account=debit,
+            customer_number=f"CUST{place}",
+            agreement_id=f"AGR{place}",
+            approvers_required=approvers,
+            bank_approvers_required=bank_approvers,
+            pain_version=version,
+        )
+        moves.move(
+            BankAgreement.objects.filter(pk=agreement.pk),
+            banking_lifecycle.ACTIVATE,
+            by=actors.BANK,
+            at=timezone.now(),
+        )
+        agreement = BankAgreement.objects.select_related("account", "channel").get(pk=agreement.pk)
+        users = {
+            "anne": person("anne", owner, Role.APPROVER),
+            "bjorn": person("bjorn", owner, Role.APPROVER),
+            "erp": person("erp", owner, Role.UPLOADER),
+        }
+        for name in ("anne", "bjorn"):
+            Authority.objects.create(
+                company=owner,
+                account=debit,
+                user=users[name],
+                bank_identity=f"{name}-{place}".upper(),
+                holds_authority=True,
+            )
+    made = Stage(owner, str(key.secret), bank_channel, agreement, users)
+    if bank is not None:
+        tell(bank, made, balance=balance)
+    return made
+
+
+def tell(bank: Bank, made: Stage, *, balance: str, payees: list[dict[str, Any]] | None = None) -> None:
+    """Lets the bank know the channel, the company and its people."""
+    key = paramiko.Ed25519Key.from_private_key(io.StringIO(made.channel.private_key))
+    people = [(f"{name}-{made.agreement.agreement_id[3:]}".upper(), name) for name in ("anne", "bjorn")]
+    bank.ask(
+        "/setup",
+        {
+            "channels": [{"user": "kvitt", "public_key": f"{key.get_name()} {key.get_base64()}"}],
+            "customers": [
+                {
+                    "customer_number": made.agreement.customer_number,
+                    "name": made.company.name,
+                    "organisation_number": made.company.organisation_number,
+                    "channel": "kvitt",
+                    "agreement_id": made.agreement.agreement_id,
+                    "active": True,
+                    "approvers_required": made.agreement.bank_approvers_required,
+                    "people": [{"id": pk, "name": name} for pk, name in people],
+                    "accounts": [
+                        {
+                            "number": made.agreement.account.number,
+                            "currency": "NOK",
+                            "balance": balance,
+                            "authorities": [pk for pk, _name in people],
+                        }
+                    ],
+                }
+            ],
+            "payees": payees or [],
+        },
+    )
+
+
+def code_of(user: User) -> str:
+    """A fresh code: the device forgets earlier use, as if half a minute had passed."""
+    device = Authenticator.objects.get(user=user)
+    Authenticator.objects.filter(pk=device.pk).update(
+        last_step=-1, throttling_failure_count=0, throttling_failure_timestamp=None
+    )
+    totp = TOTP(bytes.fromhex(device.secret), 30, 0, 6, 0)
+    totp.time = time.time()
+    return f"{totp.token():06d}"
+
+
+def signed_in(user: User) -> Client:
+    """A browser's client that has passed both factors."""
+    client = Client()
+    client.post("/sign-in/", {"email": user.email, "password": PASSWORD})
+    answer = client.post("/sign-in/code/", {"code": code_of(user)})
+    assert answer.status_code == 302, answer.content.decode()
+    return client
+
+
+class _Key(HTTPSignatureKeyResolver):
+    def __init__(self, key: str) -> None:
+        self.key = key.encode()
+
+    def resolve_private_key(self, key_id: str) -> bytes:
+        return self.key
+
+
+class _Request:
+    def __init__(self, method: str, url: str, headers: dict[str, str]) -> None:
+        self.method, self.url, self.headers = method, url, headers
+
+
+@dataclass
+class Erp:
+    """An ERP as the API meets it: signs each request as the documentation says."""
+
+    made: Stage
+    client: Client = field(default_factory=Client)
+    base: str = "http://testserver"
+
+    def headers(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: dict[str, str],
+        *,
+        digest_of: bytes | None = None,
+        key: str = "",
+        nonce: str = "",
+        created: dt.datetime | None = None,
+    ) -> dict[str, str]:
+        """All headers of a signed request; the last arguments spoil it for tests."""
+        sent = dict(headers)
+        covered = ["@method", "@target-uri"]
+        if body is not None:
+            told = hashlib.sha256(body if digest_of is None else digest_of).digest()
+            sent["Content-Digest"] = f"sha-256=:{base64.b64encode(told).decode()}:"
+            covered += ["content-digest", "content-type"]
+        covered += [name for name in ("kvitt-user", "idempotency-key") if name in map(str.lower, sent)]
+        request = _Request(method, self.base + API + path, sent)
+        HTTPMessageSigner(
+            signature_algorithm=algorithms.HMAC_SHA256, key_resolver=_Key(key or self.made.key)
+        ).sign(
+            request,
+            key_id=self.made.company.public_id,
+            created=created or dt.datetime.now(dt.UTC),
+            nonce=nonce or secrets.token_urlsafe(18),
+            label="sig1",
+            include_alg=True,
+            covered_component_ids=tuple(covered),
+            use_existing_digest=body is not None,
+        )
+        return sent
+
+    def get(self, path: str, **spoil: Any) -> Any:
+        headers = self.headers("GET", path, None, {}, **spoil)
+        return self.client.get(API + path, headers=headers)
+
+    def post(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        media_type: str = "application/xml",
+        key: str | None = None,
+        user: str | None = None,
+        **spoil: Any,
+    ) -> Any:
+        headers = {
+            "Content-Type": media_type,
+            "Kvitt-User": self.made.users["erp"].email if user is None else user,
+            "Idempotency-Key": secrets.token_hex(8) if key is None else key,
+        }
+        headers = self.headers("POST", path, body, headers, **spoil)
+        content_type = headers.pop("Content-Type")
+        return self.client.post(API + path, body, content_type=content_type, headers=headers)
+
+    def events(self, after: int = 0) -> list[dict[str, Any]]:
+        answer = self.get(f"events?after={after}&limit=5000")
+        assert answer.status_code == 200, answer.content
+        rows: list[dict[str, Any]] = answer.json()["events"]
+        return rows
+
+
+@dataclass
+class Line:
+    """A line of a pain.001 for tests."""
+
+    reference: str
+    amount: str
+    account: str
+    kid: str = ""
+    message: str = ""
+    name: str = "Leverandør AS"
+    currency: str = "NOK"
+
+    def xml(self, position: int) -> str:
+        remittance = ""
+        if self.kid:
+            remittance = (
+                "<RmtInf><Strd><CdtrRefInf><Tp><CdOrPrtry><Cd>SCOR</Cd></CdOrPrtry></Tp>"
+                f"<Ref>{self.kid}</Ref></CdtrRefInf></Strd></RmtInf>"
+            )
+        elif self.message:
+            remittance = f"<RmtInf><Ustrd>{self.message}</Ustrd></RmtInf>"
+        return (
+            f"<CdtTrfTxInf><PmtId><InstrId>{position}</InstrId><EndToEndId>{self.reference}"
+            f'</EndToEndId></PmtId><Amt><InstdAmt Ccy="{self.currency}">{self.amount}</InstdAmt></Amt>'
+            f"<Cdtr><Nm>{self.name}</Nm><PstlAdr><TwnNm>OSLO</TwnNm><Ctry>NO</Ctry></PstlAdr></Cdtr>"
+            f"<CdtrAcct><Id><Othr><Id>{self.account}</Id><SchmeNm><Cd>BBAN</Cd></SchmeNm></Othr></Id>"
+            f"</CdtrAcct>{remittance}</CdtTrfTxInf>\n"
+        )
+
+
+def pain001(
+    payments: dict[str, list[Line]],
+    *,
+    account: str,
+    due: dt.date,
+    version: str = "09",
+    category: str = "SUPP",
+    totals: tuple[int, Decimal] | None = None,
+) -> bytes:
+    """A pain.001 as an ERP writes it."""
+    lines = [line for rows in payments.values() for line in rows]
+    count, total = totals or (len(lines), sum((Decimal(line.amount) for line in lines), Decimal(0)))
+    date = f"<Dt>{due}</Dt>" if version == "09" else str(due)
+    parts = [
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.001.001.{version}">'
+        "<CstmrCdtTrfInitn><GrpHdr><MsgId>ERP-1</MsgId><CreDtTm>2026-11-22T10:00:00+01:00</CreDtTm>"
+        f"<NbOfTxs>{count}</NbOfTxs><CtrlSum>{total}</CtrlSum>"
+        "<InitgPty><Nm>Firma AS</Nm></InitgPty></GrpHdr>\n"
+    ]
+    for number, rows in payments.items():
+        parts.append(
+            f"<PmtInf><PmtInfId>{number}</PmtInfId><PmtMtd>TRF</PmtMtd><PmtTpInf><CtgyPurp>"
+            f"<Cd>{category}</Cd></CtgyPurp></PmtTpInf><ReqdExctnDt>{date}</ReqdExctnDt>"
+            f"<Dbtr><Nm>Firma AS</Nm></Dbtr><DbtrAcct><Id><Othr><Id>{account}</Id><SchmeNm>"
+            "<Cd>BBAN</Cd></SchmeNm></Othr></Id></DbtrAcct><DbtrAgt><FinInstnId><Othr>"
+            "<Id>NOTPROVIDED</Id></Othr></FinInstnId></DbtrAgt>\n"
+        )
+        parts += [line.xml(position) for position, line in enumerate(rows, 1)]
+        parts.append("</PmtInf>\n")
+    parts.append("</CstmrCdtTrfInitn></Document>\n")
+    return "".join(parts).encode()
