@@ -13,12 +13,19 @@ class BankingConfig(AppConfig):
     def ready(self) -> None:
         from django.utils.translation import gettext as _
 
+        from banking import lifecycle
         from banking.iso20022 import codes
         from portal.access.roles import Permission
         from portal.events import questions
 
         def explain_reason(code: str, language: str) -> codes.Explanation | None:
             return codes.explain(code, "nb" if language.startswith(("nb", "no")) else "en")
+
+        def event_label(event: str) -> Any:
+            for cycle in (lifecycle.FILE, lifecycle.AGREEMENT):
+                if event in cycle.moves:
+                    return cycle.moves[event].label
+            return None
 
         def menu(permissions: Any) -> list[tuple[int, str, Any]] | None:
             rows: list[tuple[int, str, Any]] = []
@@ -29,4 +36,5 @@ class BankingConfig(AppConfig):
             return rows or None
 
         questions.explain_reason.register(explain_reason)
+        questions.event_label.register(event_label)
         questions.menu.register(menu)

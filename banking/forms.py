@@ -29,15 +29,9 @@ class AgreementForm(forms.Form):
     )
     account_name = forms.CharField(label=gettext_lazy("Name of the account"), max_length=80)
     bic = forms.CharField(label=gettext_lazy("BIC"), max_length=11, required=False)
-    customer_number = forms.CharField(
-        label=gettext_lazy("Customer number in bank"), max_length=35
-    )
-    agreement_id = forms.CharField(
-        label=gettext_lazy("Agreement id from the bank"), max_length=35
-    )
-    description = forms.CharField(
-        label=gettext_lazy("Description"), max_length=140, required=False
-    )
+    customer_number = forms.CharField(label=gettext_lazy("Customer number in bank"), max_length=35)
+    agreement_id = forms.CharField(label=gettext_lazy("Agreement id from the bank"), max_length=35)
+    description = forms.CharField(label=gettext_lazy("Description"), max_length=140, required=False)
     pain_version = forms.ChoiceField(
         label=gettext_lazy("Format"), choices=BankAgreement.PainVersion.choices
     )

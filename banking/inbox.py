@@ -128,11 +128,7 @@ def company_of_account(number: str) -> BankAccount | None:
     everybody = Company.objects.values_list("pk", flat=True)
     with tenancy.acting_for(everybody):
         rows = BankAccount.objects.filter(number=number) | BankAccount.objects.filter(iban=number)
-        return (
-            rows.select_related("company")
-            .order_by("-agreements__status", "id")
-            .first()
-        )
+        return rows.select_related("company").order_by("-agreements__status", "id").first()
 
 
 def claim(file: BankFile, *, company_id: int, answers_to: BankFile | None, salary: bool) -> None:

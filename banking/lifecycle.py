@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.utils.translation import gettext_lazy as _
 
 from portal.access.actors import ActorKind
@@ -46,7 +48,7 @@ REFUSED, UNDELIVERED = "refused", "undelivered"
 FETCHED, READ, SET_ASIDE = "fetched", "read", "set_aside"
 
 
-def _move(name: str, sources: set[str], target: str, who: set[ActorKind], label: str) -> Move:
+def _move(name: str, sources: set[str], target: str, who: set[ActorKind], label: Any) -> Move:
     return Move(name, frozenset(sources), target, frozenset(who), label, told=False)
 
 

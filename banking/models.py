@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from banking import lifecycle
 from portal.access.crypto import SecretField
 from portal.access.tenancy import CompanyOwned, CompanyQuerySet
+from portal.events.lifecycle import Status
 from portal.events.moves import Tracking
 
 
@@ -117,6 +118,11 @@ class BankAgreement(CompanyOwned):
             ),
         ]
 
+    @property
+    def state(self) -> Status:
+        """The status with its words."""
+        return lifecycle.AGREEMENT.statuses[self.status]
+
     def __str__(self) -> str:
         return self.description or f"{self.channel} {self.account.number}"
 
@@ -204,6 +210,11 @@ class BankFile(models.Model):
                 name="bank_file_waiting",
             ),
         ]
+
+    @property
+    def state(self) -> Status:
+        """The status with its words."""
+        return lifecycle.FILE.statuses[self.status]
 
     def __str__(self) -> str:
         return self.name

@@ -144,7 +144,9 @@ def _count_attempt(file: BankFile, now: dt.datetime) -> None:
 
 
 def _failed(file: BankFile, fault: channel.ChannelFault) -> Outcome:
-    BankChannel.objects.filter(pk=file.channel_id).update(last_error=f"{fault.code}: {fault.detail}")
+    BankChannel.objects.filter(pk=file.channel_id).update(
+        last_error=f"{fault.code}: {fault.detail}"
+    )
     wait = min(2**file.attempts, 3600)
     file.next_attempt_at = timezone.now() + dt.timedelta(seconds=wait)
     file.error = {"code": fault.code, "detail": fault.detail}

@@ -15,8 +15,8 @@ from payments import approval, intake, lifecycle, queries
 from payments.models import PaymentLine
 from portal import clock
 from portal.access.roles import Permission
-from portal.erp import door, feed, problems
-from portal.events import moves
+from portal.erp import door, problems
+from portal.events import moves, questions
 
 router = Router(tags=["Payments"])
 LINES_TOLD_MAX = settings.UPLOAD_MAX_LINES
@@ -53,7 +53,10 @@ _BODY = {
                 "schema": {"type": "string", "description": "pain.001.001.03 or pain.001.001.09"}
             },
             "application/json": {
-                "schema": {"type": "object", "description": "See docs/erp-api.md: totals, payments."}
+                "schema": {
+                    "type": "object",
+                    "description": "See docs/erp-api.md: totals, payments.",
+                }
             },
         },
     }
@@ -175,7 +178,7 @@ def ask(request: HttpRequest, number: str) -> dict[str, Any]:
                 "erp_code": lifecycle.LINE.statuses[line.status].erp_code,
                 "amount": f"{line.amount:.2f}",
                 "currency": line.currency,
-                "reasons": feed.explained(line.reasons, language),
+                "reasons": questions.explained(line.reasons, language=language),
             }
             for line in rows
         ],
@@ -254,5 +257,3 @@ def _cancel_body(request: HttpRequest) -> tuple[str, list[str]]:
     finally:
         body.close()
     return reason[:200], list(references)
-
-

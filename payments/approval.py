@@ -103,9 +103,9 @@ def shown(payments: Sequence[Payment]) -> list[Shown]:
     for payment_id, position in others.values_list("payment_id", "position").order_by("position"):
         excluded[payment_id].append(position)
     signatures: dict[int, list[Signature]] = {pk: [] for pk in ids}
-    for signature in Signature.objects.filter(
-        payment_id__in=ids, voided_at=None
-    ).select_related("user"):
+    for signature in Signature.objects.filter(payment_id__in=ids, voided_at=None).select_related(
+        "user"
+    ):
         signatures[signature.payment_id].append(signature)
     return [
         Shown(p, lines[p.pk], sums[p.pk], tuple(excluded[p.pk]), tuple(signatures[p.pk]))
@@ -166,9 +166,7 @@ def _locked(company: Company, wanted: Iterable[int]) -> list[Payment]:
     return payments
 
 
-def _must_hold(
-    permissions: frozenset[Permission], payments: list[Payment], needed: Any
-) -> None:
+def _must_hold(permissions: frozenset[Permission], payments: list[Payment], needed: Any) -> None:
     if any(needed(payment) not in permissions for payment in payments):
         raise NotYours
 
@@ -236,7 +234,8 @@ def _sign_one(ceremony: Ceremony, user: User, row: Shown, at: dt.datetime) -> No
 def _move_on(user: User, rows: list[Shown], at: dt.datetime) -> None:
     """First of two signatures: partly approved. Enough of them: approved."""
     actor = actors.person(user)
-    done, first = [], []
+    done: list[Shown] = []
+    first: list[Shown] = []
     for row in rows:
         enough = len(row.signed_by) + 1 >= row.payment.agreement.approvers_required
         (done if enough else first).append(row)
@@ -408,9 +407,7 @@ def release(
     return count
 
 
-def void(
-    *, payment_ids: Sequence[int], by: actors.Actor, at: dt.datetime, reason: str
-) -> int:
+def void(*, payment_ids: Sequence[int], by: actors.Actor, at: dt.datetime, reason: str) -> int:
     """Voids the signatures on payments and sends approved lines back to awaiting approval.
 
     In the caller's transaction, with the payments locked.

@@ -31,6 +31,14 @@ class PaymentsConfig(AppConfig):
             with translation.override(language):
                 return checks.Explanation(str(known.title), str(known.meaning), str(known.cure))
 
+        def event_label(event: str) -> Any:
+            move = lifecycle.LINE.moves.get(event)
+            others = {
+                "received_from_erp": _("Received from the ERP"),
+                "signature_broken": _("Not what was signed; not sent"),
+            }
+            return move.label if move else others.get(event)
+
         def menu(permissions: Any) -> list[tuple[int, str, Any]] | None:
             if not roles.SEE_PAYMENTS & permissions:
                 return None
@@ -38,4 +46,5 @@ class PaymentsConfig(AppConfig):
 
         questions.status_text.register(status_text)
         questions.explain_reason.register(explain_reason)
+        questions.event_label.register(event_label)
         questions.menu.register(menu)

@@ -22,8 +22,40 @@ DOCUMENTS_MAX = 25
 DAYS_AHEAD_MAX = 365
 ZERO_DECIMALS = frozenset({"JPY", "ISK"})
 CURRENCIES = frozenset(
-    "NOK SEK DKK EUR USD GBP CHF JPY ISK PLN CZK HUF RON BGN CAD AUD NZD SGD HKD ZAR THB TRY"
-    " ILS MXN CNY INR PHP MYR IDR KRW AED SAR".split()
+    [
+        "NOK",
+        "SEK",
+        "DKK",
+        "EUR",
+        "USD",
+        "GBP",
+        "CHF",
+        "JPY",
+        "ISK",
+        "PLN",
+        "CZK",
+        "HUF",
+        "RON",
+        "BGN",
+        "CAD",
+        "AUD",
+        "NZD",
+        "SGD",
+        "HKD",
+        "ZAR",
+        "THB",
+        "TRY",
+        "ILS",
+        "MXN",
+        "CNY",
+        "INR",
+        "PHP",
+        "MYR",
+        "IDR",
+        "KRW",
+        "AED",
+        "SAR",
+    ]
 )
 
 
@@ -58,7 +90,7 @@ EXPLANATIONS = {
     "payee-account": Explanation(
         _("The payee's account number is wrong"),
         _("The account number fails its check digit, so the bank would reject it."),
-        _("Ask the payee for the right account number, correct it in the ERP and send a new payment."),
+        _("Ask the payee for the right account, correct it in the ERP and send a new payment."),
     ),
     "payee-name": Explanation(
         _("The payee has no name"),

@@ -152,7 +152,9 @@ class _Reading:
                 for row in self._rows(values):
                     copy.write_row(row)
 
-    def _rows(self, values: Iterable[Initiation | Instruction | Transfer]) -> Iterator[tuple[Any, ...]]:
+    def _rows(
+        self, values: Iterable[Initiation | Instruction | Transfer]
+    ) -> Iterator[tuple[Any, ...]]:
         current: _Payment | None = None
         for value in values:
             if isinstance(value, Transfer):
@@ -279,7 +281,7 @@ class _Reading:
                 "amount",
                 _place(line) + "/InstdAmt",
                 _("The amount %(amount)s is not above zero.") % {"amount": line.amount},
-                _("Leave the line out, or net credit notes against invoices so that it is positive."),
+                _("Leave the line out, or net credit notes so that the line is positive."),
             )
         elif places > allowed and line.amount != round(line.amount, allowed):
             self._refuse(

@@ -59,7 +59,9 @@ def read(source: BinaryIO) -> Iterator[Initiation | Instruction | Transfer]:
             "truncated", "", f"The JSON breaks off: {error}.", "Send the whole body again."
         ) from error
     except ijson.JSONError as error:
-        raise _fault("not-json", "", f"The body is not JSON: {error}.", "Send valid JSON.") from error
+        raise _fault(
+            "not-json", "", f"The body is not JSON: {error}.", "Send valid JSON."
+        ) from error
     reader.compare_totals()
 
 
@@ -176,7 +178,14 @@ class _Reader:
             end_to_end_id=self._text(line, "reference", 35, optional=True),
             amount=amount,
             currency=str(currency),
-            payee=Party(**texts),
+            payee=Party(
+                name=texts["name"],
+                street=texts["street"],
+                building=texts["building"],
+                post_code=texts["post_code"],
+                town=texts["town"],
+                country=texts["country"],
+            ),
             payee_account=_account(account) if account else None,
             payee_bic=self._text(line, "bic", 11, optional=True),
             clearing_id="",

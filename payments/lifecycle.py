@@ -17,7 +17,9 @@ HELD, STOPPED, UNDELIVERED, UNKNOWN = "held", "stopped", "undelivered", "unknown
 ENDED = "ended"
 
 STATUSES = [
-    Status(AWAITING, _("Awaiting approval"), _("Waits for somebody to approve it."), False, 2, "wait"),
+    Status(
+        AWAITING, _("Awaiting approval"), _("Waits for somebody to approve it."), False, 2, "wait"
+    ),
     Status(
         PARTLY,
         _("Partly approved"),
@@ -28,8 +30,12 @@ STATUSES = [
     ),
     Status(APPROVED, _("Approved"), _("Approved, and will be sent to the bank."), False, 2),
     Status(SENDING, _("Being sent to the bank"), _("The bank file is on its way."), False, 2),
-    Status(SENT, _("Sent to the bank"), _("Lies with the bank, which has not answered yet."), False, 2),
-    Status(RECEIVED, _("Received by the bank"), _("The bank has the file and checks it."), False, 2),
+    Status(
+        SENT, _("Sent to the bank"), _("Lies with the bank, which has not answered yet."), False, 2
+    ),
+    Status(
+        RECEIVED, _("Received by the bank"), _("The bank has the file and checks it."), False, 2
+    ),
     Status(
         PENDING,
         _("Pending at the bank"),
@@ -55,7 +61,9 @@ STATUSES = [
         7,
         "bad",
     ),
-    Status(CANCELLED, _("Cancelled"), _("Cancelled before it was sent; nothing was paid."), True, 4),
+    Status(
+        CANCELLED, _("Cancelled"), _("Cancelled before it was sent; nothing was paid."), True, 4
+    ),
     Status(
         CANCELLED_AT_BANK,
         _("Cancelled at the bank"),
@@ -72,7 +80,14 @@ STATUSES = [
         "bad",
     ),
     Status(REFUSED, _("Refused"), _("An approver refused it; nothing was paid."), True, 4, "bad"),
-    Status(HELD, _("On hold"), _("Held back by a person; the rest goes on without it."), False, 2, "wait"),
+    Status(
+        HELD,
+        _("On hold"),
+        _("Held back by a person; the rest goes on without it."),
+        False,
+        2,
+        "wait",
+    ),
     Status(
         STOPPED,
         _("Stopped by checks"),
@@ -105,7 +120,12 @@ _AT_BANK = {SENDING, SENT, RECEIVED, PENDING, ACCEPTED, UNDELIVERED, UNKNOWN}
 
 
 def _move(
-    name: str, sources: set[str], target: str, who: set[ActorKind], label: object, apart: bool = False
+    name: str,
+    sources: set[str],
+    target: str,
+    who: set[ActorKind],
+    label: object,
+    apart: bool = False,
 ) -> Move:
     return Move(name, frozenset(sources), target, frozenset(who), label, apart)
 
@@ -118,15 +138,15 @@ UNSIGN = _move(
 )
 HOLD = _move("held", _UNSENT, HELD, {USER}, _("Put on hold"), True)
 RELEASE = _move("released", {HELD}, AWAITING, {USER}, _("Released from hold"), True)
-CANCEL = _move(
-    "cancelled", _UNSENT | {HELD, STOPPED}, CANCELLED, {USER, ERP}, _("Cancelled"), True
-)
+CANCEL = _move("cancelled", _UNSENT | {HELD, STOPPED}, CANCELLED, {USER, ERP}, _("Cancelled"), True)
 REFUSE = _move("refused", _UNSENT | {HELD}, REFUSED, {USER}, _("Refused"), True)
 SEND = _move("sending", {APPROVED}, SENDING, {CLOCK, USER}, _("Bank file made"))
 SENT_TO_BANK = _move("sent", {SENDING, UNDELIVERED}, SENT, {CLOCK}, _("Sent to the bank"))
 NOT_DELIVERED = _move("undelivered", {SENDING}, UNDELIVERED, {CLOCK}, _("Not delivered"))
 TRY_AGAIN = _move("tried_again", {UNDELIVERED}, SENDING, {USER}, _("Sent again"))
-RECEIVE = _move("received", {SENDING, SENT, UNDELIVERED}, RECEIVED, {BANK}, _("Received by the bank"))
+RECEIVE = _move(
+    "received", {SENDING, SENT, UNDELIVERED}, RECEIVED, {BANK}, _("Received by the bank")
+)
 SEND_BACK = _move(
     "sent_back",
     {SENDING, SENT, RECEIVED, UNDELIVERED},
@@ -142,7 +162,11 @@ ACCEPT = _move(
     _("Accepted by the bank"),
 )
 PEND = _move(
-    "pending", {SENDING, SENT, RECEIVED, UNDELIVERED, UNKNOWN}, PENDING, {BANK}, _("Pending at the bank")
+    "pending",
+    {SENDING, SENT, RECEIVED, UNDELIVERED, UNKNOWN},
+    PENDING,
+    {BANK},
+    _("Pending at the bank"),
 )
 REJECT = _move("rejected", _AT_BANK, REJECTED, {BANK}, _("Rejected by the bank"), True)
 CANCEL_AT_BANK = _move(

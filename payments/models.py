@@ -9,6 +9,8 @@ from django.db.models import Q
 
 from payments import lifecycle
 from portal.access.tenancy import CompanyOwned
+from portal.events import questions
+from portal.events.lifecycle import Status
 from portal.events.moves import Tracking
 
 
@@ -78,6 +80,11 @@ class Payment(CompanyOwned):
             ),
         ]
 
+    @property
+    def state(self) -> Status:
+        """The status with its words."""
+        return lifecycle.PAYMENT_STATUSES[self.status]
+
     def __str__(self) -> str:
         return self.number
 
@@ -136,6 +143,28 @@ class PaymentLine(CompanyOwned):
                 condition=Q(status__in=lifecycle.LINE.codes()), name="line_status"
             ),
         ]
+
+    @property
+    def state(self) -> Status:
+        """The status with its words."""
+        return lifecycle.LINE.statuses[self.status]
+
+    @property
+    def why(self) -> list[dict[str, Any]]:
+        """The reasons for its status, explained in the language of the page."""
+        return questions.explained(self.reasons)
+
+    @property
+    def may_hold(self) -> bool:
+        return self.status in lifecycle.HOLD.sources
+
+    @property
+    def may_release(self) -> bool:
+        return self.status in lifecycle.RELEASE.sources
+
+    @property
+    def may_cancel(self) -> bool:
+        return self.status in lifecycle.CANCEL.sources
 
     def __str__(self) -> str:
         return self.reference

@@ -14,6 +14,8 @@ from typing import Any
 
 import structlog
 from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
 
 from banking import filestore, inbox, outbox
 from banking.iso20022 import camt054, pain002, xmlio
@@ -259,9 +261,7 @@ class _Carried:
             self.remark("unmatched", count=total - matched)
         for code in codes or []:
             change = MOVES.get(code, lifecycle.PUZZLE)
-            staged = moves.Staged(
-                PaymentLine, table, "code = %s", [code], columns=("reasons",)
-            )
+            staged = moves.Staged(PaymentLine, table, "code = %s", [code], columns=("reasons",))
             moved = moves.move(staged, change, by=self.by, at=self.at, within=ids)
             self._skipped(table, code, moved.rows)
 
@@ -289,11 +289,9 @@ class _Carried:
         if status == PART:
             return
         change = MOVES.get(status, lifecycle.PUZZLE)
-        lines = PaymentLine.objects.filter(payment_id__in=ids)
+        lines: QuerySet[PaymentLine] = PaymentLine.objects.filter(payment_id__in=ids)
         if staging:
-            lines = lines.extra(
-                where=[f"NOT EXISTS (SELECT 1 FROM {moves.STAGED} s WHERE s.row_id = payments_paymentline.id)"]
-            )
+            lines = lines.exclude(pk__in=RawSQL(f"SELECT row_id FROM {moves.STAGED}", []))  # noqa: S611 - a constant
         told = _stored(reasons)
         if status not in MOVES:
             told = [*told, {"code": status, "text": ""}]
@@ -374,7 +372,9 @@ def _advice_rows(advice: _Advice, content: Any) -> Iterator[tuple[Any, ...]]:
 def _advice_row(entry: Entry, detail: EntryDetail) -> tuple[Any, ...] | None:
     """A debit settles a line; a credit with a return reason, or a reversed debit, returns it."""
     returned = detail.credit if not entry.reversal else True
-    if not detail.end_to_end_id or (detail.credit and detail.return_reason is None and not entry.reversal):
+    if not detail.end_to_end_id or (
+        detail.credit and detail.return_reason is None and not entry.reversal
+    ):
         return None
     amount, currency = detail.amount, detail.currency
     if detail.instructed_amount is not None:
@@ -425,9 +425,7 @@ def _carry_out_advice(file: BankFile, company_id: int, advice: _Advice) -> None:
         _settle_batch(company_id, entry, by, remarks)
     if advice.not_money:
         remarks.append({"code": "not-booked", "count": advice.not_money})
-    inbox.finish(
-        file, message_id=advice.message_id, transactions=advice.staged, remarks=remarks
-    )
+    inbox.finish(file, message_id=advice.message_id, transactions=advice.staged, remarks=remarks)
 
 
 def _match(
@@ -439,7 +437,8 @@ def _match(
         cursor.execute(
             f"INSERT INTO {table} (row_id, code, reasons, booked_date, bank_reference)"
             " SELECT l.id, CASE WHEN l.amount IS DISTINCT FROM s.amount"
-            " OR l.currency <> s.currency THEN 'differs' WHEN s.returned THEN 'returned' ELSE 'settled' END,"
+            " OR l.currency <> s.currency THEN 'differs' WHEN s.returned THEN 'returned'"
+            " ELSE 'settled' END,"
             " s.reasons, s.booked_date, s.bank_reference FROM advice_line s"
             " JOIN payments_payment p ON p.company_id = %s AND p.number = s.number"
             " JOIN payments_paymentline l ON l.payment_id = p.id AND l.reference = s.reference",
@@ -467,9 +466,7 @@ def _settle_batch(
     company_id: int, entry: Entry, by: actors.Actor, remarks: list[dict[str, Any]]
 ) -> None:
     """A booked batch without details settles a whole payment when the sums agree."""
-    payment = (
-        Payment.objects.of(company_id).filter(number=entry.batch_payment_number).first()
-    )
+    payment = Payment.objects.of(company_id).filter(number=entry.batch_payment_number).first()
     if payment is None:
         remarks.append({"code": "unknown-payment", "number": entry.batch_payment_number})
         return

@@ -1,4 +1,4 @@
-"""What pages and the API read of payments: the axes a user may see, pages by key, constant queries."""
+"""What pages and the API read of payments: axes a user may see, pages by key, constant queries."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ class Page:
     capped: bool
 
 
-def page(
-    *, payments: QuerySet[Payment], status: str, after: str, size: int
-) -> Page:
+def page(*, payments: QuerySet[Payment], status: str, after: str, size: int) -> Page:
     """Payments by due date, latest first; `after` is the key «date,id» of the last row seen.
 
     A row-value comparison, so that the index serves every page alike.

@@ -215,9 +215,7 @@ def _write_and_store(*, company: Company, ids: Sequence[int]) -> int | None:
 class _Writing:
     """One file while it is written: its payments, their checks, counts and sums."""
 
-    def __init__(
-        self, company: Company, agreement: BankAgreement, payments: list[Payment]
-    ) -> None:
+    def __init__(self, company: Company, agreement: BankAgreement, payments: list[Payment]) -> None:
         self.company, self.agreement, self.payments = company, agreement, payments
         self.sums: dict[str, Decimal] = {}
         self.count = 0

@@ -57,5 +57,3 @@ def take_answers() -> None:
 def nudge_sending(company_id: int) -> None:
     """Sends soon after the current transaction is committed; the timetable catches what is lost."""
     transaction.on_commit(lambda: send.delay(company_id), robust=True)
-
-

@@ -47,11 +47,11 @@ def read() -> Environment:
     env = Env(eager=False)
     demo = env.bool("KVITT_DEMO", False)
     base_url = env.str("KVITT_BASE_URL", "http://localhost:8000")
-    values = {
+    values: dict[str, Any] = {
         "database_url": env.str("DATABASE_URL"),
         "redis_url": env.str("REDIS_URL"),
         "secret_key": env.str("SECRET_KEY"),
-        "field_keys": tuple(env.list("FIELD_KEYS")),
+        "field_keys": tuple(env.list("FIELD_KEYS") or ()),
         "signature_key": env.str("SIGNATURE_KEY"),
         "base_url": base_url,
         "data_dir": Path(env.str("KVITT_DATA_DIR", str(ROOT / ".kvitt"))),
@@ -98,5 +98,3 @@ def _told(faults: object) -> str:
         "Kvitt cannot start: the environment is not complete.\n"
         f"{told}\nEvery variable is described in docs/settings.md; ./run sets them all for you."
     )
-
-

@@ -13,7 +13,7 @@ _GIVEN = re.compile(r"^[A-Za-z0-9-]{8,64}$")
 
 
 class RequestIdMiddleware:
-    """Gives each request an id (the caller's own when it is well-formed) and binds it to the log."""
+    """Gives each request an id (the caller's own if well-formed) and binds it to the log."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dj_database_url
 import structlog
 from csp.constants import NONE, SELF
@@ -224,7 +226,7 @@ SIMBANK_CONTROL_URL = ENV.simbank_control_url
 SIMBANK_SFTP_PORT = ENV.simbank_sftp_port
 SIMERP_URL = ENV.simerp_url
 
-_PRE_CHAIN = [
+_PRE_CHAIN: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,

@@ -89,7 +89,9 @@ def update() -> int:
                 message.string = old.string
     CATALOGUE.parent.mkdir(parents=True, exist_ok=True)
     with CATALOGUE.open("wb") as file:
-        pofile.write_po(file, fresh, sort_output=True, width=100, omit_header=False, include_lineno=False)
+        pofile.write_po(
+            file, fresh, sort_output=True, width=100, omit_header=False, include_lineno=False
+        )
     return len(missing())
 
 

@@ -19,7 +19,6 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from portal.demo import bootstrap
 from tests import kit
 
 ROOT = Path(__file__).resolve().parent.parent

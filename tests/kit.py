@@ -64,7 +64,11 @@ def redis_url(worker: str) -> str:
     if url.startswith("unix:"):
         base = url.split("?", 1)[0]
         return f"{base}?virtual_host={number}" if "virtual_host" in url else f"{base}?db={number}"
-    return url.rstrip("/").rsplit("/", 1)[0] + f"/{number}" if url.count("/") > 2 else f"{url}/{number}"
+    return (
+        url.rstrip("/").rsplit("/", 1)[0] + f"/{number}"
+        if url.count("/") > 2
+        else f"{url}/{number}"
+    )
 
 
 def account(place: int) -> str:
@@ -146,7 +150,9 @@ class Bank:
         rows: list[dict[str, Any]] = []
         after = 0
         while True:
-            words = "&".join(f"{k}={v}" for k, v in {**query, "after": after, "limit": 10000}.items())
+            words = "&".join(
+                f"{k}={v}" for k, v in {**query, "after": after, "limit": 10000}.items()
+            )
             page = self.ask(f"/books/transfers?{words}")
             rows += page["transfers"]
             if page["next"] is None:
@@ -260,10 +266,14 @@ def stage(
     return made
 
 
-def tell(bank: Bank, made: Stage, *, balance: str, payees: list[dict[str, Any]] | None = None) -> None:
+def tell(
+    bank: Bank, made: Stage, *, balance: str, payees: list[dict[str, Any]] | None = None
+) -> None:
     """Lets the bank know the channel, the company and its people."""
     key = paramiko.Ed25519Key.from_private_key(io.StringIO(made.channel.private_key))
-    people = [(f"{name}-{made.agreement.agreement_id[3:]}".upper(), name) for name in ("anne", "bjorn")]
+    people = [
+        (f"{name}-{made.agreement.agreement_id[3:]}".upper(), name) for name in ("anne", "bjorn")
+    ]
     bank.ask(
         "/setup",
         {
@@ -353,7 +363,9 @@ class Erp:
             told = hashlib.sha256(body if digest_of is None else digest_of).digest()
             sent["Content-Digest"] = f"sha-256=:{base64.b64encode(told).decode()}:"
             covered += ["content-digest", "content-type"]
-        covered += [name for name in ("kvitt-user", "idempotency-key") if name in map(str.lower, sent)]
+        covered += [
+            name for name in ("kvitt-user", "idempotency-key") if name in map(str.lower, sent)
+        ]
         request = _Request(method, self.base + API + path, sent)
         HTTPMessageSigner(
             signature_algorithm=algorithms.HMAC_SHA256, key_resolver=_Key(key or self.made.key)

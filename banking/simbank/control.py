@@ -1,4 +1,4 @@
-"""Holds the control door (JSON over HTTP on loopback) for tests and the demo; no rule of its own."""
+"""Holds the control door (JSON over HTTP on loopback) for tests and demo; no rule of its own."""
 
 import datetime
 import json

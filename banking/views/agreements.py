@@ -26,8 +26,6 @@ def index(request: HttpRequest) -> HttpResponse:
         .select_related("account", "channel")
         .order_by("account__name", "id")
     )
-    for row in rows:
-        row.state = lifecycle.AGREEMENT.statuses[row.status]
     return render(request, "banking/agreements.html", {"rows": rows})
 
 
@@ -40,14 +38,15 @@ def one(request: HttpRequest, agreement: int) -> HttpResponse:
     )
     context = {
         "row": row,
-        "state": lifecycle.AGREEMENT.statuses[row.status],
+        "state": row.state,
         "authorities": row.account.authorities.select_related("user").order_by("user__name"),
         "warnings": agreements.warnings(row),
         "sentence": agreements.approvers_sentence(row),
         "may_activate": row.status in lifecycle.ACTIVATE.sources,
         "may_deactivate": row.status in lifecycle.DEACTIVATE.sources,
-        "events": Event.objects.filter(subject="agreement", subject_id=row.pk, group_id=None)
-        .order_by("-id")[:50],
+        "events": Event.objects.filter(
+            subject="agreement", subject_id=row.pk, group_id=None
+        ).order_by("-id")[:50],
     }
     return render(request, "banking/agreement.html", context)
 

@@ -9,7 +9,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
-from banking import filestore, inbox, lifecycle
+from banking import filestore, inbox
 from banking.models import BankFile
 from portal.access import guard
 from portal.access.roles import Permission
@@ -35,8 +35,6 @@ def index(request: HttpRequest) -> HttpResponse:
     found = list(rows[: FILES_PER_PAGE + 1])
     more = len(found) > FILES_PER_PAGE
     found = found[:FILES_PER_PAGE]
-    for row in found:
-        row.state = lifecycle.FILE.statuses[row.status]
     context = {"rows": found, "before": found[-1].pk if more else None}
     return render(request, "banking/files.html", context)
 
@@ -51,11 +49,12 @@ def one(request: HttpRequest, file: int) -> HttpResponse:
         raw = content.read(RAW_SHOWN_BYTES).decode("utf-8", "replace")
     context: dict[str, Any] = {
         "row": row,
-        "state": lifecycle.FILE.statuses[row.status],
+        "state": row.state,
         "sha256": bytes(row.sha256).hex(),
         "answers": row.answers.order_by("id"),
-        "events": Event.objects.filter(subject="bankfile", subject_id=row.pk, group_id=None)
-        .order_by("-id")[:50],
+        "events": Event.objects.filter(
+            subject="bankfile", subject_id=row.pk, group_id=None
+        ).order_by("-id")[:50],
         "raw": raw,
         "cut": row.size > RAW_SHOWN_BYTES,
     }

@@ -8,21 +8,17 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from banking import lifecycle as banking_lifecycle
 from banking.models import BankFile
 from payments import approval, lifecycle, queries, sending, tasks
-from payments.models import Payment, PaymentLine, Signature
+from payments.models import Payment, Signature
 from portal import clock
 from portal.access import guard
 from portal.access.roles import CANCEL_PAYMENTS, SEE_PAYMENTS, Permission
-from portal.erp import feed
 from portal.events import moves
-from portal.events.models import Event
 
 EVENTS_SHOWN = 100
 DEPARTED_SHOWN = 100
@@ -48,14 +44,10 @@ def one(request: HttpRequest, payment: int) -> HttpResponse:
         size=settings.LINES_PER_PAGE,
     )
     departed = queries.departed(payment=row, size=DEPARTED_SHOWN)
-    for line in [*lines, *departed]:
-        _dress(line)
     events = queries.events(payment=row, size=EVENTS_SHOWN)
-    for event in events:
-        _tell(event)
     context: dict[str, Any] = {
         "row": row,
-        "state": lifecycle.PAYMENT_STATUSES[row.status],
+        "state": row.state,
         "next": _what_next(row),
         "counts": [
             (lifecycle.LINE.statuses[code], count) for code, count in row.line_counts.items()
@@ -65,30 +57,13 @@ def one(request: HttpRequest, payment: int) -> HttpResponse:
         "departed": departed if len(departed) != row.line_count else [],
         "events": events,
         "signatures": Signature.objects.filter(payment=row).select_related("user").order_by("pk"),
-        "files": _files(row, acting),
+        "files": _files(row),
         "may_act": approval.cancel_permission(row) in acting.permissions,
         "may_approve": approval.approve_permission(row) in acting.permissions,
         "signable": lifecycle.signable(row.status),
         "may_open_files": acting.may(Permission.SEE_FILES),
     }
     return render(request, "payments/detail.html", context)
-
-
-def _dress(line: PaymentLine) -> None:
-    line.state = lifecycle.LINE.statuses[line.status]
-    line.why = feed.explained(line.reasons, get_language() or "nb")
-    line.may_hold = line.status in lifecycle.HOLD.sources
-    line.may_release = line.status in lifecycle.RELEASE.sources
-
-
-def _tell(event: Event) -> None:
-    move = lifecycle.LINE.moves.get(event.event)
-    others = {
-        "received_from_erp": _("Received from the ERP"),
-        "signature_broken": _("Not what was signed; not sent"),
-    }
-    event.label = move.label if move else others.get(event.event, event.event)
-    event.why = feed.explained(event.reasons, get_language() or "nb")
 
 
 def _what_next(row: Payment) -> str:
@@ -115,13 +90,11 @@ def _what_next(row: Payment) -> str:
     return sentences.get(row.status, "")
 
 
-def _files(row: Payment, acting: guard.Acting) -> list[BankFile]:
-    if row.bank_file_id is None:
+def _files(row: Payment) -> list[BankFile]:
+    sent = row.bank_file
+    if sent is None:
         return []
-    files = [row.bank_file, *row.bank_file.answers.order_by("pk")]
-    for file in files:
-        file.state = banking_lifecycle.FILE.statuses[file.status]
-    return files
+    return [sent, *BankFile.objects.filter(answers_to=sent).order_by("pk")]
 
 
 @require_POST
@@ -129,6 +102,7 @@ def _files(row: Payment, acting: guard.Acting) -> list[BankFile]:
 def lines(request: HttpRequest, payment: int) -> HttpResponse:
     """Holds, releases or cancels the chosen lines of one payment."""
     acting = request.acting  # type: ignore[attr-defined]
+    user = guard.user_of(request)
     row = _found(request, payment)
     chosen = queries.ids_of(request.POST.getlist("line"))
     reason = request.POST.get("reason", "").strip()[:200]
@@ -145,13 +119,11 @@ def lines(request: HttpRequest, payment: int) -> HttpResponse:
         act = request.POST.get("act", "")
         if act == "hold":
             count = approval.hold(
-                **common, user=request.user, payment_id=row.pk, line_ids=chosen, reason=reason
+                **common, user=user, payment_id=row.pk, line_ids=chosen, reason=reason
             )
             text = ngettext("%(n)s line is on hold.", "%(n)s lines are on hold.", count)
         elif act == "release":
-            count = approval.release(
-                **common, user=request.user, payment_id=row.pk, line_ids=chosen
-            )
+            count = approval.release(**common, user=user, payment_id=row.pk, line_ids=chosen)
             text = ngettext(
                 "%(n)s line is released; earlier approvals are void.",
                 "%(n)s lines are released; earlier approvals are void.",
@@ -159,13 +131,13 @@ def lines(request: HttpRequest, payment: int) -> HttpResponse:
             )
         else:
             count = approval.cancel_lines(
-                **common, user=request.user, payment_id=row.pk, line_ids=chosen, reason=reason
+                **common, user=user, payment_id=row.pk, line_ids=chosen, reason=reason
             )
             text = ngettext("%(n)s line is cancelled.", "%(n)s lines are cancelled.", count)
     except (moves.Conflict, approval.Changed):
         messages.error(
             request,
-            _("Nothing was changed: a chosen line has moved on since the page was shown. See below."),
+            _("Nothing was changed: a chosen line has moved on since the page was shown."),
         )
         return back
     except approval.NotYours:
@@ -183,7 +155,7 @@ def send_again(request: HttpRequest, payment: int) -> HttpResponse:
     acting = request.acting  # type: ignore[attr-defined]
     row = _found(request, payment)
     if row.bank_file_id is not None and sending.try_again(
-        file_id=row.bank_file_id, user=request.user, at=clock.now()
+        file_id=row.bank_file_id, user=guard.user_of(request), at=clock.now()
     ):
         messages.success(request, _("The same file is being delivered again."))
         tasks.nudge_sending(acting.company.pk)

@@ -30,8 +30,6 @@ def index(request: HttpRequest) -> HttpResponse:
         after=request.GET.get("after", ""),
         size=settings.PAYMENTS_PER_PAGE,
     )
-    for row in page.rows:
-        row.state = lifecycle.PAYMENT_STATUSES[row.status]
     counts = queries.status_counts(visible)
     hidden = (
         Payment.objects.of(acting.company)

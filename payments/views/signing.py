@@ -48,14 +48,12 @@ def _back(request: HttpRequest) -> HttpResponse:
 def sign(request: HttpRequest) -> HttpResponse:
     """Shows exactly what would be signed; with a code, signs exactly what was shown."""
     acting = request.acting  # type: ignore[attr-defined]
-    payments = [
-        p for p in _chosen(request) if approval.approve_permission(p) in acting.permissions
-    ]
-    rows = approval.signable_by(user=request.user, payments=approval.shown(payments))  # type: ignore[arg-type]
+    payments = [p for p in _chosen(request) if approval.approve_permission(p) in acting.permissions]
+    rows = approval.signable_by(user=guard.user_of(request), payments=approval.shown(payments))
     if not rows:
         messages.error(
             request,
-            _("None of the chosen payments waits for your approval: you may have approved already."),
+            _("None of the chosen payments waits for your approval; you may have given it."),
         )
         return _back(request)
     form = CodeForm(request.POST if "code" in request.POST else None)
@@ -71,11 +69,11 @@ def _try_to_sign(
     request: HttpRequest, rows: list[approval.Shown], form: CodeForm
 ) -> HttpResponse | None:
     acting = request.acting  # type: ignore[attr-defined]
-    seen = dict(
-        (int(pk), fingerprint)
+    seen = {
+        int(pk): fingerprint
         for pk, _sep, fingerprint in (v.partition("|") for v in request.POST.getlist("seen"))
         if pk.isdigit()
-    )
+    }
     if set(seen) != {row.payment.pk for row in rows} or any(
         seen[row.payment.pk] != row.fingerprint() for row in rows
     ):
@@ -87,7 +85,7 @@ def _try_to_sign(
     try:
         ceremony = approval.sign(
             company=acting.company,
-            user=request.user,  # type: ignore[arg-type]
+            user=guard.user_of(request),
             permissions=acting.permissions,
             fingerprints=seen,
             proof=proof,
@@ -104,13 +102,13 @@ def _try_to_sign(
         form.add_error(None, _changed())
         return None
     tasks.nudge_sending(acting.company.pk)
-    return redirect(
-        "payments:receipt", company=acting.company.public_id, ceremony=ceremony.pk
-    )
+    return redirect("payments:receipt", company=acting.company.public_id, ceremony=ceremony.pk)
 
 
 def _changed() -> str:
-    return _("The payments changed after the page was shown. Look through them again, then approve.")
+    return _(
+        "The payments changed after the page was shown. Look through them again, then approve."
+    )
 
 
 def _context(
@@ -138,7 +136,9 @@ def _context(
         "cut": len(lines) > PAYEES_SHOWN,
         "line_total": sum(row.lines for row in rows),
         "sums": {currency: str(amount) for currency, amount in sums.items()},
-        "without_authority": approval.authority_warnings(user=request.user, payments=chosen),  # type: ignore[arg-type]
+        "without_authority": approval.authority_warnings(
+            user=guard.user_of(request), payments=chosen
+        ),
         "left": left,
         "form": form,
     }
@@ -157,8 +157,6 @@ def receipt(request: HttpRequest, ceremony: int) -> HttpResponse:
         .select_related("payment__account", "payment__agreement")
         .order_by("payment__due_date", "payment_id")
     )
-    for signature in signatures:
-        signature.state = lifecycle.PAYMENT_STATUSES[signature.payment.status]
     waiting = [s for s in signatures if s.payment.status == lifecycle.PARTLY]
     context = {"row": row, "signatures": signatures, "waiting": len(waiting)}
     return render(request, "payments/receipt.html", context)
@@ -195,7 +193,7 @@ def _end(request: HttpRequest, act: str, needed: Any) -> HttpResponse:
         if act == "refuse":
             count = approval.refuse(
                 company=acting.company,
-                user=request.user,  # type: ignore[arg-type]
+                user=guard.user_of(request),
                 permissions=acting.permissions,
                 payment_ids=ids,
                 reason=reason,

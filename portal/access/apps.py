@@ -27,7 +27,9 @@ def _grant_application_role(sender: AppConfig, **_: Any) -> None:
         return
     role = settings.DATABASE_APP_ROLE
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_user, EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", [role])
+        cursor.execute(
+            "SELECT current_user, EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", [role]
+        )
         me, exists = cursor.fetchone()
         if me == role or not exists:
             return
@@ -51,7 +53,9 @@ def application_role_is_walled_in(
 def role_faults() -> list[checks.CheckMessage]:
     """The same check, for the start of the web server and workers."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user")
+        cursor.execute(
+            "SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user"
+        )
         name, superuser, bypass = cursor.fetchone()
     if not (superuser or bypass):
         return []

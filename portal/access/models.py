@@ -128,7 +128,7 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(username or "").strip().lower())
 
 
-class User(AbstractBaseUser):
+class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
     """A person; the e-mail is the user name."""
 
     email = models.EmailField(max_length=254, unique=True)
@@ -214,8 +214,8 @@ class Authenticator(ThrottlingMixin, Device):
     MAX_FAILURES = 10
 
     secret = SecretField(default=new_totp_secret)
-    last_step = models.BigIntegerField(default=-1)
-    created_at = models.DateTimeField(auto_now_add=True)
+    last_step: Any = models.BigIntegerField(default=-1)
+    created_at: Any = models.DateTimeField(auto_now_add=True)
 
     def get_throttle_factor(self) -> float:
         return 0.25

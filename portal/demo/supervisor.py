@@ -39,12 +39,12 @@ class Program(NamedTuple):
 BANK = Program(
     "bank", "-m banking.simbank --data {data}/bank --sftp-port {sftp} --control-port {control}"
 )
+WEB = Program(
+    "web",
+    "-m gunicorn portal.wsgi:application --bind 127.0.0.1:{web} --no-control-socket"
+    " --workers 2 --worker-class gthread --threads 4 --timeout 120 --graceful-timeout 3",
+)
 PROGRAMS = (
-    Program(
-        "web",
-        "-m gunicorn portal.wsgi:application --bind 127.0.0.1:{web} --no-control-socket"
-        " --workers 2 --worker-class gthread --threads 4 --timeout 120 --graceful-timeout 3",
-    ),
     Program(
         "worker",
         "-m celery -A portal.celery worker -Q default,bank -c 2 --loglevel INFO"
@@ -63,8 +63,7 @@ SIGNINS = Program("signins", "manage.py demo signins")
 TOLD = "KVITT_BASE_URL KVITT_DATA_DIR SIMBANK_CONTROL_URL SIMBANK_SFTP_PORT SIMERP_URL"
 TOLD += " DATABASE_URL DATABASE_OWNER_URL REDIS_URL"
 FIRST_PORT = 8000
-READY_SECONDS, STOP_SECONDS = 90.0, 4.0  # what has not stopped by then is killed
-TAIL_LINES = 30
+READY_SECONDS, STOP_SECONDS, TAIL_LINES = 90.0, 4.0, 30  # what has not stopped then is killed
 
 
 class StopAsked(Exception):
@@ -353,6 +352,7 @@ class Stack:
         watch.finish(steps)
         done.note({step.name: files for step, files in self._inputs().items()})
         watch.until(bank_ready.exists, "The simulated bank", READY_SECONDS)
+        self._start(WEB, env)  # it loads its code on one core while the data load on the other
         watch.finish([self._start(LOAD, env, runs_on=False)])
         for program in PROGRAMS:
             self._start(program, self.env if program.name == "erp" else env)
@@ -479,8 +479,8 @@ def run(data: Path, *, port: int | None, reset: bool) -> int:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     (data / "stack.json").unlink(missing_ok=True)
     stack, ended = Stack(data, port=port), ""
-    stack.watch.listen()
     try:
+        stack.watch.listen()
         stack.up(reset=reset)
         stack.watch.watch()
     except StopAsked:

@@ -118,9 +118,7 @@ def _verify(request: HttpRequest, keys: _Keys, *, has_body: bool) -> Any:
     for header in ("kvitt-user", "idempotency-key"):
         if header in request.headers:
             needed.append(f'"{header}"')
-    verifier = HTTPMessageVerifier(
-        signature_algorithm=algorithms.HMAC_SHA256, key_resolver=keys
-    )
+    verifier = HTTPMessageVerifier(signature_algorithm=algorithms.HMAC_SHA256, key_resolver=keys)
     try:
         results = verifier.verify(
             _Message(request),
@@ -181,7 +179,8 @@ def _spool(request: HttpRequest) -> BinaryIO:
     limit = settings.UPLOAD_MAX_BYTES
     expected = _digests(request)
     hashers = {name: hashlib.new(name.replace("-", "")) for name in expected}
-    spooled = tempfile.SpooledTemporaryFile(max_size=settings.SPOOL_MEMORY_BYTES)
+    # Closed by the operation that reads it.
+    spooled = tempfile.SpooledTemporaryFile(settings.SPOOL_MEMORY_BYTES)  # noqa: SIM115
     size = 0
     while chunk := request.read(CHUNK):
         size += len(chunk)
@@ -212,7 +211,7 @@ def _spool(request: HttpRequest) -> BinaryIO:
 
 def _digests(request: HttpRequest) -> dict[str, bytes]:
     try:
-        parsed = http_sf.parse(
+        parsed: Any = http_sf.parse(
             request.headers.get("Content-Digest", "").encode(), tltype="dictionary"
         )
         digests = {

@@ -37,20 +37,5 @@ def _told(row: Event, language: str) -> dict[str, Any]:
         "status": row.status,
         "status_text": questions.status_text.first(row.subject, row.status, language) or row.status,
         "erp_code": row.erp_code,
-        "reasons": explained(row.reasons, language),
+        "reasons": questions.explained(row.reasons, language=language),
     }
-
-
-def explained(reasons: list[dict[str, Any]] | None, language: str) -> list[dict[str, Any]]:
-    """Reasons as stored, each with the title and cure that are known for its code."""
-    told = []
-    for reason in reasons or []:
-        known = questions.explain_reason.first(reason.get("code", ""), language)
-        told.append(
-            {
-                **reason,
-                "title": known.title if known else reason.get("problem", ""),
-                "cure": known.cure if known else reason.get("cure", ""),
-            }
-        )
-    return told

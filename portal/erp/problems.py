@@ -29,9 +29,7 @@ class Refused(Exception):
         self.status, self.title, self.problems, self.more = status, title, problems, more
 
 
-def one(
-    status: int, title: str, *, code: str, problem: str, cure: str, place: str = ""
-) -> Refused:
+def one(status: int, title: str, *, code: str, problem: str, cure: str, place: str = "") -> Refused:
     """A refusal for a single reason."""
     return Refused(status=status, title=title, problems=[Problem(code, place, problem, cure)])
 

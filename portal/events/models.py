@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from portal.access.tenancy import CompanyOwned
+from portal.events import questions
 
 
 class Event(CompanyOwned):
@@ -46,13 +47,27 @@ class Event(CompanyOwned):
         indexes: ClassVar[list[Any]] = [
             models.Index(fields=["company", "sequence"], name="event_feed"),
             models.Index(
-                fields=["group_id", "id"], condition=Q(group_id__isnull=False), name="event_of_group"
+                fields=["group_id", "id"],
+                condition=Q(group_id__isnull=False),
+                name="event_of_group",
             ),
             models.Index(
                 fields=["subject_id", "id"], condition=Q(group_id__isnull=True), name="event_of_row"
             ),
-            models.Index(fields=["id"], condition=Q(sequence__isnull=True), name="event_unnumbered"),
+            models.Index(
+                fields=["id"], condition=Q(sequence__isnull=True), name="event_unnumbered"
+            ),
         ]
+
+    @property
+    def label(self) -> str:
+        """What happened, in the words of whoever owns the event."""
+        return str(questions.event_label.first(self.event) or self.event)
+
+    @property
+    def why(self) -> list[dict[str, Any]]:
+        """The reasons, explained in the language of the page."""
+        return questions.explained(self.reasons)
 
     def __str__(self) -> str:
         return f"{self.event} {self.subject} {self.subject_id}"

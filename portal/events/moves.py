@@ -210,7 +210,7 @@ def _update(
         SELECT (SELECT count(*) FROM m)
     """
     status = tracking.lifecycle.statuses[change.target]
-    event_params = [
+    event_params: list[Any] = [
         at,
         change.name,
         tracking.subject if apart else tracking.group_subject,
@@ -251,10 +251,7 @@ def _events(tracking: Tracking, join: str, apart: bool) -> str:
         values = values.format(why="m.why", more="m.more")
     else:
         own = f"m.company_id, m.group_id, m.group_id, {number}, '', {salary}, m.n, "
-        source = (
-            "FROM (SELECT company_id, group_id, count(*) AS n FROM m GROUP BY 1, 2) m "
-            f"{join}"
-        )
+        source = f"FROM (SELECT company_id, group_id, count(*) AS n FROM m GROUP BY 1, 2) m {join}"
         values = values.format(why="NULL::jsonb", more="NULL::jsonb")
     return f"INSERT INTO events_event ({columns}) SELECT {own}{values} {source}"
 
@@ -299,7 +296,8 @@ def recount(model: Any, groups: Sequence[int]) -> None:
     table, column = model._meta.db_table, tracking.group_column
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {column}, status, count(*) FROM {table} WHERE {column} = ANY(%s) GROUP BY 1, 2",
+            f"SELECT {column}, status, count(*) FROM {table}"
+            f" WHERE {column} = ANY(%s) GROUP BY 1, 2",
             [list(groups)],
         )
         counts: dict[int, dict[str, int]] = {group: {} for group in groups}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.utils.translation import get_language
+
 
 class Question:
     """A question with any number of answerers; `ask` gives every answer that is not None."""
@@ -29,3 +31,16 @@ class Question:
 explain_reason = Question("what does this reason code mean, in this language?")
 menu = Question("what stands in the menu for this company and these permissions?")
 status_text = Question("what is this status called, for this subject, in this language?")
+event_label = Question("what is this event called, in the language of the page?")
+
+
+def explained(
+    reasons: list[dict[str, Any]] | None, *, language: str | None = None
+) -> list[dict[str, Any]]:
+    """Reasons as stored, each with the title, meaning and cure that are known for its code."""
+    told = []
+    for reason in reasons or []:
+        known = explain_reason.first(reason.get("code", ""), language or get_language() or "nb")
+        words = {name: str(getattr(known, name, "")) for name in ("title", "meaning", "cure")}
+        told.append({**words, **reason})
+    return told

@@ -18,11 +18,12 @@ def number_committed() -> int:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
         cursor.execute(
             "WITH fresh AS (SELECT id, row_number() OVER (ORDER BY id) AS place FROM ("
-            "   SELECT id FROM events_event WHERE sequence IS NULL ORDER BY id LIMIT %s) AS unnumbered),"
+            " SELECT id FROM events_event WHERE sequence IS NULL ORDER BY id LIMIT %s) AS waiting),"
             " last AS (SELECT last_sequence FROM event_numbers WHERE id = 1),"
             " numbered AS (UPDATE events_event e SET sequence = last.last_sequence + fresh.place"
             "   FROM fresh, last WHERE e.id = fresh.id RETURNING e.id)"
-            " UPDATE event_numbers SET last_sequence = last_sequence + (SELECT count(*) FROM numbered)"
+            " UPDATE event_numbers SET last_sequence = last_sequence"
+            " + (SELECT count(*) FROM numbered)"
             " WHERE id = 1 RETURNING (SELECT count(*) FROM numbered)",
             [BATCH],
         )

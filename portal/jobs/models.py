@@ -22,7 +22,9 @@ class DueJob(models.Model):
         ]
         indexes: ClassVar[list[Any]] = [
             models.Index(
-                fields=["due_at"], condition=models.Q(started_at__isnull=True), name="due_job_waiting"
+                fields=["due_at"],
+                condition=models.Q(started_at__isnull=True),
+                name="due_job_waiting",
             )
         ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -81,3 +82,21 @@ def tag(status: Any) -> SafeString:
 def link(context: Any, name: str, **kwargs: Any) -> str:
     """An address below the company that the page acts for."""
     return reverse(name, kwargs={"company": context["request"].acting.company.public_id, **kwargs})
+
+
+@register.filter
+def number(value: int | None) -> str:
+    """4312 → «4 312»; for counts that may grow large."""
+    return "" if value is None else f"{value:,}".replace(",", NARROW)
+
+
+@register.filter
+def signed_by(signatures: Iterable[Any], user: Any) -> bool:
+    """Whether a living signature among these is the user's own; a greyed button says so."""
+    return any(s.user_id == user.pk and s.voided_at is None for s in signatures)
+
+
+@register.filter
+def living(signatures: Iterable[Any]) -> int:
+    """How many of these signatures are not void."""
+    return sum(s.voided_at is None for s in signatures)

@@ -18,7 +18,9 @@ def _page(request: HttpRequest, status: int, title: str, text: str) -> HttpRespo
 
 
 def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
-    return _page(request, 400, _("The request could not be understood"), _("Go back and try again."))
+    return _page(
+        request, 400, _("The request could not be understood"), _("Go back and try again.")
+    )
 
 
 def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:

@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from portal.access import guard
 from portal.people.forms import CodeForm
 
 
@@ -64,7 +65,7 @@ def code(request: HttpRequest) -> HttpResponse:
     """Second step: a code from the authenticator app, accepted once."""
     if not request.user.is_authenticated:
         return redirect("people:sign-in")
-    if request.user.is_verified():  # type: ignore[attr-defined]
+    if guard.verified(request):
         return redirect("people:start")
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -75,13 +76,15 @@ def code(request: HttpRequest) -> HttpResponse:
             response = HttpResponseRedirect(_next(request))
             response.set_cookie(
                 settings.LANGUAGE_COOKIE_NAME,
-                request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME) or request.user.language,  # type: ignore[union-attr]
+                request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME) or request.user.language,
                 max_age=settings.LANGUAGE_COOKIE_AGE,
                 secure=settings.SESSION_COOKIE_SECURE,
                 samesite="Lax",
             )
             return response
-    return render(request, "people/sign_in_code.html", {"form": form}, status=_status(request, form))
+    return render(
+        request, "people/sign_in_code.html", {"form": form}, status=_status(request, form)
+    )
 
 
 @require_POST

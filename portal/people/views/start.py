@@ -35,4 +35,3 @@ def company(request: HttpRequest) -> HttpResponse:
     if rows:
         return redirect(rows[0][1], company=acting.company.public_id)
     return render(request, "people/no_service.html")
-

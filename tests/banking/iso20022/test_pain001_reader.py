@@ -159,8 +159,8 @@ def test_a_fault_far_down_a_file_of_one_line_is_found_exactly(written: Written) 
     first = data.index(b"<CdtTrfTxInf>")
     one = data[first : data.index(b"</CdtTrfTxInf>") + 14]
     many = data[:first] + one * 3000 + data[first:]
-    broken = many.replace(b"NOK\">12500.00<", b"NOK\">12,50<").replace(
-        b"NOK\">12,50<", b"NOK\">12500.00<", 2000
+    broken = many.replace(b'NOK">12500.00<', b'NOK">12,50<').replace(
+        b'NOK">12,50<', b'NOK">12500.00<', 2000
     )
     fault = fault_of(broken)
     assert fault.place == Place(1, "PmtInf[1]/CdtTrfTxInf[2001]/Amt/InstdAmt")

@@ -161,9 +161,7 @@ def whole_files(
         count, total = count + len(transfers), total + own
     file = draw(files)
     initiator = dataclasses.replace(file.initiator, identifiers=tuple(draw(identifiers)))
-    file = dataclasses.replace(
-        file, declared_count=count, declared_sum=total, initiator=initiator
-    )
+    file = dataclasses.replace(file, declared_count=count, declared_sum=total, initiator=initiator)
     return file, payments
 
 
@@ -270,7 +268,7 @@ def test_identifiers_without_a_value_are_left_out(
         ("end_to_end_id", "x" * 36, "too-long"),
         ("instruction_id", "x" * 36, "too-long"),
         ("kid", "1" * 36, "too-long"),
-        ("amount", Decimal("-1"), "value"),
+        ("amount", Decimal(-1), "value"),
         ("amount", Decimal("NaN"), "value"),
         ("currency", 'N"K', "value"),
         ("message", ("a\x00b",), "illegal-character"),
