@@ -18,9 +18,10 @@ from banking.iso20022.values import Account, Instruction, Transfer
 
 MESSAGE_MAX = 140
 NAME_MAX = 140
+KID_MAX = 25
 DOCUMENTS_MAX = 25
 DAYS_AHEAD_MAX = 365
-ZERO_DECIMALS = frozenset({"JPY", "ISK"})
+ZERO_DECIMALS = frozenset({"JPY", "ISK", "KRW"})
 CURRENCIES = frozenset(
     [
         "NOK",
@@ -96,6 +97,11 @@ EXPLANATIONS = {
         _("The payee has no name"),
         _("The bank needs the name of the payee."),
         _("Register the payee's name in the ERP and send a new payment."),
+    ),
+    "payee-name-too-long": Explanation(
+        _("The payee's name is too long"),
+        _("The bank carries at most 140 characters of a name, and the rest would be lost."),
+        _("Shorten the payee's name in the ERP and send a new payment."),
     ),
     "kid": Explanation(
         _("The KID is wrong"),
@@ -173,14 +179,17 @@ def faults_of_line(line: Transfer) -> list[Fault]:
         faults.append(Fault("payee-account-missing", "CdtrAcct"))
     elif normal_account(account) is None:
         faults.append(Fault("payee-account", "CdtrAcct", account.number))
-    if not line.payee.name:
+    name = as_sent(line.payee.name)
+    if not name.strip():
         faults.append(Fault("payee-name", "Cdtr/Nm"))
+    elif len(name) > NAME_MAX:
+        faults.append(Fault("payee-name-too-long", "Cdtr/Nm", line.payee.name))
     if line.kid is not None and not fits_kid(line.kid):
         faults.append(Fault("kid", "CdtrRefInf/Ref", line.kid))
     if line.message:
         if line.kid is not None:
             faults.append(Fault("kid-and-message", "RmtInf/Ustrd", line.message[0]))
-        if sum(map(len, line.message)) > MESSAGE_MAX:
+        if sum(len(as_sent(text)) for text in line.message) > MESSAGE_MAX:
             faults.append(Fault("message-too-long", "RmtInf/Ustrd", line.message[0]))
     if line.documents:
         faults.extend(_faults_of_documents(line))

@@ -7,6 +7,7 @@ row-level security is refused by PostgreSQL) and moved over in one statement at 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from banking import lifecycle as banking_lifecycle
 from banking.iso20022 import pain001, xmlio
-from banking.iso20022.values import Initiation, Instruction, Transfer
+from banking.iso20022.values import Initiation, Instruction, Place, Transfer
 from banking.models import BankAccount, BankAgreement
 from payments import checks, digest, jsonfile, lifecycle
 from payments.models import Payment, PaymentLine, Upload
@@ -64,7 +65,6 @@ class _Payment:
     stopped: list[dict[str, Any]] = field(default_factory=list)
 
 
-@moves.retrying
 def take(
     *,
     company: Company,
@@ -81,15 +81,42 @@ def take(
 
     Raises Refused (nothing is stored) and KeyReused. Runs acting for the company.
     """
+    work = functools.partial(
+        _take, company, user, by, key, media_type, body, body_sha256, at=at, today=today
+    )
+    try:
+        return work()
+    except IntegrityError as error:
+        if "payment_number_once" not in str(error):
+            raise
+        # Another upload took a number while this one was read: read again, now it is refused.
+        return work()
+
+
+@moves.retrying
+def _take(
+    company: Company,
+    user: User,
+    by: Actor,
+    key: str,
+    media_type: str,
+    body: BinaryIO,
+    body_sha256: bytes,
+    *,
+    at: dt.datetime,
+    today: dt.date,
+) -> tuple[dict[str, Any], bool]:
     with transaction.atomic():
         upload, told = _open(company, user, key, media_type, body_sha256, at)
         if told is not None:
             return told, True
         body.seek(0)
-        values = jsonfile.read(body) if media_type == JSON else pain001.read(body, schema=True)
         reading = _Reading(company=company, today=today)
         try:
-            reading.read(values)
+            if media_type == JSON:
+                reading.read(jsonfile.read(body))
+            else:
+                reading.read(pain001.read(body, schema=True))
         except xmlio.Unreadable as fault:
             raise _unreadable(fault) from fault
         reading.refuse_if_faulty()
@@ -141,7 +168,7 @@ class _Reading:
         self.problems: list[Problem] = []
         self.more = 0
         self.message_id = ""
-        self.numbers: set[str] = set()
+        self.numbers: dict[str, Place] = {}
         self.accounts = _accounts(company)
         self.lines = 0
 
@@ -162,21 +189,23 @@ class _Reading:
                     raise AssertionError("a transfer before its payment")
                 self.lines += 1
                 if self.lines > settings.UPLOAD_MAX_LINES:
-                    self._too_many()
-                yield self._line(current, value)
+                    self._too_many(value.place)
+                row = self._line(current, value)
+                if not self.problems:  # else nothing will be stored, and it may not fit the table
+                    yield row
             elif isinstance(value, Instruction):
                 current = self._payment(value)
             else:
                 self.message_id = value.message_id
 
-    def _too_many(self) -> None:
+    def _too_many(self, place: Place) -> None:
         raise Refused(
             status=422,
             title=_("The file cannot be taken"),
             problems=[
                 Problem(
                     "too-many-lines",
-                    "",
+                    _at(place),
                     _("The file has more than %(limit)s lines.")
                     % {"limit": settings.UPLOAD_MAX_LINES},
                     _("Split the payments over several uploads."),
@@ -191,17 +220,16 @@ class _Reading:
             self.more += 1
 
     def _payment(self, head: Instruction) -> _Payment:
-        place = f"line {head.place.line}, PmtInf {head.number}"
-        agreement = self._agreement(head, place)
+        agreement = self._agreement(head)
         if head.number in self.numbers:
             self._refuse(
                 "duplicate-number",
-                place,
+                _at(head.place, "PmtInfId"),
                 _("The payment number %(number)s stands twice in the file.")
                 % {"number": head.number},
                 _("Give each payment a number of its own."),
             )
-        self.numbers.add(head.number)
+        self.numbers[head.number] = head.place
         tree = None
         if agreement is not None:
             tree = digest.Tree(head_of(agreement, head.number, _kind(head), head.execution_date))
@@ -210,13 +238,13 @@ class _Reading:
         self.payments.append(payment)
         return payment
 
-    def _agreement(self, head: Instruction, place: str) -> BankAgreement | None:
+    def _agreement(self, head: Instruction) -> BankAgreement | None:
         account = head.debit_account.number.replace(" ", "").replace(".", "")
         known, agreement = self.accounts.get(account, (None, None))
         if known is None:
             self._refuse(
                 "unknown-account",
-                place + "/DbtrAcct",
+                _at(head.place, "DbtrAcct"),
                 _("The account %(account)s is not registered for %(company)s.")
                 % {"account": head.debit_account.number, "company": self.company.name},
                 _("Check the account in the ERP, or register an agreement for it."),
@@ -224,7 +252,7 @@ class _Reading:
         elif agreement is None:
             self._refuse(
                 "agreement-not-active",
-                place + "/DbtrAcct",
+                _at(head.place, "DbtrAcct"),
                 _("No agreement is active for the account %(account)s.")
                 % {"account": head.debit_account.number},
                 _("Activate the agreement under Agreements: %(address)s")
@@ -238,7 +266,7 @@ class _Reading:
         if not reference or reference == NOT_PROVIDED or reference in payment.references:
             self._refuse(
                 "reference",
-                _place(line) + "/EndToEndId",
+                _at(line.place, "PmtId/EndToEndId"),
                 _("The reference «%(reference)s» is missing or stands twice in the payment.")
                 % {"reference": reference},
                 _("Give each line a reference (EndToEndId) of its own."),
@@ -279,14 +307,14 @@ class _Reading:
         if line.amount <= 0:
             self._refuse(
                 "amount",
-                _place(line) + "/InstdAmt",
+                _at(line.place, "Amt/InstdAmt"),
                 _("The amount %(amount)s is not above zero.") % {"amount": line.amount},
                 _("Leave the line out, or net credit notes so that the line is positive."),
             )
         elif places > allowed and line.amount != round(line.amount, allowed):
             self._refuse(
                 "decimals",
-                _place(line) + "/InstdAmt",
+                _at(line.place, "Amt/InstdAmt"),
                 _("The amount %(amount)s has more decimals than %(currency)s has.")
                 % {"amount": line.amount, "currency": line.currency},
                 _("Round the amount in the ERP."),
@@ -294,7 +322,7 @@ class _Reading:
         elif line.amount >= Decimal(10) ** 15:
             self._refuse(
                 "amount",
-                _place(line) + "/InstdAmt",
+                _at(line.place, "Amt/InstdAmt"),
                 _("The amount %(amount)s is larger than any bank carries.")
                 % {"amount": line.amount},
                 _("Correct the amount in the ERP."),
@@ -304,7 +332,10 @@ class _Reading:
         """Raises Refused when anything was found that refuses the whole upload."""
         if not self.payments and not self.problems:
             self._refuse(
-                "empty", "", _("The file holds no payments."), _("Choose payments in the ERP.")
+                "empty",
+                "payments",
+                _("The file holds no payments."),
+                _("Choose payments in the ERP."),
             )
         taken = (
             Payment.objects.of(self.company)
@@ -314,7 +345,7 @@ class _Reading:
         for number in taken:
             self._refuse(
                 "duplicate-number",
-                f"PmtInf {number}",
+                _at(self.numbers[number], "PmtInfId"),
                 _("The payment %(number)s was uploaded before.") % {"number": number},
                 _("Ask for its status; to pay again, make a new payment with a new number."),
             )
@@ -358,7 +389,10 @@ def _kind(head: Instruction) -> str:
 
 
 def _kept(line: Transfer, head: Instruction) -> dict[str, Any]:
-    """The line's fields as they are stored, signed and sent."""
+    """The line's fields as they are stored, signed and sent.
+
+    What is cut to its column here has a fault for being too long, and is never sent.
+    """
     payee, account = line.payee, line.payee_account
     address = {
         name: checks.as_sent(text) if isinstance(text, str) else list(map(checks.as_sent, text))
@@ -389,12 +423,12 @@ def _kept(line: Transfer, head: Instruction) -> dict[str, Any]:
         "instruction_id": line.instruction_id,
         "amount": line.amount,
         "currency": line.currency,
-        "payee_name": checks.as_sent(payee.name),
+        "payee_name": checks.as_sent(payee.name)[: checks.NAME_MAX],
         "payee_address": address or None,
         "payee_account": (checks.normal_account(account) or account.number) if account else "",
         "payee_account_kind": account.kind if account else "OTHER",
         "payee_bic": line.payee_bic,
-        "kid": line.kid or "",
+        "kid": (line.kid or "")[: checks.KID_MAX],
         "message": "\n".join(map(checks.as_sent, line.message)),
         "documents": documents or None,
         "extra": extra or None,
@@ -405,8 +439,12 @@ def _json(value: Any) -> str | None:
     return None if value is None else json.dumps(value)
 
 
-def _place(line: Transfer) -> str:
-    return f"line {line.place.line}, CdtTrfTxInf {line.position}"
+def _at(place: Place, field: str = "") -> str:
+    """A place in words of the format that was sent; `field` is an ISO path inside it."""
+    if jsonfile.is_path(place.path):
+        return ".".join(filter(None, (place.path, jsonfile.name_of(field))))
+    path = "/".join(filter(None, (place.path, field)))
+    return f"line {place.line}, {path}" if place.line else path
 
 
 def _stopped(line: Transfer, fault: checks.Fault) -> dict[str, Any]:
@@ -414,8 +452,10 @@ def _stopped(line: Transfer, fault: checks.Fault) -> dict[str, Any]:
     return {
         "reference": line.end_to_end_id,
         "code": fault.code,
-        "field": fault.field,
-        "place": _place(line),
+        "field": jsonfile.name_of(fault.field)
+        if jsonfile.is_path(line.place.path)
+        else fault.field,
+        "place": _at(line.place),
         "problem": f"{words.title}: {fault.value}" if fault.value else str(words.title),
         "cure": str(words.cure),
     }

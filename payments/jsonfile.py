@@ -6,13 +6,15 @@ The form is described on the API's page and in docs/erp-api.md.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, BinaryIO
 
 import ijson
 from ijson.common import ObjectBuilder
 
+from banking.iso20022 import xmlio
 from banking.iso20022.values import (
     Account,
     Document,
@@ -43,7 +45,47 @@ LINE_FIELDS = frozenset(
     }
 )
 PAYEE_FIELDS = frozenset({"name", "street", "building", "post_code", "town", "country"})
+DOCUMENT_FIELDS = frozenset({"kind", "number", "amount", "kid"})
+# What may stand outside the lines: path to its parser events, and to the keys of an object.
+CONTAINERS = {
+    "": ("start_map", "end_map"),
+    "totals": ("start_map", "end_map"),
+    "payments": ("start_array", "end_array"),
+    PAYMENT: ("start_map", "end_map"),
+    PAYMENT + ".lines": ("start_array", "end_array"),
+}
+KEYS = {"": {"totals", "payments"}, "totals": {"lines", "sum"}, PAYMENT: HEAD_FIELDS}
+SCALARS = ("string", "number", "boolean", "null")
 KINDS = {"supplier": "SUPP", "salary": "SALA"}
+# A line's names here for the ISO paths that faults speak of.
+NAMES = {
+    "PmtInfId": "number",
+    "DbtrAcct": "debit_account",
+    "ReqdExctnDt": "due_date",
+    "PmtId/EndToEndId": "reference",
+    "Amt/InstdAmt": "amount",
+    "InstdAmt/@Ccy": "currency",
+    "CdtrAcct": "account",
+    "Cdtr/Nm": "payee.name",
+    "CdtrRefInf/Ref": "kid",
+    "RmtInf/Ustrd": "message",
+    "RmtInf/Strd": "documents",
+    "Strd/CdtrRefInf/Ref": "documents",
+}
+LINE_EVENTS_MAX = 10_000
+DIGITS_MAX = 18
+# What neither XML nor the database can carry.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def is_path(path: str) -> bool:
+    """Whether a place's path is one of this format."""
+    return path.startswith("payments[")
+
+
+def name_of(field: str) -> str:
+    """The name here of a field that is given by its ISO path."""
+    return NAMES.get(field, field)
 
 
 def read(source: BinaryIO) -> Iterator[Initiation | Instruction | Transfer]:
@@ -51,18 +93,31 @@ def read(source: BinaryIO) -> Iterator[Initiation | Instruction | Transfer]:
 
     Raises Unreadable with the place as a path such as payments[0].lines[3].amount.
     """
+    if not source.read(1):
+        raise _fault("empty", "body", "The body is empty.", "Send {totals, payments}.")
+    source.seek(0)
     reader = _Reader()
     try:
         yield from reader.values(ijson.parse(source, use_float=False))
     except ijson.IncompleteJSONError as error:
         raise _fault(
-            "truncated", "", f"The JSON breaks off: {error}.", "Send the whole body again."
+            "truncated",
+            reader.path(),
+            f"The JSON breaks off: {_words(error)}.",
+            "Send the whole body again.",
         ) from error
     except ijson.JSONError as error:
         raise _fault(
-            "not-json", "", f"The body is not JSON: {error}.", "Send valid JSON."
+            "not-json", reader.path(), f"The body is not JSON: {_words(error)}.", "Send valid JSON."
         ) from error
     reader.compare_totals()
+
+
+def _words(error: Exception) -> str:
+    """What the parser says, without the piece of the body that it quotes."""
+    text = error.args[0] if error.args else ""
+    words = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+    return words.partition("\n")[0].rstrip(" .")
 
 
 def _fault(code: str, path: str, problem: str, cure: str) -> Unreadable:
@@ -79,52 +134,90 @@ class _Reader:
         self.sum = Decimal(0)
         self.head: dict[str, Any] = {}
         self.totals: dict[str, Any] = {}
+        self.seen: dict[str, set[str]] = {}
 
     def values(self, events: Any) -> Iterator[Initiation | Instruction | Transfer]:
-        first = True
         builder: ObjectBuilder | None = None
+        room = 0
         for prefix, event, value in events:
-            if first:
-                if event != "start_map":
-                    raise _fault(
-                        "shape", "", "The body is not a JSON object.", "Send {totals, payments}."
-                    )
-                first = False
-                yield Initiation("", clock.now(), 0, None, Party(), (), "json")
-            elif builder is not None:
+            if builder is not None:
+                room -= 1
+                if room < 0:
+                    raise self._wrong("", "The line holds more than any payment does.")
+                if event == "map_key" and prefix == LINE:
+                    self._once(prefix, value)
                 builder.event(event, value)
                 if prefix == LINE and event == "end_map":
                     yield self._line(builder.value)
                     builder = None
             elif prefix == LINE:
+                self.position += 1
                 if event != "start_map":
-                    raise self._wrong("lines", "Each line must be an object.")
-                builder = ObjectBuilder()
+                    raise self._wrong("", "Each line must be an object.")
+                self.seen[LINE] = set()
+                builder, room = ObjectBuilder(), LINE_EVENTS_MAX
                 builder.event(event, value)
             else:
+                if not self.seen:
+                    if (prefix, event) != ("", "start_map"):
+                        raise self._shape("body", "The body is not a JSON object.")
+                    yield Initiation("", clock.now(), 0, None, Party(), (), "json")
                 yield from self._outside(prefix, event, value)
 
     def _outside(self, prefix: str, event: str, value: Any) -> Iterator[Instruction]:
+        """What stands around the lines; anything unexpected is a fault, however deep it goes."""
+        if event == "map_key" and prefix in KEYS:
+            self._key(prefix, value)
+        elif event in CONTAINERS.get(prefix, ()):
+            yield from self._container(prefix, event)
+        elif event in SCALARS and prefix.startswith(PAYMENT + "."):
+            self.head[prefix.removeprefix(PAYMENT + ".")] = value
+        elif event in SCALARS and prefix.startswith("totals."):
+            self.totals[prefix.removeprefix("totals.")] = value
+        else:
+            path = prefix.replace(PAYMENT, f"payments[{max(self.payment, 0)}]", 1)
+            raise self._shape(path, "This is not the value that belongs here.")
+
+    def _key(self, prefix: str, name: str) -> None:
+        if name not in KEYS[prefix]:
+            if prefix == PAYMENT:
+                raise self._of_payment(name, "This field is not known.")
+            raise self._shape(f"{prefix}.{name}".lstrip("."), "This field is not known.")
+        if prefix == PAYMENT and "lines" in self.seen[PAYMENT]:
+            raise self._of_payment(name, "Fields of a payment must stand before its lines.")
+        self._once(prefix, name)
+
+    def _once(self, prefix: str, name: str) -> None:
+        if name in self.seen[prefix]:
+            path = f"{prefix}.{name}".lstrip(".")
+            if is_path(self.path()):
+                path = f"{self.path()}.{name}"
+            raise _fault("value", path, "This field stands twice.", "Leave one of them out.")
+        self.seen[prefix].add(name)
+
+    def _container(self, prefix: str, event: str) -> Iterator[Instruction]:
+        if event == "start_map":
+            self.seen[prefix] = set()
         if prefix == PAYMENT and event == "start_map":
             self.payment += 1
             self.position, self.head = 0, {}
-        elif prefix == PAYMENT and event == "map_key":
-            if value not in HEAD_FIELDS:
-                raise self._wrong(str(value), "This field is not known.")
-            if "lines" in self.head:
-                raise self._wrong(str(value), "Fields of a payment must stand before its lines.")
+        elif prefix == PAYMENT and event == "end_map" and not self.position:
+            raise self._of_payment("lines", "The payment has no lines.")
         elif prefix == PAYMENT + ".lines" and event == "start_array":
-            self.head["lines"] = True
             yield self._instruction()
         elif prefix == PAYMENT and event == "end_map":
-            if not self.position:
-                raise self._wrong("lines", "The payment has no lines.")
-        elif prefix.startswith(PAYMENT + ".") and event in ("string", "number", "boolean"):
-            self.head[prefix.removeprefix(PAYMENT + ".")] = value
-        elif prefix.startswith("totals.") and event in ("string", "number"):
-            self.totals[prefix.removeprefix("totals.")] = value
-        elif prefix == "" and event == "map_key" and value not in ("totals", "payments"):
-            raise _fault("shape", str(value), "This field is not known.", "Leave it out.")
+            self.position = 0
+
+    def path(self) -> str:
+        """How far the reading has come: a payment, or a line of it."""
+        if self.payment < 0:
+            return "body"
+        line = f".lines[{self.position - 1}]" if self.position else ""
+        return f"payments[{self.payment}]{line}"
+
+    @staticmethod
+    def _shape(path: str, problem: str) -> Unreadable:
+        return _fault("shape", path, problem, "Send {totals, payments} as the description says.")
 
     def _instruction(self) -> Instruction:
         head = self.head
@@ -151,12 +244,14 @@ class _Reader:
     def _date(self, head: dict[str, Any]) -> dt.date:
         text = self._text(head, "due_date", 10)
         try:
-            return dt.date.fromisoformat(text)
-        except ValueError as error:
-            raise self._wrong("due_date", f"«{text}» is not a date (YYYY-MM-DD).") from error
+            date = dt.date.fromisoformat(text)
+            if date.isoformat() == text:  # fromisoformat knows other ways to write a date too
+                return date
+        except ValueError:
+            pass
+        raise self._wrong("due_date", f"«{text}» is not a date (YYYY-MM-DD).")
 
     def _line(self, line: dict[str, Any]) -> Transfer:
-        self.position += 1
         self.lines += 1
         self._known(line, LINE_FIELDS, "")
         payee = line.get("payee")
@@ -165,19 +260,17 @@ class _Reader:
         self._known(payee, PAYEE_FIELDS, "payee.")
         amount = self._amount(line)
         self.sum += amount
-        currency = line.get("currency", "NOK")
+        currency = self._text(line, "currency", 3) if "currency" in line else "NOK"
         texts = {name: self._text(payee, name, 140, optional=True) for name in PAYEE_FIELDS}
-        kid = line.get("kid")
+        kid = self._kid(line, "kid")
         message = self._text(line, "message", 10_000, optional=True)
-        if kid is not None and not isinstance(kid, str):
-            raise self._wrong("kid", "A KID is text, never a number.")
         account = self._text(line, "account", 34, optional=True)
         return Transfer(
             position=self.position,
             instruction_id=str(self.position),
             end_to_end_id=self._text(line, "reference", 35, optional=True),
             amount=amount,
-            currency=str(currency),
+            currency=currency,
             payee=Party(
                 name=texts["name"],
                 street=texts["street"],
@@ -189,49 +282,63 @@ class _Reader:
             payee_account=_account(account) if account else None,
             payee_bic=self._text(line, "bic", 11, optional=True),
             clearing_id="",
-            kid=kid or None,
+            kid=kid,
             message=(message,) if message else (),
-            documents=tuple(self._documents(line, str(currency))),
+            documents=tuple(self._documents(line, currency)),
             purpose=self._text(line, "purpose", 4, optional=True),
             place=Place(0, f"payments[{self.payment}].lines[{self.position - 1}]"),
         )
 
-    def _amount(self, line: dict[str, Any], field: str = "amount") -> Decimal:
+    def _amount(self, line: dict[str, Any], field: str = "amount", path: str = "") -> Decimal:
         value = line.get(field)
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-            raise self._wrong(field, "The amount is missing.")
-        try:
-            amount = Decimal(value)
-        except InvalidOperation as error:
-            raise self._wrong(field, f"«{value}» is not an amount.") from error
-        if not amount.is_finite():
-            raise self._wrong(field, f"«{value}» is not an amount.")
+            raise self._wrong(path + field, "The amount is missing.")
+        amount = number(value)
+        if amount is None:
+            raise self._wrong(path + field, f"«{str(value)[:40]}» is not an amount.")
         return amount
+
+    def _kid(self, where: dict[str, Any], field: str) -> str | None:
+        value = where.get("kid")
+        if value is not None and not isinstance(value, str):
+            raise self._wrong(field, "A KID is text, never a number.")
+        return self._text(where, "kid", 35, optional=True) or None
 
     def _documents(self, line: dict[str, Any], currency: str) -> Iterator[Document]:
         documents = line.get("documents") or []
         if not isinstance(documents, list):
             raise self._wrong("documents", "Documents must be a list.")
-        for document in documents:
+        for place, document in enumerate(documents):
+            path = f"documents[{place}]."
             if not isinstance(document, dict) or document.get("kind") not in ("CINV", "CREN"):
-                raise self._wrong("documents", "Each document is an object of kind CINV or CREN.")
-            self._known(document, frozenset({"kind", "number", "amount", "kid"}), "documents.")
+                raise self._wrong(path[:-1], "Each document is an object of kind CINV or CREN.")
+            self._known(document, DOCUMENT_FIELDS, path)
             yield Document(
                 kind=document["kind"],
-                number=self._text(document, "number", 35),
-                amount=self._amount(document) if "amount" in document else None,
+                number=self._text(document, "number", 35, path=path),
+                amount=self._amount(document, path=path) if "amount" in document else None,
                 currency=currency,
-                kid=document.get("kid") or None,
+                kid=self._kid(document, path + "kid"),
             )
 
-    def _text(self, where: dict[str, Any], field: str, most: int, *, optional: bool = False) -> str:
+    def _text(
+        self,
+        where: dict[str, Any],
+        field: str,
+        most: int,
+        *,
+        optional: bool = False,
+        path: str = "",
+    ) -> str:
         value = where.get(field)
         if value is None and optional:
             return ""
         if not isinstance(value, str) or not (value.strip() or optional):
-            raise self._wrong(field, "The field is missing, or is not text.")
+            raise self._wrong(path + field, "The field is missing, or is not text.")
         if len(value) > most:
-            raise self._wrong(field, f"The text is longer than {most} characters.")
+            raise self._wrong(path + field, f"The text is longer than {most} characters.")
+        if _FORBIDDEN.search(value):
+            raise self._wrong(path + field, "The text holds a character that no text may hold.")
         return value.strip()
 
     def _known(self, where: dict[str, Any], fields: frozenset[str], path: str) -> None:
@@ -240,24 +347,23 @@ class _Reader:
             raise self._wrong(path + unknown[0], "This field is not known.")
 
     def _wrong(self, field: str, problem: str) -> Unreadable:
-        path = f"payments[{self.payment}]"
-        if "lines" in self.head and self.position:
-            path += f".lines[{self.position - 1}]"
-        return _fault(
-            "value", f"{path}.{field}", problem, "Correct it as the API's description says."
-        )
+        path = f"{self.path()}.{field}" if field else self.path()
+        return _fault("value", path, problem, "Correct it as the API's description says.")
+
+    def _of_payment(self, field: str, problem: str) -> Unreadable:
+        self.position = 0
+        return self._wrong(field, problem)
 
     def compare_totals(self) -> None:
         """Raises Unreadable when totals are missing or differ from the lines."""
-        try:
-            lines, total = int(self.totals["lines"]), Decimal(self.totals["sum"])
-        except (KeyError, ValueError, InvalidOperation) as error:
+        lines, total = (number(self.totals.get(name)) for name in ("lines", "sum"))
+        if lines is None or total is None:
             raise _fault(
                 "totals",
                 "totals",
-                "The number of lines and their sum are missing.",
+                "The number of lines and their sum are missing, or are no numbers.",
                 "Send totals: {lines, sum} over all payments.",
-            ) from error
+            )
         if (lines, total) != (self.lines, self.sum):
             raise _fault(
                 "totals",
@@ -266,6 +372,17 @@ class _Reader:
                 f" {self.sum}.",
                 "Send the whole file, with totals over all its lines.",
             )
+
+
+def number(value: Any) -> Decimal | None:
+    """A number, or text of one in plain digits, as bounded as amounts are; None for all else."""
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        return None
+    try:
+        read = xmlio.decimal(value) if isinstance(value, str) else Decimal(value)
+    except ValueError:
+        return None
+    return read if abs(read.adjusted()) <= DIGITS_MAX and len(read.as_tuple()[1]) < 30 else None
 
 
 def _account(text: str) -> Account:

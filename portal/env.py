@@ -81,6 +81,13 @@ def read() -> Environment:
     return Environment(**values)
 
 
+def broker_url(redis_url: str) -> str:
+    """The same server as kombu writes it: a Unix socket has another scheme and parameter there."""
+    if not redis_url.startswith("unix://"):
+        return redis_url
+    return redis_url.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=")
+
+
 def _mail(read: Any) -> dict[str, Any]:
     """Django's EMAIL_* settings from a URL such as smtp+tls://user:word@host:587."""
     return {name: value for name, value in dict(read or {}).items() if name.startswith("EMAIL_")}

@@ -201,7 +201,7 @@ SIGN_AT_ONCE_MAX = 500
 FAULT_POINT = ENV.fault_point
 
 # Celery (its traps: infrastructure notes in docs/operations.md)
-CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_URL = env.broker_url(REDIS_URL)
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -19,6 +19,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from portal import celery, env
 from tests import kit
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,7 +63,8 @@ def django_db_setup(django_db_blocker: object, worker_id: str) -> Iterator[None]
     connection.close()
     settings.DATABASES["default"]["NAME"] = name
     connection.settings_dict["NAME"] = name
-    settings.REDIS_URL = settings.CELERY_BROKER_URL = kit.redis_url(worker_id)
+    settings.REDIS_URL = kit.redis_url(worker_id)
+    settings.CELERY_BROKER_URL = celery.app.conf.broker_url = env.broker_url(settings.REDIS_URL)
     yield
     connection.close()
     kit.administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

@@ -30,6 +30,7 @@ from http_message_signatures import HTTPMessageSigner, HTTPSignatureKeyResolver,
 from banking import lifecycle as banking_lifecycle
 from banking import numbers
 from banking.models import Authority, BankAccount, BankAgreement, BankChannel
+from payments.models import Payment, PaymentLine, Upload
 from portal.access import actors, tenancy
 from portal.access.models import (
     Authenticator,
@@ -43,6 +44,7 @@ from portal.access.models import (
 from portal.access.roles import Role
 from portal.demo.dataset import _new_key
 from portal.events import moves
+from portal.events.models import Event
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT.parent / "shared" / "reference"
@@ -62,8 +64,7 @@ def redis_url(worker: str) -> str:
     number = 1 + int("".join(filter(str.isdigit, worker)) or 0)
     url = os.environ["REDIS_URL"]
     if url.startswith("unix:"):
-        base = url.split("?", 1)[0]
-        return f"{base}?virtual_host={number}" if "virtual_host" in url else f"{base}?db={number}"
+        return f"{url.split('?', 1)[0]}?db={number}"
     return (
         url.rstrip("/").rsplit("/", 1)[0] + f"/{number}"
         if url.count("/") > 2
@@ -473,3 +474,91 @@ def pain001(
         parts.append("</PmtInf>\n")
     parts.append("</CstmrCdtTrfInitn></Document>\n")
     return "".join(parts).encode()
+
+
+def stored(made: Stage) -> dict[str, int]:
+    """How many uploads, payments, lines and events the company has: all that intake may write."""
+    with made.scope():
+        rows = (Upload, Payment, PaymentLine, Event)
+        return {model.__name__: model.objects.of(made.company).count() for model in rows}
+
+
+def refusal(answer: Any, status: int, code: str, *, place: str = "") -> dict[str, Any]:
+    """The first problem of a refusal, after checking that it tells all that an ERP needs."""
+    assert answer.status_code == status, (answer.status_code, answer.content[:2000])
+    assert answer["Content-Type"] == "application/problem+json"
+    told = json.loads(answer.content)
+    assert told["status"] == status
+    assert told["title"]
+    assert told["instance"] == answer["X-Request-Id"]
+    for problem in told["problems"]:
+        assert set(problem) == {"code", "place", "problem", "cure"}
+        assert problem["problem"]
+        assert problem["cure"]
+        assert problem["place"], problem
+    first: dict[str, Any] = told["problems"][0]
+    assert first["code"] == code, told
+    assert place in first["place"], told
+    assert first["cure"] in told["detail"]
+    return first
+
+
+def environment(database: str, **more: str) -> dict[str, str]:
+    """What a process of ours needs to work on a test's own database."""
+    from urllib.parse import urlsplit, urlunsplit
+
+    from django.conf import settings
+
+    url = urlsplit(os.environ["DATABASE_URL"])
+    return {
+        **os.environ,
+        "DATABASE_URL": urlunsplit(url._replace(path=f"/{database}")),
+        "REDIS_URL": settings.REDIS_URL,
+        **more,
+    }
+
+
+class Worker:
+    """A real Celery worker on a test's own database; `solo`, so that killing it kills the task."""
+
+    def __init__(self, database: str, log: Path, **more: str) -> None:
+        command = [sys.executable, "-m", "celery", "-A", "portal.celery", "worker", "-P", "solo"]
+        command += [
+            "-Q",
+            "default,bank",
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+        ]
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [*command, "--loglevel", "INFO"],
+                cwd=ROOT,
+                env=environment(database, **more),
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def dies(self, *, seconds: float = 60) -> bool:
+        """Whether it was killed by SIGKILL within the time."""
+        try:
+            return self.process.wait(seconds) == -signal.SIGKILL
+        except subprocess.TimeoutExpired:
+            return False
+
+
+def until(true: Any, *, seconds: float = 30, what: str = "it") -> None:
+    """Waits for something to become true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not happen within {seconds} s")
+        time.sleep(0.05)

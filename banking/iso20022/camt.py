@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from lxml import etree
 
-from banking.iso20022 import camt_detail, camt_shapes, elements, xmlio
+from banking.iso20022 import camt_detail, camt_entry, camt_shapes, elements, xmlio
 from banking.iso20022.values import (
     Account,
     Balance,
@@ -26,7 +26,7 @@ from banking.iso20022.xmlio import text
 
 Value = Notification | Balance | Entry | EntryDetail | Discrepancy | Deviation
 ACCOUNT_PARTS = ("Ntfctn", "Stmt", "Rpt")
-_TAGS = tuple(f"{{*}}{name}" for name in ("GrpHdr", *ACCOUNT_PARTS, "Ntry", "NtryDtls", "TxDtls"))
+_TAGS = tuple(f"{{*}}{name}" for name in ("GrpHdr", *ACCOUNT_PARTS, "Ntry", "TxDtls"))
 _NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt."
 _SUMMARIES = {"TtlNtries": "entries", "TtlCdtNtries": "credits", "TtlDbtNtries": "debits"}
 
@@ -60,18 +60,9 @@ class Reader:
         self._open = False
         self._entries = 0
         self._sums = _Sums()
-        self._reset_entry()
-
-    def _reset_entry(self) -> None:
-        self._entry: Entry | None = None
-        self._details = 0
-        self._waiting: EntryDetail | None = None
-        self._entry_sum: Decimal | None = Decimal(0)
-        self._reset_batch()
-
-    def _reset_batch(self) -> None:
-        self._batch_count = 0
-        self._batch_sum: Decimal | None = Decimal(0)
+        self._tally: camt_entry.Tally | None = None
+        self._first: etree._Element | None = None
+        self._held = 0
 
     def values(self) -> Iterator[Value]:
         """The values. Raises Unreadable: truncated, not-xml, value."""
@@ -86,8 +77,6 @@ class Reader:
                 yield from self._detail(element)
             elif name == "Ntry":
                 yield from self._end_of_entry(element)
-            elif name == "NtryDtls":
-                yield from self._end_of_batch(element)
             elif name == "GrpHdr":
                 self._header(element)
             else:
@@ -178,155 +167,104 @@ class Reader:
         words = f"The {code} {text(element)!r} cannot be read."
         self._noted.append(Deviation(code, words, self._place(element, f"{path}/{name}")))
 
-    def _entry_path(self) -> str:
-        return f"{self._part_path}/Ntry[{self._entries + 1}]"
+    def _entry_place(self, element: etree._Element) -> Place:
+        return self._place(element, f"{self._part_path}/Ntry[{self._entries + 1}]")
 
-    def _make_entry(self, element: etree._Element) -> Entry | None:
-        """The entry as far as it has been read; None while amount or direction are missing."""
-        names, path = self._names, self._entry_path()
-        place = self._place(element, path)
-        known = self._shapes.entry(element, place)
-        if known is not None:
-            return known
-        amount: Decimal | None = None
-        currency = direction = status = reference = servicer = code = words = ""
-        reversal = False
-        booking: datetime.date | None = None
-        value: datetime.date | None = None
-        batch = camt_detail.NO_BATCH
-        for child in element:
-            name = names[child.tag]
-            if name == "Amt":
-                amount = xmlio.amount(text(child), self._place(child, f"{path}/Amt"))
-                currency = child.get("Ccy", "")
-            elif name == "CdtDbtInd":
-                direction = text(child)
-            elif name == "Sts":
-                status = elements.choice(child, names) or text(child)
-            elif name == "BookgDt":
-                booking = self._day(child, path)
-            elif name == "ValDt":
-                value = self._day(child, path)
-            elif name == "RvslInd":
-                reversal = text(child) in ("true", "1")
-            elif name == "AcctSvcrRef":
-                servicer = text(child)
-            elif name == "NtryRef":
-                reference = text(child)
-            elif name == "BkTxCd":
-                code = camt_detail.transaction_code(child, names)
-            elif name in ("NtryDtls", "Btch") and batch == camt_detail.NO_BATCH:
-                batch = camt_detail.batch(child, names, self._place(child, f"{path}/Btch"))
-            elif name == "AddtlNtryInf":
-                words = text(child)
-        if amount is None or not direction:
-            return None
-        return Entry(
-            amount,
-            currency,
-            direction == "CRDT",
-            status,
-            reversal,
-            booking,
-            value,
-            servicer or reference,
-            batch.transactions,
-            batch.total,
-            batch.message_id,
-            batch.payment_number,
-            code,
-            words,
-            place,
-        )
-
-    def _begin_entry(self, element: etree._Element) -> Iterator[Value]:
-        """The entry, and before the first its account part's head."""
+    def _begin_part(self, element: etree._Element) -> Iterator[Value]:
+        """The head of the account part, before its first entry."""
         part = element.getparent()
         if part is not None and not self._open:
             yield from self._open_part(part)
-        entry = self._make_entry(element)
-        if entry is None:
-            return
-        self._entry = entry
-        self._sums.add(entry)
-        yield entry
+
+    def _begin_entry(self, element: etree._Element, *, whole: bool) -> Iterator[Value]:
+        """The entry, walked, and before the first its account part's head."""
+        yield from self._begin_part(element)
+        place = self._entry_place(element)
+
+        def note(code: str, inner: etree._Element) -> None:
+            self._note(code, inner, place.path)
+
+        entry = camt_entry.read(element, self._names, place=place, whole=whole, note=note)
+        if entry is not None:
+            self._tally = camt_entry.Tally(entry)
+            self._sums.add(entry)
+            yield entry
 
     def _detail(self, element: etree._Element) -> Iterator[Value]:
-        if self._entry is None:
-            above = element.getparent()
-            while above is not None and self._names[above.tag] != "Ntry":
-                above = above.getparent()
-            if above is None:
+        """A first detail waits: if it stays alone, its entry is read whole with it at the end."""
+        if self._tally is None:
+            self._held += 1
+            if self._held == 1:
+                self._first = element
                 return
-            yield from self._begin_entry(above)
-        # An entry whose amount comes after its details is read whole at its end.
-        if self._entry is not None:
-            yield from self._count(element, self._entry)
+            if self._held == 2:
+                yield from self._begin_batch()
+        # An entry that names its amount after its details is read whole at its end.
+        if self._tally is not None:
+            yield from self._count(element, self._tally)
             xmlio.empty(element)
             xmlio.drop_emptied(element)
 
-    def _count(self, element: etree._Element, entry: Entry) -> Iterator[EntryDetail]:
-        """The detail, unless it has no amount and may be alone: then it waits for the end."""
-        self._details += 1
-        self._batch_count += 1
-        place = self._place(element, f"{entry.place.path}/TxDtls[{self._details}]")
-        detail = self._shapes.detail(element, entry=entry, place=place)
-        if detail is None:
-            detail = camt_detail.detail(element, self._names, entry=entry, place=place)
-        if self._waiting is not None:
-            yield self._waiting
-            self._waiting = None
-        if detail.amount is None or detail.currency != entry.currency:
-            self._entry_sum = self._batch_sum = None
-        else:
-            signed = detail.amount if detail.credit == entry.credit else -detail.amount
-            if self._entry_sum is not None:
-                self._entry_sum += signed
-            if self._batch_sum is not None:
-                self._batch_sum += detail.amount
-        if detail.amount is None and self._details == 1:
-            self._waiting = detail
-        else:
-            yield detail
+    def _begin_batch(self) -> Iterator[Value]:
+        """The entry that now has a second detail, and its first."""
+        first = self._first
+        above = first
+        while above is not None and self._names[above.tag] != "Ntry":
+            above = above.getparent()
+        if above is not None and first is not None:
+            yield from self._begin_entry(above, whole=False)
+            if self._tally is not None:
+                yield from self._count(first, self._tally)
 
-    def _end_of_batch(self, element: etree._Element) -> Iterator[Discrepancy]:
-        """Compares one NtryDtls with the batch it declares, if it names its transactions."""
-        if self._entry is None:
-            return
-        place = self._place(element, f"{self._entry.place.path}/NtryDtls")
-        declared = camt_detail.batch(element, self._names, place)
-        if self._batch_count and declared.transactions not in (None, self._batch_count):
-            yield _differs("batch-count", declared.transactions, self._batch_count, place)
-        known = self._batch_count > 0 and self._batch_sum is not None
-        if known and declared.total not in (None, self._batch_sum):
-            yield _differs("batch-sum", declared.total, self._batch_sum, place)
-        self._reset_batch()
+    def _count(self, element: etree._Element, tally: camt_entry.Tally) -> Iterator[Value]:
+        """The detail in its batch."""
+        holder = element.getparent()
+        if holder is not tally.holder:
+            yield from tally.open_batch(holder, self._names, self._offset)
+        place = self._place(element, f"{tally.entry.place.path}/TxDtls[{tally.details + 1}]")
+        detail = self._shapes.detail(element, entry=tally.entry, place=place)
+        if detail is None:
+            detail = camt_detail.detail(element, self._names, entry=tally.entry, place=place)
+        yield from tally.add(detail)
 
     def _end_of_entry(self, element: etree._Element) -> Iterator[Value]:
-        if self._entry is None:
-            yield from self._begin_entry(element)
-            entry = self._entry
-            if entry is None:
-                raise xmlio.Unreadable(
-                    code="missing",
-                    problem="An entry has no amount or no direction.",
-                    cure="Ask the bank for the file again.",
-                    place=self._place(element, self._entry_path()),
-                    params={"element": "Ntry", "expected": "Amt, CdtDbtInd"},
-                )
-            for late in element.iter("{*}TxDtls"):
-                yield from self._count(late, entry)
-        entry = self._entry
-        if self._waiting is not None and entry is not None:
-            yield camt_detail.with_amount(self._waiting, entry)
-            self._entry_sum = entry.amount
-        known = self._details > 0 and self._entry_sum is not None
-        if entry is not None and known and self._entry_sum != entry.amount:
-            yield _differs("entry-sum", entry.amount, self._entry_sum, entry.place)
+        if self._tally is None:
+            yield from self._begin_part(element)
+            yield from self._whole_entry(element)
+        if self._tally is not None:
+            yield from self._tally.end()
         self._entries += 1
-        self._reset_entry()
+        self._tally = self._first = None
+        self._held = 0
         xmlio.empty(element)
         xmlio.drop_emptied(element)
+
+    def _whole_entry(self, element: etree._Element) -> Iterator[Value]:
+        """An entry with one detail or none, or one that could not be read before its end."""
+        place = self._entry_place(element)
+        inner = None
+        if self._first is not None:
+            inner = self._place(self._first, f"{place.path}/TxDtls[1]")
+        known = self._shapes.entry(element, place=place, inner=inner) if self._held < 2 else None
+        if known is not None:
+            entry, detail = known
+            self._tally = camt_entry.Tally(entry)
+            self._sums.add(entry)
+            yield entry
+            if detail is not None:
+                yield from self._tally.add(detail)
+            return
+        yield from self._begin_entry(element, whole=True)
+        if self._tally is None:
+            raise xmlio.Unreadable(
+                code="missing",
+                problem="An entry has no amount or no direction.",
+                cure="Ask the bank for the file again.",
+                place=place,
+                params={"element": "Ntry", "expected": "Amt, CdtDbtInd"},
+            )
+        for late in element.iter("{*}TxDtls"):
+            yield from self._count(late, self._tally)
 
     def _end_of_part(self, part: etree._Element) -> Iterator[Discrepancy]:
         names = self._names
@@ -349,14 +287,10 @@ class Reader:
             if word == "NbOfNtries" and text(child):
                 declared = xmlio.amount(text(child), place)
                 if declared != self._sums.count[name]:
-                    yield _differs(f"{name}-count", declared, self._sums.count[name], place)
+                    yield camt_entry.differs(
+                        f"{name}-count", declared, self._sums.count[name], place
+                    )
             elif word == "Sum" and text(child):
                 declared = xmlio.amount(text(child), place)
                 if declared != self._sums.sum[name]:
-                    yield _differs(f"{name}-sum", declared, self._sums.sum[name], place)
-
-
-def _differs(
-    kind: str, declared: Decimal | int | None, found: Decimal | int | None, place: Place
-) -> Discrepancy:
-    return Discrepancy(kind, Decimal(declared or 0), Decimal(found or 0), place)
+                    yield camt_entry.differs(f"{name}-sum", declared, self._sums.sum[name], place)

@@ -68,7 +68,12 @@ def transaction_code(element: etree._Element, names: Names) -> str:
         if name == "Prtry":
             own = elements.choice(child, names)
         elif name == "Domn":
-            codes = [text(one) for one in child.iter() if names[one.tag] in ("Cd", "SubFmlyCd")]
+            codes: list[str] = []
+            for part in child:
+                if names[part.tag] == "Cd":
+                    codes.append(text(part))
+                for inner in part:
+                    codes.append(text(inner))
             return "/".join(codes)
     return own
 

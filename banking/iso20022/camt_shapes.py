@@ -1,16 +1,16 @@
-"""Reads entries and details of a shape met before without walking their trees again.
+"""Reads entries of a shape met before, with their only detail, without walking their trees.
 
-What holds anything unusual (returns, documents, exchange, ultimate parties) is left to camt and
-camt_detail, which every value here must equal.
+What holds anything unusual (batches, returns, documents, exchange, ultimate parties) is left to
+camt_entry and camt_detail, which every value here must equal.
 """
 
 from decimal import Decimal
 
 from lxml import etree
 
-from banking.iso20022 import camt_detail, elements, xmlio
+from banking.iso20022 import elements, xmlio
 from banking.iso20022.elements import Names
-from banking.iso20022.shapes import Shapes
+from banking.iso20022.shapes import Plan, Shapes
 from banking.iso20022.values import Account, Entry, EntryDetail, Place
 
 _ENTRY_SLOTS = (
@@ -25,9 +25,8 @@ _ENTRY_SLOTS = (
     "BkTxCd/Domn/Cd",
     "BkTxCd/Domn/Fmly/Cd",
     "BkTxCd/Domn/Fmly/SubFmlyCd",
+    "AddtlNtryInf",
 )
-_ENTRY_SAME = {"Sts/Cd": "Sts", "Sts/Prtry": "Sts"}
-_ENTRY_NEEDED = ("Amt", "CdtDbtInd", "Sts")
 _DETAIL_SLOTS = (
     "Refs/AcctSvcrRef",
     "Refs/TxId",
@@ -66,15 +65,23 @@ _DETAIL_IGNORED = (
     "RltdPties/Dbtr/Pty/PstlAdr",
     "RltdPties/Cdtr/Pty/PstlAdr",
 )
+_INSIDE = "NtryDtls/TxDtls/"
+_SLOTS = _ENTRY_SLOTS + tuple(_INSIDE + slot for slot in _DETAIL_SLOTS)
+_SAME = {"Sts/Cd": "Sts", "Sts/Prtry": "Sts"} | {
+    _INSIDE + path: _INSIDE + slot for path, slot in _DETAIL_SAME.items()
+}
+_IGNORED = tuple(_INSIDE + path for path in _DETAIL_IGNORED)
 _LINES = "RmtInf/Ustrd"
+_ENTRY_TEXTS = len(_ENTRY_SLOTS)
 
 
 class EntryShapes:
-    """Reads one file's entries, and their details, as far as their shapes allow."""
+    """Reads one file's entries, and details of batches, as far as their shapes allow."""
 
     def __init__(self, names: Names) -> None:
-        self._names = names
-        self._entries = Shapes(names=names, slots=_ENTRY_SLOTS, same=_ENTRY_SAME)
+        self._entries = Shapes(
+            names=names, slots=_SLOTS, several=(_INSIDE + _LINES,), ignored=_IGNORED, same=_SAME
+        )
         self._details = Shapes(
             names=names,
             slots=_DETAIL_SLOTS,
@@ -83,121 +90,129 @@ class EntryShapes:
             same=_DETAIL_SAME,
         )
 
-    def entry(self, element: etree._Element, place: Place) -> Entry | None:
-        """The Entry as read up to its NtryDtls; None where it must be walked."""
-        details = next(element.iterchildren("{*}NtryDtls"), None)
-        batch = camt_detail.NO_BATCH
-        found = list(element.iter())
-        if details is not None:
-            batch = camt_detail.batch(details, self._names, place)
-            del found[found.index(details) :]
-        plan = self._entries.plan(element, found)
-        if plan is None or not all(slot in plan.places for slot in _ENTRY_NEEDED):
+    def entry(
+        self, element: etree._Element, *, place: Place, inner: Place | None
+    ) -> tuple[Entry, EntryDetail | None] | None:
+        """A whole entry and, at the place inner, its only detail; None where it must be walked.
+
+        Raises Unreadable value for an amount that is no number.
+        """
+        shape = self._entries.read(element)
+        if shape is None:
             return None
-        texts: list[str | None] = [one.text for one in found]
-        texts.append("")
-        picked = plan.pick(texts)
-        if None in picked:
-            return None
-        (
-            amount,
-            direction,
-            status,
-            reversal,
-            booked,
-            valued,
-            servicer,
-            reference,
-            domain,
-            family,
-            sub_family,
-        ) = map(str.strip, picked)
-        booking, value = elements.day_or_none(booked), elements.day_or_none(valued)
-        undated = (booked and booking is None) or (valued and value is None)
-        if not direction or undated:
-            return None
-        codes = [code for code in (domain, family, sub_family) if code]
-        return Entry(
-            xmlio.amount(amount, place),
-            found[plan.places["Amt"][0]].get("Ccy", ""),
-            direction == "CRDT",
-            status,
-            reversal in ("true", "1"),
-            booking,
-            value,
-            servicer or reference,
-            batch.transactions,
-            batch.total,
-            batch.message_id,
-            batch.payment_number,
-            "/".join(codes),
-            "",
-            place,
-        )
+        plan, texts = shape
+        picked = [one.strip() for one in plan.pick(texts)]
+        entry = _entry(plan, picked[:_ENTRY_TEXTS], place)
+        if entry is None or inner is None:
+            return None if entry is None else (entry, None)
+        detail = _detail(plan, texts, picked[_ENTRY_TEXTS:], _INSIDE, entry, inner)
+        return None if detail is None else (entry, detail)
 
     def detail(self, element: etree._Element, *, entry: Entry, place: Place) -> EntryDetail | None:
-        """One TxDtls of entry; None where it must be walked."""
-        found = list(element.iter())
-        plan = self._details.plan(element, found)
-        if plan is None:
+        """One TxDtls of entry; None where it must be walked. Raises Unreadable value."""
+        shape = self._details.read(element)
+        if shape is None:
             return None
-        texts: list[str | None] = [one.text for one in found]
-        texts.append("")
-        picked = plan.pick(texts)
-        if None in picked:
-            return None
-        (
-            servicer,
-            transaction,
-            message_id,
-            payment_number,
-            instruction_id,
-            end_to_end_id,
-            own,
-            booked,
-            direction,
-            payer,
-            payer_iban,
-            payer_number,
-            payer_scheme,
-            payee,
-            payee_iban,
-            payee_number,
-            payee_scheme,
-            kid_type,
-            kid,
-            note,
-        ) = map(str.strip, picked)
-        if kid_type not in ("SCOR", ""):
-            return None
-        amount: Decimal | None = None
-        currency = entry.currency
-        if own or booked:
-            where = plan.places["Amt" if own else "AmtDtls/TxAmt/Amt"][0]
-            amount = xmlio.amount(own or booked, place)
-            currency = found[where].get("Ccy", "")
-        credit = direction == "CRDT" if direction else entry.credit
-        if credit == (not entry.reversal):
-            who, account = payer, _account(payer_iban, payer_number, payer_scheme)
-        else:
-            who, account = payee, _account(payee_iban, payee_number, payee_scheme)
-        message = "\n".join(plan.texts(0, texts)) if plan.several[0] else note
-        return EntryDetail(
-            servicer or transaction,
-            message_id,
-            payment_number,
-            instruction_id,
-            end_to_end_id,
-            amount,
-            currency,
-            credit,
-            who,
-            account,
-            kid or None,
-            message,
-            None,
-            place,
-        )
+        plan, texts = shape
+        picked = [one.strip() for one in plan.pick(texts)]
+        return _detail(plan, texts, picked, "", entry, place)
+
+
+def _entry(plan: Plan, picked: list[str], place: Place) -> Entry | None:
+    (
+        amount,
+        direction,
+        status,
+        reversal,
+        booked,
+        valued,
+        servicer,
+        reference,
+        domain,
+        family,
+        sub_family,
+        words,
+    ) = picked
+    booking, value = elements.day_or_none(booked), elements.day_or_none(valued)
+    undated = (booked and booking is None) or (valued and value is None)
+    if not amount or not direction or undated:
+        return None
+    code = "/".join([domain, family, sub_family]) if domain and family and sub_family else ""
+    if not code and (domain or family or sub_family):
+        return None
+    return Entry(
+        xmlio.amount(amount, place),
+        plan.currencies["Amt"],
+        direction == "CRDT",
+        status,
+        reversal in ("true", "1"),
+        booking,
+        value,
+        servicer or reference,
+        None,
+        None,
+        "",
+        "",
+        code,
+        words,
+        place,
+    )
+
+
+def _detail(
+    plan: Plan, texts: list[str], picked: list[str], inside: str, entry: Entry, place: Place
+) -> EntryDetail | None:
+    """One detail; inside is the path that leads to it in the plan."""
+    (
+        servicer,
+        transaction,
+        message_id,
+        payment_number,
+        instruction_id,
+        end_to_end_id,
+        own,
+        booked,
+        direction,
+        payer,
+        payer_iban,
+        payer_number,
+        payer_scheme,
+        payee,
+        payee_iban,
+        payee_number,
+        payee_scheme,
+        kid_type,
+        kid,
+        note,
+    ) = picked
+    if kid_type not in ("SCOR", ""):
+        return None
+    amount: Decimal | None = None
+    currency = entry.currency
+    if own or booked:
+        amount = xmlio.amount(own or booked, place)
+        currency = plan.currencies[inside + ("Amt" if own else "AmtDtls/TxAmt/Amt")]
+    credit = direction == "CRDT" if direction else entry.credit
+    if credit == (not entry.reversal):
+        who, account = payer, _account(payer_iban, payer_number, payer_scheme)
+    else:
+        who, account = payee, _account(payee_iban, payee_number, payee_scheme)
+    return EntryDetail(
+        servicer or transaction,
+        message_id,
+        payment_number,
+        instruction_id,
+        end_to_end_id,
+        amount,
+        currency,
+        credit,
+        who,
+        account,
+        kid or None,
+        "\n".join(plan.texts(0, texts)) if plan.several[0] else note,
+        None,
+        place,
+    )
 
 
 def _account(iban: str, number: str, scheme: str) -> Account | None:

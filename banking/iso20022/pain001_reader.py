@@ -206,20 +206,13 @@ def transfer(
     for child in element:
         name = names[child.tag]
         if name == "PmtId":
-            for part in child:
-                part_name = names[part.tag]
-                if part_name == "EndToEndId":
-                    end_to_end_id = text(part)
-                elif part_name == "InstrId":
-                    instruction_id = text(part)
-                else:
-                    unread += (f"PmtId/{part_name}",)
+            instruction_id, end_to_end_id, more = _identification(child, names)
+            unread += more
         elif name == "Amt":
             amount, currency, converted = _amount(child, names, place)
         elif name == "Cdtr":
             payee, more = elements.party(child, names)
-            if more:
-                unread += tuple(f"Cdtr/{one}" for one in more)
+            unread += tuple([f"Cdtr/{one}" for one in more])
         elif name == "CdtrAcct":
             account = elements.account(child, names)[0]
         elif name == "RmtInf":
@@ -243,8 +236,7 @@ def transfer(
             unread += (name,)
     if amount is None:
         raise pain001_schema.missing_fault(element="CdtTrfTxInf", missing="Amt", place=place)
-    if remittance.unread:
-        unread += tuple(f"RmtInf/{one}" for one in remittance.unread)
+    unread += tuple([f"RmtInf/{one}" for one in remittance.unread])
     return Transfer(
         position,
         instruction_id,
@@ -269,6 +261,23 @@ def transfer(
         regulatory,
         unread,
     )
+
+
+def _identification(
+    element: etree._Element, names: elements.Names
+) -> tuple[str, str, tuple[str, ...]]:
+    """(InstrId, EndToEndId, unread) of PmtId."""
+    instruction_id = end_to_end_id = ""
+    unread: tuple[str, ...] = ()
+    for child in element:
+        name = names[child.tag]
+        if name == "EndToEndId":
+            end_to_end_id = text(child)
+        elif name == "InstrId":
+            instruction_id = text(child)
+        else:
+            unread += (f"PmtId/{name}",)
+    return instruction_id, end_to_end_id, unread
 
 
 def _amount(

@@ -54,29 +54,16 @@ class TransferShapes:
 
     def read(self, element: etree._Element, position: int, place: Place) -> Transfer:
         """The transfer in element, as walk would read it."""
-        found = list(element.iter())
-        plan = self._shapes.plan(element, found)
+        shape = self._shapes.read(element)
         read = None
-        if plan is not None and _AMOUNT in plan.places:
-            texts: list[str | None] = [one.text for one in found]
-            texts.append("")
-            picked = plan.pick(texts)
-            if None not in picked:
-                currency = found[plan.places[_AMOUNT][0]].get("Ccy", "")
-                read = _transfer(plan, texts, picked, currency, position, place)
+        if shape is not None and _AMOUNT in shape[0].paths:
+            read = _transfer(*shape, position, place)
         if read is None:
             return self._walk(element, self._names, position=position, place=place)
         return read
 
 
-def _transfer(
-    plan: Plan,
-    texts: list[str | None],
-    picked: tuple[str, ...],
-    currency: str,
-    position: int,
-    place: Place,
-) -> Transfer | None:
+def _transfer(plan: Plan, texts: list[str], position: int, place: Place) -> Transfer | None:
     """The value of one transfer; None where its texts, not its shape, need the walk."""
     (
         instruction_id,
@@ -98,7 +85,7 @@ def _transfer(
         purpose,
         kid_type,
         kid,
-    ) = map(str.strip, picked)
+    ) = map(str.strip, plan.pick(texts))
     account: Account | None = None
     if iban:
         account = Account("IBAN", iban)
@@ -112,7 +99,7 @@ def _transfer(
         instruction_id,
         end_to_end_id,
         Decimal(amount),
-        currency,
+        plan.currencies[_AMOUNT],
         Party(
             name,
             street,

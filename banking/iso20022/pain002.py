@@ -105,13 +105,18 @@ class _Reader:
         self._message_id = original
         return GroupStatus(original, name, status, reasons)
 
-    def _head(self, block: etree._Element) -> tuple[str, str, tuple[Reason, ...]]:
-        """(payment number, status, reasons) of a block as far as it has been read."""
+    def _head(
+        self, block: etree._Element, until: etree._Element | None
+    ) -> tuple[str, str, tuple[Reason, ...]]:
+        """(payment number, status, reasons) of a block, up to a transaction or of the whole."""
         names = self._names
         number = status = ""
         reasons: tuple[Reason, ...] = ()
         for child in block:
             word = names[child.tag]
+            # The parser may be further on than the events: what follows is left to the end.
+            if child is until:
+                break
             if word == "OrgnlPmtInfId":
                 number = text(child)
             elif word == "PmtInfSts":
@@ -124,7 +129,7 @@ class _Reader:
         parent = element.getparent()
         inside = parent is not None and self._names[parent.tag] == "OrgnlPmtInfAndSts"
         if inside and parent is not None and self._block is None:
-            head = self._head(parent)
+            head = self._head(parent, element)
             if head[0]:
                 self._block = head
                 yield PaymentStatus(self._message_id, *head)
@@ -158,7 +163,7 @@ class _Reader:
         return TransactionStatus(number, instruction_id, end_to_end_id, status, reasons)
 
     def _end_of_block(self, element: etree._Element) -> Iterator[Value]:
-        head = self._head(element)
+        head = self._head(element, None)
         if self._block is None:
             yield PaymentStatus(self._message_id, *head)
             if self._waiting:

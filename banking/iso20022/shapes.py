@@ -1,43 +1,49 @@
-"""Remembers where the values of like-shaped elements stand, so that trees are walked only once.
+"""Remembers where the values of like-written elements stand, so that trees are walked only once.
 
-The parts of one file mostly look alike. A shape is the list of element names of a part; a plan
-says which of its texts are which values. Parts with anything in them that the plan's owner has
-not named get no plan and are walked as ever. It knows no message.
+The parts of one file mostly look alike. A part is serialised and cut into markup and texts, which
+is much faster than touching its elements one by one. Its shape is all of its markup, attributes
+included; a plan says which of its texts are which values. Parts with anything in them that the
+plan's owner has not named get no plan and are walked as ever. It knows no message.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import Any
+from xml.sax import saxutils
 
 from lxml import etree
 
 PLAN_LIMIT = 200
+_CUT = re.compile(r">([^<]+)<").split
+_REFERENCES = {"&#13;": "\r"}
 
 
 class Plan:
     """One shape: pick takes the slots' texts from a part's texts, "" for slots it lacks.
 
-    several holds, for each path that may repeat, the indexes of its texts; places the indexes of
-    every path.
+    several holds, for each path that may repeat, the indexes of its texts. currencies holds the
+    Ccy attribute of the paths that have one.
     """
 
     def __init__(
         self,
         *,
-        tags: list[Any],
+        markup: list[str],
         places: dict[str, list[int]],
+        currencies: dict[str, str],
         slots: Sequence[str],
         several: Sequence[str],
     ) -> None:
-        absent = len(tags)
-        self.tags = tags
-        self.places = places
+        absent = len(markup) - 1
+        self.markup = markup
+        self.paths = frozenset(places)
+        self.currencies = currencies
         self.pick = itemgetter(*[places.get(slot, [absent])[0] for slot in slots])
         self.several = [places.get(path, []) for path in several]
 
-    def texts(self, number: int, texts: list[str | None]) -> tuple[str, ...]:
+    def texts(self, number: int, texts: list[str]) -> tuple[str, ...]:
         """The texts of the path at that position among several."""
-        return tuple([(texts[index] or "").strip() for index in self.several[number]])
+        return tuple([texts[index].strip() for index in self.several[number]])
 
 
 class Shapes:
@@ -62,46 +68,74 @@ class Shapes:
         self._ignored = frozenset(ignored)
         self._same = same or {}
         self._known = frozenset(slots) | frozenset(several)
-        self._plans: dict[tuple[Any, ...], Plan | None] = {}
+        self._plans: dict[tuple[str, ...], Plan | None] = {}
         self._last: Plan | None = None
 
-    def plan(self, top: etree._Element, found: list[etree._Element]) -> Plan | None:
-        """The plan for the elements found below (and with) top; None where they must be walked."""
-        tags: list[Any] = [one.tag for one in found]
-        last = self._last
-        if last is not None and last.tags == tags:
-            return last
-        key = tuple(tags)
-        if key in self._plans:
-            plan = self._plans[key]
-        else:
-            plan = self._make(top, tags, found)
-            if len(self._plans) < PLAN_LIMIT:
-                self._plans[key] = plan
-        if plan is not None:
-            self._last = plan
-        return plan
-
-    def _make(
-        self, top: etree._Element, tags: list[Any], found: list[etree._Element]
-    ) -> Plan | None:
-        places: dict[str, list[int]] = {}
-        for index, one in enumerate(found):
-            if one is top or (len(one) and one[0] in found):
-                continue
-            names = [self._names[one.tag]]
-            for above in one.iterancestors():
-                if above is top:
-                    break
-                names.append(self._names[above.tag])
-            names.reverse()
-            if any("/".join(names[:steps]) in self._ignored for steps in range(1, len(names) + 1)):
-                continue
-            path = "/".join(names)
-            path = self._same.get(path, path)
-            if path not in self._known:
+    def read(self, part: etree._Element) -> tuple[Plan, list[str]] | None:
+        """The plan for a part and its texts, a last "" added; None where it must be walked."""
+        written = etree.tostring(part, encoding="unicode", with_tail=False)
+        pieces = _CUT(written)
+        markup, texts = pieces[::2], pieces[1::2]
+        plan = self._last
+        if plan is None or plan.markup != markup:
+            plan = self._plan(part, markup)
+            if plan is None:
                 return None
-            places.setdefault(path, []).append(index)
-        if any(len(places.get(slot, ())) > 1 for slot in self._slots):
+            self._last = plan
+        if "&" in written:
+            texts = [saxutils.unescape(one, _REFERENCES) for one in texts]
+        texts.append("")
+        return plan, texts
+
+    def _plan(self, part: etree._Element, markup: list[str]) -> Plan | None:
+        key = tuple(markup)
+        if key not in self._plans:
+            if len(self._plans) >= PLAN_LIMIT:
+                return None
+            self._plans[key] = self._make(part, markup)
+        return self._plans[key]
+
+    def _make(self, part: etree._Element, markup: list[str]) -> Plan | None:
+        """The plan of a shape met for the first time."""
+        places: dict[str, list[int]] = {}
+        currencies: dict[str, str] = {}
+        index = 0
+        for path, element, has_text in self._walk(part, ""):
+            if not has_text:
+                if path and not self._is_ignored(path) and len(element) == 0:
+                    return None
+                continue
+            here = index
+            index += 1
+            if not path or len(element) or self._is_ignored(path):
+                continue
+            slot = self._same.get(path, path)
+            if slot not in self._known:
+                return None
+            places.setdefault(slot, []).append(here)
+            currencies[slot] = element.get("Ccy", "")
+        repeated = any(len(places.get(slot, ())) > 1 for slot in self._slots)
+        if repeated or index != len(markup) - 1:
             return None
-        return Plan(tags=tags, places=places, slots=self._slots, several=self._several)
+        return Plan(
+            markup=markup,
+            places=places,
+            currencies=currencies,
+            slots=self._slots,
+            several=self._several,
+        )
+
+    def _walk(
+        self, element: etree._Element, path: str
+    ) -> Iterator[tuple[str, etree._Element, bool]]:
+        """(path, element, has text) in the order of the texts; a tail comes with the path ""."""
+        yield path, element, bool(element.text)
+        for child in element:
+            name = self._names[child.tag]
+            yield from self._walk(child, f"{path}/{name}" if path else name)
+            if child.tail:
+                yield "", child, True
+
+    def _is_ignored(self, path: str) -> bool:
+        steps = path.split("/")
+        return any("/".join(steps[:count]) in self._ignored for count in range(1, len(steps) + 1))

@@ -206,7 +206,7 @@ class Entry:
     status is the bank's code (BOOK, PDNG, INFO, or what else it wrote). batch_count and batch_sum
     are what the first Btch declares; batch_message_id and batch_payment_number name the payment
     that a batch without details settles. transaction_code is "PMNT/RCDT/DMCT" or the bank's own.
-    text is AddtlNtryInf, known here only where the entry has no details.
+    text is AddtlNtryInf, told only where the entry has one detail at most.
     """
 
     amount: Decimal

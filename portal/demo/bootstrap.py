@@ -270,7 +270,7 @@ def drop_database(admin_url: str, name: str) -> None:
     """Drops a database, whoever is signed in to it; nothing where there is none."""
     from psycopg import sql
 
-    with _connect(admin_url) as admin:
+    with _connect(with_database(admin_url, "postgres")) as admin:
         drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
         admin.execute(drop.format(sql.Identifier(name)))
 

@@ -1,3 +1,5 @@
+"""The ERP's door as a Django app."""
+
 from django.apps import AppConfig
 
 

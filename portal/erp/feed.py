@@ -9,33 +9,42 @@ from portal.events import questions, seal
 from portal.events.models import Event
 
 
+FIELDS = ("sequence", "at", "event", "number", "reference", "rows", "subject", "status")
+
+
 def after(*, company: Company, cursor: int, limit: int, language: str) -> dict[str, Any]:
     """Events with a sequence above the cursor, oldest first, in words of the language."""
     seal.number_committed()
     rows = list(
         Event.objects.of(company)
         .filter(sequence__gt=cursor, told=True)
-        .order_by("sequence")[: limit + 1]
+        .order_by("sequence")
+        .values_list(*FIELDS, "erp_code", "reasons")[: limit + 1]
     )
     more = len(rows) > limit
     rows = rows[:limit]
+    words = {
+        (subject, status): questions.status_text.first(subject, status, language) or status
+        for subject, status in {(row[6], row[7]) for row in rows}
+    }
     return {
-        "events": [_told(row, language) for row in rows],
-        "next_after": rows[-1].sequence if rows else cursor,
+        "events": [_told(row, words, language) for row in rows],
+        "next_after": rows[-1][0] if rows else cursor,
         "more": more,
     }
 
 
-def _told(row: Event, language: str) -> dict[str, Any]:
+def _told(row: Any, words: dict[tuple[str, str], str], language: str) -> dict[str, Any]:
+    sequence, at, event, number, reference, lines, subject, status, erp_code, reasons = row
     return {
-        "sequence": row.sequence,
-        "at": row.at.isoformat(),
-        "event": row.event,
-        "number": row.number or None,
-        "reference": row.reference or None,
-        "lines": row.rows,
-        "status": row.status,
-        "status_text": questions.status_text.first(row.subject, row.status, language) or row.status,
-        "erp_code": row.erp_code,
-        "reasons": questions.explained(row.reasons, language=language),
+        "sequence": sequence,
+        "at": at.isoformat(),
+        "event": event,
+        "number": number or None,
+        "reference": reference or None,
+        "lines": lines,
+        "status": status,
+        "status_text": words[subject, status],
+        "erp_code": erp_code,
+        "reasons": questions.explained(reasons, language=language) if reasons else [],
     }

@@ -1,3 +1,5 @@
+"""Events and moves as a Django app."""
+
 from django.apps import AppConfig
 
 

@@ -1,3 +1,5 @@
+"""Due jobs as a Django app."""
+
 from django.apps import AppConfig
 
 

@@ -16,6 +16,20 @@ from tests import kit
 from tests.kit import Bank, Erp, Line, Stage
 
 
+def upload(made: Stage, number: str = "B") -> None:
+    """Two payments of one line each, uploaded by the ERP."""
+    body = kit.pain001(
+        {
+            f"{number}1": [Line("L1", "100.00", kit.account(70), message="En")],
+            f"{number}2": [Line("L2", "200.00", kit.account(71), message="To")],
+        },
+        account=made.agreement.account.number,
+        due=clock.today(),
+    )
+    answer = Erp(made).post("payments", body)
+    assert answer.status_code == 201, answer.content
+
+
 def sign(made: Stage, user: User) -> None:
     """Signs all that waits for this user, with a code."""
     proof = secondfactor.verify(user=user, code=kit.code_of(user))

@@ -179,7 +179,7 @@ def test_a_cloned_database_keeps_the_rights(
         *(bootstrap.with_database(url, "clone") for url in (urls.owner, urls.app))
     )
     check_rights(clone)
-    bootstrap.drop_own_database(postgres.url(), "clone")
+    bootstrap.drop_own_database(postgres.url(database="clone"), "clone")  # even from inside
     assert one(postgres.url(), "SELECT 1 FROM pg_database WHERE datname = 'clone'") is None
 
 

@@ -1,0 +1,245 @@
+"""Every address × role → the expected code; an address without a row fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import get_resolver
+
+from banking.models import BankFile
+from payments.models import Payment
+from portal.access import guard
+from portal.access.models import RoleGrant
+from portal.access.roles import Role
+from tests import kit
+from tests.flows.test_main_job import upload
+
+pytestmark = pytest.mark.django_db
+
+ROLES = {
+    "nobody": [],
+    "stranger": [],
+    "customer": [Role.CUSTOMER_ADMINISTRATOR],
+    "admin": [Role.AUTOPAY_ADMINISTRATOR],
+    "approver": [Role.APPROVER],
+    "accountant": [Role.ACCOUNTANT],
+    "payroll": [Role.PAYROLL_APPROVER],
+    "payclerk": [Role.PAYROLL_ACCOUNTANT],
+    "uploader": [Role.UPLOADER],
+}
+ALL = tuple(ROLES)
+INSIDE = tuple(name for name in ALL if name not in ("nobody", "stranger"))
+
+
+def codes(default: int, **others: int) -> dict[str, int]:
+    """Codes by role: nobody is sent to sign in, a stranger finds nothing."""
+    return {"nobody": 302, "stranger": 404} | dict.fromkeys(INSIDE, default) | others
+
+
+SEERS = {"approver": 200, "accountant": 200, "payroll": 200, "payclerk": 200}
+SUPPLIER_SEERS = {"approver": 200, "accountant": 200, "payroll": 404, "payclerk": 404}
+AGREEMENT_SEERS = {
+    "admin": 200, "approver": 200, "accountant": 200, "payroll": 200, "payclerk": 200,
+    "uploader": 200,
+}  # fmt: skip
+FILE_SEERS = {"admin": 200, "uploader": 200}
+EVERYBODY = dict.fromkeys(ALL, 200)
+
+# Address name → method → role → code. A 302 inside is an act's way back to its page.
+TABLE: dict[str, dict[str, dict[str, int]]] = {
+    "healthz": {"get": EVERYBODY},
+    "erp-docs": {"get": EVERYBODY},
+    "erp:openapi-json": {"get": EVERYBODY},
+    "erp:api-root": {"get": dict.fromkeys(ALL, 404)},
+    "erp:ping": {"get": dict.fromkeys(ALL, 401)},
+    "erp:events": {"get": dict.fromkeys(ALL, 401)},
+    "erp:upload": {"post": dict.fromkeys(ALL, 401)},
+    "erp:ask": {"get": dict.fromkeys(ALL, 401)},
+    "erp:cancel": {"post": dict.fromkeys(ALL, 401)},
+    "people:start": {"get": dict.fromkeys(ALL, 302) | {"stranger": 200}},
+    "people:sign-in": {"get": EVERYBODY},
+    "people:sign-in-code": {"get": dict.fromkeys(ALL, 302)},
+    "people:sign-out": {"post": dict.fromkeys(ALL, 302)},
+    "people:language": {"post": dict.fromkeys(ALL, 302)},
+    "people:company": {"get": codes(302, customer=200)},
+    "payments:list": {"get": codes(403, **SEERS)},
+    "payments:update": {"post": codes(403, **dict.fromkeys(SEERS, 302))},
+    "payments:sign": {"post": codes(403, approver=200, payroll=302)},
+    "payments:refuse": {"post": codes(403, approver=200, payroll=302)},
+    "payments:cancel": {
+        "post": codes(403, approver=200, accountant=200, payroll=302, payclerk=302)
+    },
+    "payments:receipt": {"get": codes(403, approver=404, payroll=404)},
+    "payments:detail": {"get": codes(403, **SUPPLIER_SEERS)},
+    "payments:lines": {
+        "post": codes(403, approver=302, accountant=302, payroll=404, payclerk=404)
+    },
+    "payments:send-again": {
+        "post": codes(403, approver=302, accountant=302, payroll=404, payclerk=404)
+    },
+    "banking:agreements": {"get": codes(403, **AGREEMENT_SEERS)},
+    "banking:agreement-new": {"get": codes(403, admin=200)},
+    "banking:agreement": {"get": codes(403, **AGREEMENT_SEERS)},
+    "banking:agreement-change": {"post": codes(403, admin=302)},
+    "banking:files": {"get": codes(403, **FILE_SEERS)},
+    "banking:file": {"get": codes(403, **FILE_SEERS)},
+    "banking:file-download": {"get": codes(403, **FILE_SEERS)},
+    "demo:page": {"get": EVERYBODY},
+    "demo:act": {"post": dict.fromkeys(ALL, 302)},
+}
+
+
+def addresses() -> dict[str, Any]:
+    """Name → pattern of every address there is."""
+    found: dict[str, Any] = {}
+
+    def walk(patterns: Any, names: tuple[str, ...], route: str) -> None:
+        for pattern in patterns:
+            here = route + str(pattern.pattern)
+            if hasattr(pattern, "url_patterns"):
+                space = (*names, pattern.namespace) if pattern.namespace else names
+                walk(pattern.url_patterns, space, here)
+            else:
+                found[":".join((*names, pattern.name or here))] = here
+
+    walk(get_resolver().url_patterns, (), "/")
+    return found
+
+
+def test_every_address_has_a_row() -> None:
+    assert set(addresses()) == set(TABLE)
+
+
+def test_every_row_names_every_role() -> None:
+    for name, methods in TABLE.items():
+        for method, expected in methods.items():
+            assert set(expected) == set(ALL), f"{name} {method}"
+
+
+def test_the_public_pages_are_a_short_list() -> None:
+    assert len(guard.PUBLIC) <= 8
+
+
+@pytest.fixture(scope="module")
+def _filled() -> None:
+    """Marks that each test fills its own stage; the database is empty again after each."""
+
+
+def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
+    made = kit.stage()
+    upload(made)
+    clients: dict[str, Client] = {"nobody": Client()}
+    for name, roles in ROLES.items():
+        if name == "nobody":
+            continue
+        if name == "customer":
+            user = kit.person(name, made.company)
+            RoleGrant.objects.create(
+                user=user, customer=made.company.customer, role=Role.CUSTOMER_ADMINISTRATOR
+            )
+        else:
+            user = kit.person(name, made.company, *roles)
+        clients[name] = kit.signed_in(user)
+    with made.scope():
+        payment = Payment.objects.first()
+        assert payment is not None
+        file = BankFile.objects.create(
+            company=made.company,
+            channel=made.channel,
+            direction="out",
+            name="x",
+            message_id="X",
+            sha256=bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            size=0,
+            status="stored",
+            created_at=payment.created_at,
+        )
+    words = {
+        "company": made.company.public_id,
+        "payment": payment.pk,
+        "agreement": made.agreement.pk,
+        "file": file.pk,
+        "ceremony": 1,
+        "number": payment.number,
+    }
+    return made, clients, words
+
+
+def _fill(route: str, words: dict[str, Any]) -> str:
+    for name, value in words.items():
+        for kind in ("int:", "slug:", "str:", ""):
+            route = route.replace(f"<{kind}{name}>", str(value)).replace(
+                f"{{{name}}}", str(value)
+            )
+    return route.replace("^", "").replace("$", "")
+
+
+def test_every_address_answers_each_role_as_the_table_says() -> None:
+    _made, clients, words = _stage()
+    routes = addresses()
+    wrong = []
+    for name, methods in TABLE.items():
+        if name == "people:sign-out":
+            continue  # last: it ends the sessions
+        for method, expected in methods.items():
+            address = _fill(routes[name], words)
+            for role, client in clients.items():
+                body = {"payment": words["payment"], "language": "nb"} if method == "post" else {}
+                answer = getattr(client, method)(address, body)
+                if answer.status_code != expected[role]:
+                    wrong.append(f"{name} {method} {role}: {answer.status_code}")
+    for role, client in clients.items():
+        if client.post("/sign-out/").status_code != TABLE["people:sign-out"]["post"][role]:
+            wrong.append(f"sign-out {role}")
+    assert wrong == []
+
+
+def test_another_companys_objects_are_not_found_by_any_role() -> None:
+    mine, clients, words = _stage()
+    theirs = kit.stage(place=2)
+    upload(theirs)
+    with theirs.scope():
+        other = Payment.objects.first()
+        assert other is not None
+    foreign = words | {
+        "payment": other.pk,
+        "agreement": theirs.agreement.pk,
+    }
+    away = words | {"company": theirs.company.public_id}
+    for role, client in clients.items():
+        for name in ("payments:detail", "banking:agreement"):
+            inside = client.get(_fill(addresses()[name], foreign)).status_code
+            assert inside in ({302} if role == "nobody" else {403, 404}), (role, name)
+        for name in ("payments:list", "payments:detail", "banking:files"):
+            outside = client.get(_fill(addresses()[name], away)).status_code
+            assert outside == (302 if role == "nobody" else 404), (role, name)
+    assert mine.company.pk != theirs.company.pk
+
+
+def test_a_session_with_only_a_password_opens_nothing() -> None:
+    made = kit.stage()
+    client = Client()
+    client.post("/sign-in/", {"email": made.users["anne"].email, "password": kit.PASSWORD})
+    answer = client.get(f"/c/{made.company.public_id}/outgoing/")
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/sign-in/")
+
+
+def test_a_removed_role_is_refused_at_the_next_request() -> None:
+    made = kit.stage()
+    anne = kit.signed_in(made.users["anne"])
+    address = f"/c/{made.company.public_id}/outgoing/"
+    assert anne.get(address).status_code == 200
+    with made.scope():
+        RoleGrant.objects.filter(user=made.users["anne"]).delete()
+    assert anne.get(address).status_code == 404
+
+
+def test_a_deactivated_user_is_out_at_the_next_request() -> None:
+    made = kit.stage()
+    anne = kit.signed_in(made.users["anne"])
+    made.users["anne"].is_active = False
+    made.users["anne"].save(update_fields=["is_active"])
+    assert anne.get(f"/c/{made.company.public_id}/outgoing/").status_code == 302

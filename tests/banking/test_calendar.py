@@ -1,0 +1,107 @@
+"""Bank days: against the reference list, and how dates roll."""
+
+import csv
+import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from banking import calendar
+
+REFERENCE = Path(__file__).resolve().parents[3] / "shared/reference/rates/bank_closed_days.csv"
+dates = st.dates(datetime.date(2000, 1, 1), datetime.date(2090, 12, 31))
+
+
+def day(text: str) -> datetime.date:
+    return datetime.date.fromisoformat(text)
+
+
+def test_the_closed_days_are_those_of_the_reference_list() -> None:
+    if not REFERENCE.is_file():
+        pytest.skip(f"the reference list is not at {REFERENCE}")
+    with REFERENCE.open(encoding="utf-8", newline="") as rows:
+        closed = {day(row["date"]) for row in csv.DictReader(rows)}
+    years = {date.year for date in closed}
+    assert years
+    for year in years:
+        date = datetime.date(year, 1, 1)
+        while date.year == year:
+            weekend = date.weekday() >= calendar.SATURDAY
+            assert calendar.is_bank_day(date) == (not weekend and date not in closed), date
+            date += datetime.timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-01",
+        "2026-04-02",
+        "2026-04-03",
+        "2026-04-06",
+        "2026-05-01",
+        "2026-05-14",
+        "2026-05-25",
+        "2026-12-24",
+        "2026-12-25",
+        "2027-05-17",
+        "2026-11-21",
+        "2026-11-22",
+    ],
+)
+def test_a_closed_day_of_the_domain_is_closed(text: str) -> None:
+    assert not calendar.is_bank_day(day(text))
+
+
+@pytest.mark.parametrize("text", ["2026-12-31", "2026-04-01", "2026-11-23", "2026-12-23"])
+def test_a_working_day_is_open(text: str) -> None:
+    assert calendar.is_bank_day(day(text))
+
+
+def test_dates_roll_over_christmas_and_easter() -> None:
+    assert calendar.roll(day("2026-12-24")) == day("2026-12-28")
+    assert calendar.roll(day("2026-12-23")) == day("2026-12-23")
+    assert calendar.next_bank_day(day("2026-12-23")) == day("2026-12-28")
+    assert calendar.next_bank_day(day("2026-04-01")) == day("2026-04-07")
+
+
+@given(dates)
+def test_rolling_ends_on_a_bank_day_within_a_week_or_so(date: datetime.date) -> None:
+    rolled = calendar.roll(date)
+    assert calendar.is_bank_day(rolled)
+    assert date <= rolled <= date + datetime.timedelta(days=8)
+    assert calendar.roll(rolled) == rolled
+    assert calendar.next_bank_day(date) > date
+
+
+def test_the_overrides_add_and_remove_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "days.toml"
+    file.write_text(
+        '[[closed]]\nday = 2026-11-23\nname = "x"\nsource = "test"\nverified = true\n'
+        '[[open]]\nday = 2026-11-22\nname = "x"\nsource = "test"\nverified = false\n'
+        '[[yearly]]\nday = "12-31"\nname = "x"\nsource = "test"\nverified = true\n',
+        encoding="utf-8",
+    )
+    overrides = calendar.load_overrides(file)
+    monkeypatch.setattr(calendar, "_overrides", lambda: overrides)
+    assert not calendar.is_bank_day(day("2026-11-23"))
+    assert calendar.is_bank_day(day("2026-11-22"))
+    assert not calendar.is_bank_day(day("2030-12-31"))
+
+
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [
+        ("day = 2026-11-23\nverified = true", KeyError),
+        ('day = 2026-11-23\nsource = ""\nverified = true', ValueError),
+        ('day = 2026-11-23\nsource = "x"', KeyError),
+    ],
+)
+def test_an_override_without_source_is_refused(
+    tmp_path: Path, row: str, error: type[Exception]
+) -> None:
+    file = tmp_path / "days.toml"
+    file.write_text(f"[[closed]]\n{row}\n", encoding="utf-8")
+    with pytest.raises(error):
+        calendar.load_overrides(file)
