@@ -103,7 +103,10 @@ def upload(request: HttpRequest) -> HttpResponse:
         ) from error
     finally:
         body.close()
-    response = JsonResponse(answer, status=200 if told_before else 201)
+    # Sorted, because the database does not keep the order and a replay is to be the same bytes.
+    response = JsonResponse(
+        answer, status=200 if told_before else 201, json_dumps_params={"sort_keys": True}
+    )
     if told_before:
         response["Idempotent-Replay"] = "true"
     return response
@@ -139,6 +142,47 @@ def _media_type(request: HttpRequest) -> str:
     )
 
 
+class CancelOut(Schema):
+    number: str
+    cancelled: int
+
+
+# A number may hold a slash; cancelling stands first, so that its address is not read as a number.
+@router.post("/payments/{path:number}/cancel", summary="Cancel before sending", response=CancelOut)
+@door.acting(user_may=Permission.UPLOAD)
+def cancel(request: HttpRequest, number: str) -> dict[str, Any]:
+    """Cancels the payment, or only the lines named, as long as nothing of it has been sent.
+
+    The body is JSON: {"reason": "…", "references": ["…"]}; references may be left out.
+    """
+    caller: door.Caller = request.auth  # type: ignore[attr-defined]
+    payment = _payment_or_404(request, number)
+    reason, references = _cancel_body(request)
+    if references is not None:
+        _must_be_lines_of(payment, references)
+    try:
+        rows = approval.cancel(
+            company=caller.company,
+            by=caller.actor(),
+            permissions=None,
+            payment_ids=[payment.pk],
+            reason=reason,
+            references=references or (),
+            at=clock.now(),
+        )
+    except (moves.Conflict, approval.Changed) as error:
+        raise problems.one(
+            409,
+            _("The payment can no longer be cancelled"),
+            code="too-late",
+            place="number",
+            problem=_("A line of %(number)s has been sent to the bank, or is final already.")
+            % {"number": number},
+            cure=_("Read its status; ask the bank to stop what has been sent."),
+        ) from error
+    return {"number": payment.number, "cancelled": rows}
+
+
 class LineOut(Schema):
     reference: str
     status: str
@@ -157,7 +201,7 @@ class PaymentOut(Schema):
     lines: list[LineOut]
 
 
-@router.get("/payments/{number}", summary="Ask for a payment", response=PaymentOut)
+@router.get("/payments/{path:number}", summary="Ask for a payment", response=PaymentOut)
 @door.acting()
 def ask(request: HttpRequest, number: str) -> dict[str, Any]:
     """The payment and each of its lines as they stand now."""
@@ -187,7 +231,7 @@ def ask(request: HttpRequest, number: str) -> dict[str, Any]:
 
 def _payment_or_404(request: HttpRequest, number: str) -> Any:
     company = request.auth.company  # type: ignore[attr-defined]
-    payment = queries.by_number(company=company, number=number)
+    payment = None if "\0" in number else queries.by_number(company=company, number=number)
     if payment is None:
         raise problems.one(
             404,
@@ -200,51 +244,37 @@ def _payment_or_404(request: HttpRequest, number: str) -> Any:
     return payment
 
 
-class CancelOut(Schema):
-    number: str
-    cancelled: int
-
-
-@router.post("/payments/{number}/cancel", summary="Cancel before sending", response=CancelOut)
-@door.acting(user_may=Permission.UPLOAD)
-def cancel(request: HttpRequest, number: str) -> dict[str, Any]:
-    """Cancels the payment, or only the lines named, as long as nothing of it has been sent.
-
-    The body is JSON: {"reason": "…", "references": ["…"]}; references may be left out.
-    """
-    caller: door.Caller = request.auth  # type: ignore[attr-defined]
-    payment = _payment_or_404(request, number)
-    reason, references = _cancel_body(request)
-    try:
-        rows = approval.cancel(
-            company=caller.company,
-            by=caller.actor(),
-            permissions=None,
-            payment_ids=[payment.pk],
-            reason=reason,
-            references=references,
-            at=clock.now(),
-        )
-    except (moves.Conflict, approval.Changed) as error:
+def _must_be_lines_of(payment: Any, references: list[str]) -> None:
+    """A reference that is not there is a mistake to tell, never a line silently left to be paid."""
+    known = PaymentLine.objects.filter(payment=payment, reference__in=references)
+    missing = sorted(set(references) - set(known.values_list("reference", flat=True)))
+    if missing:
         raise problems.one(
-            409,
-            _("The payment can no longer be cancelled"),
-            code="too-late",
-            place="number",
-            problem=_("A line of %(number)s has been sent to the bank, or is final already.")
-            % {"number": number},
-            cure=_("Read its status; ask the bank to stop what has been sent."),
-        ) from error
-    return {"number": payment.number, "cancelled": rows}
+            422,
+            _("The request is not valid"),
+            code="unknown-reference",
+            place="references",
+            problem=_("%(number)s has no line %(references)s.")
+            % {"number": payment.number, "references": ", ".join(missing[:10])},
+            cure=_("Name lines by the references they were uploaded with."),
+        )
 
 
-def _cancel_body(request: HttpRequest) -> tuple[str, list[str]]:
+def _cancel_body(request: HttpRequest) -> tuple[str, list[str] | None]:
+    """The reason, and the references or None for the whole payment."""
     body = request.spooled  # type: ignore[attr-defined]
     try:
         parsed = json.loads(body.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE) or b"{}")
-        reason, references = parsed.get("reason", ""), parsed.get("references", [])
-        if not isinstance(reason, str) or not all(isinstance(r, str) for r in references):
-            raise TypeError("reason is text, references a list of texts")
+        reason, references = parsed.get("reason", ""), parsed.get("references")
+        unknown = sorted(parsed.keys() - {"reason", "references"})
+        if unknown:
+            raise ValueError(f"{unknown[0]} is not known")
+        if not _is_text(reason):
+            raise TypeError("reason is text")
+        if references is not None and not (
+            isinstance(references, list) and references and all(map(_is_text, references))
+        ):
+            raise TypeError("references is a list of at least one text")
     except (ValueError, TypeError, AttributeError) as error:
         raise problems.one(
             422,
@@ -256,4 +286,9 @@ def _cancel_body(request: HttpRequest) -> tuple[str, list[str]]:
         ) from error
     finally:
         body.close()
-    return reason[:200], list(references)
+    return reason[:200], references
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is text that the database can keep."""
+    return isinstance(value, str) and not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)

@@ -247,3 +247,50 @@ def decimals_of(currency: str) -> int:
 def as_sent(text: str) -> str:
     """A text as the bank will get it: other letters than banks carry are transliterated."""
     return characters.transliterate(text)
+
+
+def kept(line: Transfer, head: Instruction) -> dict[str, Any]:
+    """The line's fields as they are stored, signed and sent.
+
+    What is cut to its column here has a fault for being too long, and is never sent.
+    """
+    payee, account = line.payee, line.payee_account
+    address = {
+        name: as_sent(text) if isinstance(text, str) else list(map(as_sent, text))
+        for name in ("street", "building", "post_code", "town", "country", "address_lines")
+        if (text := getattr(payee, name))
+    }
+    extra = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name in ("purpose", "clearing_id", "clearing_system", "additional", "regulatory")
+        if (value := getattr(line, name))
+    }
+    bearer = line.charge_bearer or head.charge_bearer
+    if bearer:
+        extra["charge_bearer"] = bearer
+    documents = [
+        {
+            "kind": document.kind,
+            "number": document.number,
+            "amount": None if document.amount is None else str(document.amount),
+            "currency": document.currency,
+            "kid": document.kid,
+        }
+        for document in line.documents
+    ]
+    return {
+        "position": line.position,
+        "reference": line.end_to_end_id,
+        "instruction_id": line.instruction_id,
+        "amount": line.amount,
+        "currency": line.currency,
+        "payee_name": as_sent(payee.name)[:NAME_MAX],
+        "payee_address": address or None,
+        "payee_account": (normal_account(account) or account.number) if account else "",
+        "payee_account_kind": account.kind if account else "OTHER",
+        "payee_bic": line.payee_bic,
+        "kid": (line.kid or "")[:KID_MAX],
+        "message": "\n".join(map(as_sent, line.message)),
+        "documents": documents or None,
+        "extra": extra or None,
+    }

@@ -9,10 +9,10 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
@@ -29,6 +29,7 @@ from portal.access.models import Company, User
 from portal.erp.problems import Problem, Refused
 from portal.events import moves
 
+P, R = ParamSpec("P"), TypeVar("R")
 XML, JSON = "application/xml", "application/json"
 NOT_PROVIDED = "NOTPROVIDED"
 LINE_COLUMNS = (
@@ -65,6 +66,23 @@ class _Payment:
     stopped: list[dict[str, Any]] = field(default_factory=list)
 
 
+def _once_more_for_numbers(work: Callable[P, R]) -> Callable[P, R]:
+    """Reads again when another upload took a number meanwhile: now the reading refuses it."""
+
+    @functools.wraps(work)
+    def again(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return work(*args, **kwargs)
+        except IntegrityError as error:
+            if "payment_number_once" not in str(error):
+                raise
+            return work(*args, **kwargs)
+
+    return again
+
+
+@_once_more_for_numbers
+@moves.retrying
 def take(
     *,
     company: Company,
@@ -81,31 +99,6 @@ def take(
 
     Raises Refused (nothing is stored) and KeyReused. Runs acting for the company.
     """
-    work = functools.partial(
-        _take, company, user, by, key, media_type, body, body_sha256, at=at, today=today
-    )
-    try:
-        return work()
-    except IntegrityError as error:
-        if "payment_number_once" not in str(error):
-            raise
-        # Another upload took a number while this one was read: read again, now it is refused.
-        return work()
-
-
-@moves.retrying
-def _take(
-    company: Company,
-    user: User,
-    by: Actor,
-    key: str,
-    media_type: str,
-    body: BinaryIO,
-    body_sha256: bytes,
-    *,
-    at: dt.datetime,
-    today: dt.date,
-) -> tuple[dict[str, Any], bool]:
     with transaction.atomic():
         upload, told = _open(company, user, key, media_type, body_sha256, at)
         if told is not None:
@@ -114,7 +107,7 @@ def _take(
         reading = _Reading(company=company, today=today)
         try:
             if media_type == JSON:
-                reading.read(jsonfile.read(body))
+                reading.read(jsonfile.read(body, at=at))
             else:
                 reading.read(pain001.read(body, schema=True))
         except xmlio.Unreadable as fault:
@@ -154,7 +147,7 @@ def _open(
 def _unreadable(fault: xmlio.Unreadable) -> Refused:
     place = f"line {fault.place.line}" if fault.place.line else ""
     place = ", ".join(part for part in (place, fault.place.path) if part)
-    problem = Problem(fault.code, place, fault.problem, fault.cure)
+    problem = Problem(fault.code, place or "body", fault.problem, fault.cure)
     return Refused(status=422, title=_("The file cannot be taken"), problems=[problem])
 
 
@@ -274,7 +267,7 @@ class _Reading:
         payment.references.add(reference)
         payment.lines += 1
         payment.sums[line.currency] = payment.sums.get(line.currency, Decimal(0)) + line.amount
-        kept = _kept(line, payment.instruction)
+        kept = checks.kept(line, payment.instruction)
         if payment.tree is not None:
             payment.tree.add(digest.canonical(**kept))
         faults = payment.faults + checks.faults_of_line(line)
@@ -386,53 +379,6 @@ def _accounts(company: Company) -> dict[str, tuple[BankAccount, BankAgreement | 
 
 def _kind(head: Instruction) -> str:
     return Payment.Kind.SALARY if head.category == "SALA" else Payment.Kind.SUPPLIER
-
-
-def _kept(line: Transfer, head: Instruction) -> dict[str, Any]:
-    """The line's fields as they are stored, signed and sent.
-
-    What is cut to its column here has a fault for being too long, and is never sent.
-    """
-    payee, account = line.payee, line.payee_account
-    address = {
-        name: checks.as_sent(text) if isinstance(text, str) else list(map(checks.as_sent, text))
-        for name in ("street", "building", "post_code", "town", "country", "address_lines")
-        if (text := getattr(payee, name))
-    }
-    extra = {
-        name: list(value) if isinstance(value, tuple) else value
-        for name in ("purpose", "clearing_id", "clearing_system", "additional", "regulatory")
-        if (value := getattr(line, name))
-    }
-    bearer = line.charge_bearer or head.charge_bearer
-    if bearer:
-        extra["charge_bearer"] = bearer
-    documents = [
-        {
-            "kind": document.kind,
-            "number": document.number,
-            "amount": None if document.amount is None else str(document.amount),
-            "currency": document.currency,
-            "kid": document.kid,
-        }
-        for document in line.documents
-    ]
-    return {
-        "position": line.position,
-        "reference": line.end_to_end_id,
-        "instruction_id": line.instruction_id,
-        "amount": line.amount,
-        "currency": line.currency,
-        "payee_name": checks.as_sent(payee.name)[: checks.NAME_MAX],
-        "payee_address": address or None,
-        "payee_account": (checks.normal_account(account) or account.number) if account else "",
-        "payee_account_kind": account.kind if account else "OTHER",
-        "payee_bic": line.payee_bic,
-        "kid": (line.kid or "")[: checks.KID_MAX],
-        "message": "\n".join(map(checks.as_sent, line.message)),
-        "documents": documents or None,
-        "extra": extra or None,
-    }
 
 
 def _json(value: Any) -> str | None:

@@ -25,7 +25,6 @@ from banking.iso20022.values import (
     Transfer,
 )
 from banking.iso20022.xmlio import Unreadable
-from portal import clock
 
 LINE = "payments.item.lines.item"
 PAYMENT = "payments.item"
@@ -88,15 +87,16 @@ def name_of(field: str) -> str:
     return NAMES.get(field, field)
 
 
-def read(source: BinaryIO) -> Iterator[Initiation | Instruction | Transfer]:
+def read(source: BinaryIO, *, at: dt.datetime) -> Iterator[Initiation | Instruction | Transfer]:
     """Initiation, then each Instruction with its Transfers; totals are compared at the end.
+    `at` stands in for the time of creation, which this format does not tell.
 
     Raises Unreadable with the place as a path such as payments[0].lines[3].amount.
     """
     if not source.read(1):
         raise _fault("empty", "body", "The body is empty.", "Send {totals, payments}.")
     source.seek(0)
-    reader = _Reader()
+    reader = _Reader(at)
     try:
         yield from reader.values(ijson.parse(source, use_float=False))
     except ijson.IncompleteJSONError as error:
@@ -127,7 +127,8 @@ def _fault(code: str, path: str, problem: str, cure: str) -> Unreadable:
 class _Reader:
     """Follows the parser's events, with one line in memory at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, at: dt.datetime) -> None:
+        self.at = at
         self.payment = -1
         self.position = 0
         self.lines = 0
@@ -161,7 +162,7 @@ class _Reader:
                 if not self.seen:
                     if (prefix, event) != ("", "start_map"):
                         raise self._shape("body", "The body is not a JSON object.")
-                    yield Initiation("", clock.now(), 0, None, Party(), (), "json")
+                    yield Initiation("", self.at, 0, None, Party(), (), "json")
                 yield from self._outside(prefix, event, value)
 
     def _outside(self, prefix: str, event: str, value: Any) -> Iterator[Instruction]:
@@ -189,9 +190,11 @@ class _Reader:
 
     def _once(self, prefix: str, name: str) -> None:
         if name in self.seen[prefix]:
-            path = f"{prefix}.{name}".lstrip(".")
-            if is_path(self.path()):
-                path = f"{self.path()}.{name}"
+            path = (
+                f"{self.path()}.{name}"
+                if prefix.startswith(PAYMENT)
+                else f"{prefix}.{name}".lstrip(".")
+            )
             raise _fault("value", path, "This field stands twice.", "Leave one of them out.")
         self.seen[prefix].add(name)
 
@@ -224,6 +227,9 @@ class _Reader:
         kind = head.get("kind", "supplier")
         if kind not in KINDS:
             raise self._wrong("kind", "The kind is neither supplier nor salary.")
+        urgent = head.get("urgent", False)
+        if not isinstance(urgent, bool):
+            raise self._wrong("urgent", "Urgent is true or false.")
         return Instruction(
             number=self._text(head, "number", 35),
             execution_date=self._date(head),
@@ -232,7 +238,7 @@ class _Reader:
             debit_currency="",
             debtor_bic="",
             category=KINDS[kind],
-            service_level="URGP" if head.get("urgent") is True else "NURG",
+            service_level="URGP" if urgent else "NURG",
             priority="NORM",
             batch_booking=kind == "salary",
             charge_bearer="",

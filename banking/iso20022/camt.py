@@ -39,6 +39,7 @@ class _Sums:
         self.sum = {name: Decimal(0) for name in self.count}
 
     def add(self, entry: Entry) -> None:
+        """Counts one entry, whatever its status."""
         for name in ("entries", "credits" if entry.credit else "debits"):
             self.count[name] += 1
             self.sum[name] += entry.amount
@@ -193,6 +194,10 @@ class Reader:
     def _detail(self, element: etree._Element) -> Iterator[Value]:
         """A first detail waits: if it stays alone, its entry is read whole with it at the end."""
         if self._tally is None:
+            if self._entry_around(element) is None:
+                words = "A transaction stands outside any entry and is left out."
+                yield Deviation("order", words, self._place(element, "TxDtls"))
+                return
             self._held += 1
             if self._held == 1:
                 self._first = element
@@ -208,13 +213,18 @@ class Reader:
     def _begin_batch(self) -> Iterator[Value]:
         """The entry that now has a second detail, and its first."""
         first = self._first
-        above = first
-        while above is not None and self._names[above.tag] != "Ntry":
-            above = above.getparent()
-        if above is not None and first is not None:
-            yield from self._begin_entry(above, whole=False)
+        entry = None if first is None else self._entry_around(first)
+        if entry is not None and first is not None:
+            yield from self._begin_entry(entry, whole=False)
             if self._tally is not None:
                 yield from self._count(first, self._tally)
+
+    def _entry_around(self, element: etree._Element) -> etree._Element | None:
+        """The Ntry that a detail stands in, itself or in its NtryDtls."""
+        above = element.getparent()
+        if above is not None and self._names[above.tag] == "NtryDtls":
+            above = above.getparent()
+        return above if above is not None and self._names[above.tag] == "Ntry" else None
 
     def _count(self, element: etree._Element, tally: camt_entry.Tally) -> Iterator[Value]:
         """The detail in its batch."""

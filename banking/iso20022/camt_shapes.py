@@ -100,8 +100,7 @@ class EntryShapes:
         shape = self._entries.read(element)
         if shape is None:
             return None
-        plan, texts = shape
-        picked = [one.strip() for one in plan.pick(texts)]
+        plan, picked, texts = shape
         entry = _entry(plan, picked[:_ENTRY_TEXTS], place)
         if entry is None or inner is None:
             return None if entry is None else (entry, None)
@@ -113,8 +112,7 @@ class EntryShapes:
         shape = self._details.read(element)
         if shape is None:
             return None
-        plan, texts = shape
-        picked = [one.strip() for one in plan.pick(texts)]
+        plan, picked, texts = shape
         return _detail(plan, texts, picked, "", entry, place)
 
 
@@ -189,8 +187,11 @@ def _detail(
         return None
     amount: Decimal | None = None
     currency = entry.currency
+    if booked:
+        amount = xmlio.amount(booked, place)
+    if own:
+        amount = xmlio.amount(own, place)
     if own or booked:
-        amount = xmlio.amount(own or booked, place)
         currency = plan.currencies[inside + ("Amt" if own else "AmtDtls/TxAmt/Amt")]
     credit = direction == "CRDT" if direction else entry.credit
     if credit == (not entry.reversal):

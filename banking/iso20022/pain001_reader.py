@@ -48,6 +48,7 @@ class _Reader:
         self._shapes = shapes if schema else None
 
     def values(self, parts: Iterator[Part]) -> Iterator[Initiation | Instruction | Transfer]:
+        """The values of the parts in order, and at each end the totals held against them."""
         names, offset, shapes = self._names, self._offset, self._shapes
         head: Initiation | None = None
         payment: Instruction | None = None
@@ -221,9 +222,7 @@ def transfer(
             bic, system, member = elements.agent(child, names)
         elif name == "PmtTpInf":
             kind, more = payment_type(child, names)
-            unread += more
-            if kind[0]:
-                unread += ("PmtTpInf/InstrPrty",)
+            unread += (*more, "PmtTpInf/InstrPrty") if kind[0] else more
         elif name == "ChrgBr":
             bearer = text(child)
         elif name == "Purp":

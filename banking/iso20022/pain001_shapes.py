@@ -63,7 +63,9 @@ class TransferShapes:
         return read
 
 
-def _transfer(plan: Plan, texts: list[str], position: int, place: Place) -> Transfer | None:
+def _transfer(
+    plan: Plan, picked: list[str], texts: list[str], position: int, place: Place
+) -> Transfer | None:
     """The value of one transfer; None where its texts, not its shape, need the walk."""
     (
         instruction_id,
@@ -85,7 +87,7 @@ def _transfer(plan: Plan, texts: list[str], position: int, place: Place) -> Tran
         purpose,
         kid_type,
         kid,
-    ) = map(str.strip, plan.pick(texts))
+    ) = picked
     account: Account | None = None
     if iban:
         account = Account("IBAN", iban)

@@ -139,6 +139,7 @@ class _Writer:
     def pieces(
         self, initiation: Initiation, payments: Iterable[tuple[Instruction, Iterable[Transfer]]]
     ) -> Iterator[str]:
+        """The message in pieces, one for each head and transfer."""
         yield self._header(initiation)
         all_count, all_sum = 0, Decimal(0)
         for instruction, transfers in payments:

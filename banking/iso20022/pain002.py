@@ -50,6 +50,7 @@ class _Reader:
         self._has_header = False
 
     def values(self) -> Iterator[Value]:
+        """The values in file order."""
         names = self._names
         root = self._guarded.root
         if not root.namespace.startswith(_NAMESPACE):

@@ -40,6 +40,7 @@ class Plan:
         self.currencies = currencies
         self.pick = itemgetter(*[places.get(slot, [absent])[0] for slot in slots])
         self.several = [places.get(path, []) for path in several]
+        self.absent = sum(slot not in places for slot in slots)
 
     def texts(self, number: int, texts: list[str]) -> tuple[str, ...]:
         """The texts of the path at that position among several."""
@@ -71,8 +72,11 @@ class Shapes:
         self._plans: dict[tuple[str, ...], Plan | None] = {}
         self._last: Plan | None = None
 
-    def read(self, part: etree._Element) -> tuple[Plan, list[str]] | None:
-        """The plan for a part and its texts, a last "" added; None where it must be walked."""
+    def read(self, part: etree._Element) -> tuple[Plan, list[str], list[str]] | None:
+        """The plan for a part, its slots' texts without outer blanks, and all its texts.
+
+        None where the part must be walked, which a blank slot is a reason for.
+        """
         written = etree.tostring(part, encoding="unicode", with_tail=False)
         pieces = _CUT(written)
         markup, texts = pieces[::2], pieces[1::2]
@@ -85,7 +89,8 @@ class Shapes:
         if "&" in written:
             texts = [saxutils.unescape(one, _REFERENCES) for one in texts]
         texts.append("")
-        return plan, texts
+        picked = [one.strip() for one in plan.pick(texts)]
+        return (plan, picked, texts) if picked.count("") == plan.absent else None
 
     def _plan(self, part: etree._Element, markup: list[str]) -> Plan | None:
         key = tuple(markup)
@@ -99,8 +104,14 @@ class Shapes:
         """The plan of a shape met for the first time."""
         places: dict[str, list[int]] = {}
         currencies: dict[str, str] = {}
+        holders: set[str] = set()
         index = 0
         for path, element, has_text in self._walk(part, ""):
+            if path and len(element) and not self._is_ignored(path):
+                # Two of what holds others: which one counts is the walk's to say.
+                if path in holders:
+                    return None
+                holders.add(path)
             if not has_text:
                 if path and not self._is_ignored(path) and len(element) == 0:
                     return None

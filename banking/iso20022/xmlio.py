@@ -97,6 +97,7 @@ class _Opening:
         self._parser.StartElementHandler = self._start
 
     def look(self, data: bytes) -> None:
+        """Sets root and top from the first bytes; raises what forbids reading on."""
         try:
             self._parser.Parse(data, False)
         except _Found:

@@ -61,7 +61,11 @@ class _Message:
 
     def __init__(self, request: HttpRequest) -> None:
         self.method = request.method
-        self.url = request.build_absolute_uri()
+        # The address as it was sent, where the server tells: Django would write some of its
+        # escapes in another way than the caller did, and the signature would not hold.
+        sent = str(request.META.get("RAW_URI") or "")
+        whole = request.build_absolute_uri()
+        self.url = request.build_absolute_uri("/")[:-1] + sent if sent[:1] == "/" else whole
         self.headers = dict(request.headers.items())
 
 

@@ -232,6 +232,12 @@ def test_an_entry_that_names_its_amount_after_its_details_is_read_whole() -> Non
     assert discrepancies(values) == []
 
 
+def test_a_detail_outside_any_entry_is_given_to_none() -> None:
+    stray = f"<NtryDtls>{OWN.format('7.00')}</NtryDtls>"
+    values = advice(f"{stray}<Ntry>{ENTRY}</Ntry>{stray}")
+    assert [type(one) for one in values] == [Deviation, Notification, Entry, Deviation]
+
+
 def test_an_entry_without_direction_cannot_be_read() -> None:
     with pytest.raises(Unreadable) as caught:
         advice('<Ntry><Amt Ccy="NOK">1</Amt></Ntry>')
@@ -258,6 +264,7 @@ def test_a_kid_keeps_zeros_length_and_hyphen_and_other_references_are_none() -> 
         "</Strd></RmtInf>"
     )
     kids = ["0000000000000000000000018", "1234567890123456789012345", "10000-"]
+    wanted: list[tuple[str, str, str | None]]
     wanted = [("<Cd>SCOR</Cd>", kid, kid) for kid in kids]
     wanted += [("<Prtry>QRR</Prtry>", "1", None), ("<Cd>PUOR</Cd>", "1", None)]
     for kind, written, read in wanted:

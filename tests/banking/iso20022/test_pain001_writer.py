@@ -5,6 +5,7 @@ import datetime
 import io
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -281,10 +282,10 @@ def test_what_no_file_can_hold_is_refused_at_its_place(
     instruction: Instruction,
     transfers: list[Transfer],
     field: str,
-    value: object,
+    value: Any,
     fault: str,
 ) -> None:
-    transfers[1] = dataclasses.replace(transfers[1], **{field: value})  # type: ignore[arg-type]
+    transfers[1] = dataclasses.replace(transfers[1], **{field: value})
     with pytest.raises(pain001.InvalidOutput) as caught:
         write(initiation, [(instruction, transfers)])
     assert caught.value.code == fault

@@ -194,7 +194,7 @@ def test_a_strange_namespace_is_a_deviation(sample: Sample, name: str, namespace
     assert namespace in first.text
 
 
-def report(inside: str, *, version: str = "03") -> list[object]:
+def report(inside: str, *, version: str = "03") -> list[pain002.Value]:
     data = (
         f'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.002.001.{version}">'
         f"<CstmrPmtStsRpt><GrpHdr><MsgId>R</MsgId></GrpHdr>{inside}</CstmrPmtStsRpt></Document>"

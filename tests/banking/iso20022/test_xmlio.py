@@ -2,11 +2,15 @@
 
 import io
 import time
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
 
 import pytest
 
 from banking.iso20022 import camt054, pain001, pain002, xmlio
+from banking.iso20022.values import Place
 
+Read = Callable[[BinaryIO], Iterator[object]]
 NS = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
 BOMB = b"""<?xml version="1.0"?>
 <!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>
@@ -47,10 +51,10 @@ def test_a_bomb_that_would_fill_the_memory_is_refused_in_no_time() -> None:
     ],
 )
 @pytest.mark.parametrize("read", [pain002.read, camt054.read])
-def test_no_reader_takes_a_doctype(doctype: bytes, read: object) -> None:
+def test_no_reader_takes_a_doctype(doctype: bytes, read: Read) -> None:
     data = doctype + b"<Document><CstmrPmtStsRpt/></Document>"
     with pytest.raises(xmlio.Unreadable) as caught:
-        list(read(io.BytesIO(data)))  # type: ignore[operator]
+        list(read(io.BytesIO(data)))
     assert caught.value.code == "doctype-forbidden"
 
 
@@ -93,7 +97,7 @@ def test_leading_blanks_and_a_mark_are_tolerated_and_counted_in_lines() -> None:
     data = b"\n\n\xef\xbb\xbf\n" + f'<?xml version="1.0"?>\n<Document xmlns="{NS}">'.encode()
     fault = fault_of(data + b"\n<CstmrCdtTrfInitn>\n<GrpHdr>\n<X/></GrpHdr></CstmrCdtTrfInitn>")
     assert fault.code == "schema"
-    assert fault.place == xmlio.Place(8, "GrpHdr/X")
+    assert fault.place == Place(8, "GrpHdr/X")
 
 
 @pytest.mark.parametrize(
@@ -131,8 +135,8 @@ def test_every_reader_refuses_another_kind_by_name() -> None:
     assert caught.value.code == "wrong-message"
 
 
-def test_broken_xml_and_a_cut_file_are_told_apart(written: object) -> None:
-    data = written("09")  # type: ignore[operator]
+def test_broken_xml_and_a_cut_file_are_told_apart(written: Callable[[str], bytes]) -> None:
+    data = written("09")
     assert fault_of(data[: len(data) // 2]).code == "truncated"
     assert fault_of(data[:-12]).code == "truncated"
     assert fault_of(data.replace(b"</InstrId>", b"</Instr>", 1)).code == "not-xml"
