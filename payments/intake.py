@@ -222,6 +222,7 @@ class _Reading:
                 % {"number": head.number},
                 _("Give each payment a number of its own."),
             )
+        self._printable(head.number, _at(head.place, "PmtInfId"))
         self.numbers[head.number] = head.place
         tree = None
         if agreement is not None:
@@ -230,6 +231,17 @@ class _Reading:
         payment = _Payment(head, agreement, tree, faults)
         self.payments.append(payment)
         return payment
+
+    def _printable(self, name: str, place: str) -> None:
+        """A name with a line end in it could pass for another where one stands on each line."""
+        if not name.isprintable():
+            self._refuse(
+                "characters",
+                place,
+                _("The name %(name)s holds characters that cannot be printed.")
+                % {"name": repr(name)},
+                _("Use letters, digits and signs on one line."),
+            )
 
     def _agreement(self, head: Instruction) -> BankAgreement | None:
         account = head.debit_account.number.replace(" ", "").replace(".", "")
@@ -264,6 +276,7 @@ class _Reading:
                 % {"reference": reference},
                 _("Give each line a reference (EndToEndId) of its own."),
             )
+        self._printable(reference, _at(line.place, "PmtId/EndToEndId"))
         payment.references.add(reference)
         payment.lines += 1
         payment.sums[line.currency] = payment.sums.get(line.currency, Decimal(0)) + line.amount

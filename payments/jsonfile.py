@@ -72,6 +72,10 @@ NAMES = {
     "Strd/CdtrRefInf/Ref": "documents",
 }
 LINE_EVENTS_MAX = 10_000
+# The parser writes out the path of each event, and a whole buffer of them ahead: a body of
+# brackets alone costs the square of the buffer, so it is small and a path is never long.
+BUFFER_BYTES = 4096
+PATH_MAX = 200
 DIGITS_MAX = 18
 # What neither XML nor the database can carry.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -98,17 +102,18 @@ def read(source: BinaryIO, *, at: dt.datetime) -> Iterator[Initiation | Instruct
     source.seek(0)
     reader = _Reader(at)
     try:
-        yield from reader.values(ijson.parse(source, use_float=False))
-    except ijson.IncompleteJSONError as error:
-        raise _fault(
-            "truncated",
-            reader.path(),
-            f"The JSON breaks off: {_words(error)}.",
-            "Send the whole body again.",
-        ) from error
+        yield from reader.values(ijson.parse(source, use_float=False, buf_size=BUFFER_BYTES))
     except ijson.JSONError as error:
+        words = _words(error)
+        if "EOF" in words or "ncomplete" in words:
+            raise _fault(
+                "truncated",
+                reader.path(),
+                f"The JSON breaks off: {words}.",
+                "Send the whole body again.",
+            ) from error
         raise _fault(
-            "not-json", reader.path(), f"The body is not JSON: {_words(error)}.", "Send valid JSON."
+            "not-json", reader.path(), f"The body is not JSON: {words}.", "Send valid JSON."
         ) from error
     reader.compare_totals()
 
@@ -143,7 +148,7 @@ class _Reader:
         for prefix, event, value in events:
             if builder is not None:
                 room -= 1
-                if room < 0:
+                if room < 0 or len(prefix) > PATH_MAX:
                     raise self._wrong("", "The line holds more than any payment does.")
                 if event == "map_key" and prefix == LINE:
                     self._once(prefix, value)
@@ -176,7 +181,8 @@ class _Reader:
         elif event in SCALARS and prefix.startswith("totals."):
             self.totals[prefix.removeprefix("totals.")] = value
         else:
-            path = prefix.replace(PAYMENT, f"payments[{max(self.payment, 0)}]", 1)
+            count = self.payment + (prefix == PAYMENT or self.payment < 0)
+            path = prefix[:PATH_MAX].replace(PAYMENT, f"payments[{count}]", 1)
             raise self._shape(path, "This is not the value that belongs here.")
 
     def _key(self, prefix: str, name: str) -> None:

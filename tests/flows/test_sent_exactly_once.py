@@ -229,14 +229,3 @@ def test_what_cannot_be_delivered_is_given_up_told_and_can_be_tried_again(
     bank.work()
     job.fetch(made)
     judge(bank, ["G1"])
-
-
-def test_a_file_refused_as_a_whole_must_be_approved_again(made: Stage, bank: Bank) -> None:
-    approved(made, "W1")
-    made.agreement.agreement_id = "WRONG"
-    with made.scope():
-        made.agreement.save(update_fields=["agreement_id"])
-    # The digest binds the agreement: a changed one is not what was signed, so nothing is sent.
-    assert job.send(made) == []
-    assert set(job.statuses(made).values()) == {"awaiting"}
-    job.sign(made, made.users["anne"])

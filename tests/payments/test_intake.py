@@ -189,6 +189,16 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str, str]] = {
         "reference",
         "PmtInf[1]/CdtTrfTxInf[2]/PmtId/EndToEndId",
     ),
+    "a number on two lines": (
+        swap("<PmtInfId>B2<", "<PmtInfId>B2\nleft out: -<"),
+        "characters",
+        "PmtInf[2]/PmtInfId",
+    ),
+    "a reference on two lines": (
+        swap("<EndToEndId>L2<", "<EndToEndId>L2\nL3<"),
+        "characters",
+        "PmtInf[1]/CdtTrfTxInf[2]/PmtId/EndToEndId",
+    ),
     "an XML bomb": (laughs, "doctype-forbidden", "line 2"),
     "an entity of a file": (entity("file:///etc/passwd"), "doctype-forbidden", "line 2"),
     "a DOCTYPE after much else": (

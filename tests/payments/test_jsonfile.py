@@ -125,7 +125,7 @@ BROKEN: dict[str, tuple[Change, str, str]] = {
     "a list": (lambda _: [], "shape", "body"),
     "a text": (lambda _: b'"hei"', "shape", "body"),
     "null": (lambda _: b"null", "shape", "body"),
-    "cut off": (text(lambda b: b[: len(b) * 2 // 3]), "truncated", "payments[0].lines[1]"),
+    "cut off": (text(lambda b: b[: len(b) * 2 // 3]), "truncated", "payments[1]"),
     "cut off before the last brace": (text(lambda b: b[:-1]), "truncated", "payments[1]"),
     "two documents": (text(lambda b: b + b), "not-json", "payments[1]"),
     "bytes that are not UTF-8": (
@@ -133,9 +133,9 @@ BROKEN: dict[str, tuple[Change, str, str]] = {
         "not-json",
         "payments[0].lines[0]",
     ),
-    "a comma too many": (text(lambda b: b.replace(b"}]", b"},]", 1)), "not-json", "payments[0]"),
+    "a comma too many": (text(lambda b: b.replace(b"}]", b"},]", 1)), "not-json", LINE),
     "not a number": (text(lambda b: b.replace(b'"250.50"', b"NaN")), "not-json", LINE),
-    "nested deep": (lambda _: b'{"payments":' + b"[" * 300_000, "shape", "payments"),
+    "nested deep": (lambda _: b'{"payments":' + b"[" * 300_000, "shape", "payments[0]"),
     "nested deep in a line": (
         text(lambda b: b.replace(b'"Faktura 7"', b"[" * 300_000)),
         "value",
@@ -170,7 +170,7 @@ BROKEN: dict[str, tuple[Change, str, str]] = {
         "totals",
     ),
     "payments that are no list": (put({}, "payments"), "shape", "payments"),
-    "a payment that is no object": (put("B1", "payments", 1), "shape", "payments"),
+    "a payment that is no object": (put("B1", "payments", 1), "shape", "payments[1]"),
     "lines that are no list": (head({}, "lines"), "shape", f"{HEAD}.lines"),
     "a line that is no object": (put("L1", "payments", 0, "lines", 1), "value", LINE),
     "no lines": (head([], "lines"), "value", f"{HEAD}.lines"),
@@ -251,7 +251,6 @@ BROKEN: dict[str, tuple[Change, str, str]] = {
         "value",
         f"{LINE}.message",
     ),
-    "half a letter": (line("a\ud800b", "message"), "value", f"{LINE}.message"),
     "a currency of four letters": (line("NOKK", "currency"), "value", f"{LINE}.currency"),
     "documents that are no list": (line("F7", "documents"), "value", f"{LINE}.documents"),
     "a document of another kind": (

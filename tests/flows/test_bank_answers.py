@@ -1,0 +1,374 @@
+"""How the bank may answer, and what becomes of lines, signatures and files."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from banking import inbox
+from banking import lifecycle as banking_lifecycle
+from banking.models import BankFile
+from payments import approval, outcomes, sending
+from payments.models import Payment, PaymentLine, Signature
+from portal import clock
+from portal.access import tenancy
+from portal.access.roles import Role, permissions_of
+from portal.events.models import Event
+from tests import kit
+from tests.flows import test_main_job as job
+from tests.flows.test_sent_exactly_once import approved
+from tests.kit import Bank, Erp, Line, Stage
+
+APPROVER = permissions_of([Role.APPROVER])
+
+
+@pytest.fixture
+def made(own_database: str, bank: Bank) -> Stage:
+    return kit.stage(bank, balance="5000.00")
+
+
+def keep(made: Stage, name: str, content: bytes) -> bool:
+    """Stores a file as if it had been fetched; whether it is new."""
+    with tenancy.acting_for((), unclaimed=True):
+        _file, new = inbox.keep(
+            bank_channel=made.channel, name=name, content=io.BytesIO(content)
+        )
+    return new
+
+
+def settle(made: Stage, bank: Bank, *, days: int = 5) -> None:
+    bank.ask("/clock", {"advance_days": days})
+    bank.work()
+    job.fetch(made)
+
+
+def event_names(made: Stage, number: str) -> list[str]:
+    with made.scope():
+        return list(
+            Event.objects.filter(number=number).order_by("id").values_list("event", flat=True)
+        )
+
+
+def test_a_file_refused_as_a_whole_must_be_approved_again(made: Stage, bank: Bank) -> None:
+    approved(made, "W1")
+    customer = {
+        "customer_number": made.agreement.customer_number,
+        "name": made.company.name,
+        "organisation_number": made.company.organisation_number,
+        "channel": "kvitt",
+        "agreement_id": made.agreement.agreement_id,
+        "active": False,
+        "approvers_required": 1,
+        "people": [],
+        "accounts": [],
+    }
+    bank.ask("/setup", {"customers": [customer]})
+    (file_id,) = job.send(made)
+    bank.work()
+    job.fetch(made)
+    assert set(job.statuses(made).values()) == {"awaiting"}
+    with made.scope():
+        assert BankFile.objects.get(pk=file_id).status == banking_lifecycle.REFUSED
+        assert not Signature.objects.filter(voided_at=None).exists()
+        back = Event.objects.get(event="sent_back")
+        assert back.reasons[0]["code"] == "BE06"
+        assert back.why[0]["cure"]
+    kit.tell(bank, made, balance="5000.00")
+    job.sign(made, made.users["bjorn"])
+    job.sign(made, made.users["anne"])
+    (again,) = job.send(made)
+    assert again != file_id
+    bank.work()
+    job.fetch(made)
+    assert set(job.statuses(made).values()) == {"accepted"}
+
+
+@pytest.mark.parametrize("fault", ["answer_twice", "camt_first", "dt06"])
+def test_odd_answers_end_in_the_same_state(fault: str, made: Stage, bank: Bank) -> None:
+    approved(made, "O1")
+    bank.ask("/faults", {fault: True})
+    job.send(made)
+    bank.work()
+    job.fetch(made)
+    for _ in range(3):
+        settle(made, bank)
+    assert set(job.statuses(made).values()) == {"settled"}
+    assert event_names(made, "O1").count("settled") == 3
+    with made.scope():
+        files = BankFile.objects.filter(direction="in")
+        assert set(files.values_list("status", flat=True)) == {"read"}
+
+
+def test_a_late_refusal_for_want_of_cover_turns_accepted_into_rejected(
+    own_database: str, bank: Bank
+) -> None:
+    made = kit.stage(bank, balance="205.00")
+    approved(made, "A1")
+    bank.ask("/faults", {"late_am04": True})
+    job.send(made)
+    bank.work()
+    job.fetch(made)
+    settle(made, bank)
+    settle(made, bank)
+    assert sorted(job.statuses(made).values()) == ["rejected", "settled", "settled"]
+    with made.scope():
+        line = PaymentLine.objects.filter(status="rejected").first()
+        assert line is not None
+        assert line.why[0]["code"] == "AM04"
+        assert Payment.objects.get().status == "ended"
+
+
+def test_the_same_file_again_changes_nothing(made: Stage, bank: Bank) -> None:
+    approved(made, "S1")
+    job.send(made)
+    bank.work()
+    job.fetch(made)
+    settle(made, bank)
+    with made.scope():
+        events = Event.objects.exclude(subject="bankfile").count()
+        files = list(BankFile.objects.filter(direction="in"))
+    for file in files:
+        with made.scope(), inbox.opened(file) as content:
+            raw = content.read()
+        assert not keep(made, file.name, raw)
+        # Under another name it is another file, and still moves nothing.
+        assert keep(made, f"again-{file.name}", raw)
+    outcomes.take_answers()
+    with made.scope():
+        assert Event.objects.exclude(subject="bankfile").count() == events
+        assert BankFile.objects.filter(direction="in", status="read").count() == 2 * len(files)
+    assert set(job.statuses(made).values()) == {"settled"}
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"not a bank file", "unknown-kind"),
+        (b"<Document xmlns='urn:iso:std:iso:20022:tech:xsd:pain.002.001.03'><Cstmr", "unknown-kind"),
+        (
+            b"<Document><CstmrPmtStsRpt><GrpHdr><MsgId>X</MsgId></GrpHdr><OrgnlGrpInfAndSts>"
+            b"<OrgnlMsgId>NOTOURS</OrgnlMsgId><OrgnlMsgNmId>pain.001</OrgnlMsgNmId>"
+            b"<GrpSts>ACCP</GrpSts></OrgnlGrpInfAndSts></CstmrPmtStsRpt></Document>",
+            "unknown-message",
+        ),
+        (b"<Document><CstmrPmtStsRpt><GrpHdr><MsgId>X</MsgId></GrpHdr>", "truncated"),
+    ],
+)
+def test_what_cannot_be_read_is_set_aside_with_its_error_and_stops_nothing(
+    content: bytes, code: str, made: Stage, bank: Bank
+) -> None:
+    keep(made, "odd.xml", content)
+    approved(made, "U1")
+    job.send(made)
+    bank.work()
+    job.fetch(made)
+    assert set(job.statuses(made).values()) == {"accepted"}
+    with tenancy.acting_for((), unclaimed=True):
+        odd = BankFile.objects.get(name="odd.xml")
+        assert odd.status == banking_lifecycle.SET_ASIDE
+        assert odd.error["code"] == code
+        assert odd.error["cure"]
+        with inbox.opened(odd) as kept:
+            assert kept.read() == content
+
+
+def test_a_half_bad_file_changes_nothing(made: Stage, bank: Bank) -> None:
+    approved(made, "H1")
+    (file_id,) = job.send(made)
+    with made.scope():
+        sent = BankFile.objects.get(pk=file_id)
+    good = (
+        "<Document><CstmrPmtStsRpt><GrpHdr><MsgId>X</MsgId></GrpHdr><OrgnlGrpInfAndSts>"
+        f"<OrgnlMsgId>{sent.message_id}</OrgnlMsgId><OrgnlMsgNmId>pain.001</OrgnlMsgNmId>"
+        "</OrgnlGrpInfAndSts><OrgnlPmtInfAndSts><OrgnlPmtInfId>H1</OrgnlPmtInfId><TxInfAndSts>"
+        "<OrgnlEndToEndId>H1-0</OrgnlEndToEndId><TxSts>RJCT</TxSts></TxInfAndSts><broken"
+    )
+    keep(made, "half.xml", good.encode())
+    outcomes.take_answers()
+    assert set(job.statuses(made).values()) == {"sent"}
+    assert "rejected" not in event_names(made, "H1")
+
+
+def test_an_answer_that_nobody_knows_is_stored_and_shown_and_is_never_final(
+    made: Stage, bank: Bank
+) -> None:
+    approved(made, "X1")
+    (file_id,) = job.send(made)
+    with made.scope():
+        sent = BankFile.objects.get(pk=file_id)
+    odd = (
+        "<Document><CstmrPmtStsRpt><GrpHdr><MsgId>X</MsgId></GrpHdr><OrgnlGrpInfAndSts>"
+        f"<OrgnlMsgId>{sent.message_id}</OrgnlMsgId><OrgnlMsgNmId>pain.001</OrgnlMsgNmId>"
+        "</OrgnlGrpInfAndSts><OrgnlPmtInfAndSts><OrgnlPmtInfId>X1</OrgnlPmtInfId><TxInfAndSts>"
+        "<OrgnlEndToEndId>X1-0</OrgnlEndToEndId><TxSts>BLCK</TxSts><StsRsnInf><Rsn><Cd>ZZ99</Cd>"
+        "</Rsn><AddtlInf>Noe nytt</AddtlInf></StsRsnInf></TxInfAndSts></OrgnlPmtInfAndSts>"
+        "</CstmrPmtStsRpt></Document>"
+    )
+    keep(made, "odd.xml", odd.encode())
+    outcomes.take_answers()
+    assert job.statuses(made)["X1-0"] == "unknown"
+    with made.scope():
+        line = PaymentLine.objects.get(reference="X1-0")
+        assert line.reasons == [{"code": "ZZ99", "text": "Noe nytt"}]
+    bank.work()
+    job.fetch(made)
+    settle(made, bank)
+    assert job.statuses(made)["X1-0"] == "settled"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "payee_account = '97100600025'",
+        "amount = amount + 1",
+        "payee_name = 'Noen Andre AS'",
+        "kid = '1000421', message = ''",
+        "currency = 'EUR'",
+    ],
+)
+def test_a_line_altered_after_signing_is_not_sent(change: str, made: Stage, bank: Bank) -> None:
+    approved(made, "T1")
+    approved(made, "T2")
+    with made.scope(), connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE payments_paymentline SET {change} WHERE reference = 'T1-1'"
+        )
+        assert cursor.rowcount == 1
+    job.send(made)
+    bank.work()
+    assert {row["payment"] for row in bank.transfers()} == {"T2"}
+    statuses = job.statuses(made)
+    assert {statuses[f"T1-{i}"] for i in range(3)} == {"awaiting"}
+    assert "signature_broken" in event_names(made, "T1")
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        "UPDATE payments_payment SET due_date = due_date + 1",
+        "UPDATE payments_signature SET user_id = (SELECT max(user_id) FROM payments_signature)"
+        " WHERE false; DELETE FROM payments_signature WHERE user_id = ("
+        "SELECT min(user_id) FROM payments_signature)",
+        "UPDATE payments_signature SET mac = decode(repeat('00', 32), 'hex')",
+    ],
+)
+def test_a_forged_signature_or_head_is_not_sent(forgery: str, made: Stage, bank: Bank) -> None:
+    approved(made, "F1")
+    with made.scope(), connection.cursor() as cursor:
+        cursor.execute(forgery)
+    job.send(made)
+    bank.work()
+    assert bank.transfers() == []
+    assert set(job.statuses(made).values()) == {"awaiting"}
+
+
+def test_holding_a_line_leaves_the_others_signed_and_releasing_it_voids(
+    made: Stage, bank: Bank
+) -> None:
+    approved(made, "P1")
+    with made.scope():
+        payment = Payment.objects.get(number="P1")
+        held = PaymentLine.objects.get(reference="P1-1")
+        common: dict[str, Any] = {
+            "company": made.company,
+            "user": made.users["anne"],
+            "permissions": APPROVER,
+            "payment_id": payment.pk,
+            "line_ids": [held.pk],
+        }
+        approval.hold(**common, reason="Feil vare", at=clock.now())
+    job.send(made)
+    bank.work()
+    assert sorted(row["end_to_end_id"] for row in bank.transfers()) == ["P1-0", "P1-2"]
+    assert job.statuses(made)["P1-1"] == "held"
+    with made.scope():
+        approval.release(**common, at=clock.now())
+        assert not Signature.objects.filter(voided_at=None).exists()
+    assert job.statuses(made)["P1-1"] == "awaiting"
+    job.send(made)
+    bank.work()
+    assert len(bank.transfers()) == 2
+
+
+def test_the_same_person_cannot_sign_twice_even_in_sql(made: Stage) -> None:
+    body = kit.pain001(
+        {"D1": [Line("D1-0", "10.00", kit.account(70), message="x")]},
+        account=made.agreement.account.number,
+        due=clock.today(),
+    )
+    Erp(made).post("payments", body)
+    job.sign(made, made.users["anne"])
+    with made.scope():
+        payment = Payment.objects.select_related("agreement__account").get()
+        (row,) = approval.shown([payment])
+        assert approval.signable_by(user=made.users["anne"], payments=[row]) == []
+        with pytest.raises(approval.AlreadySigned):
+            approval.sign(
+                company=made.company,
+                user=made.users["anne"],
+                permissions=APPROVER,
+                fingerprints={payment.pk: row.fingerprint()},
+                proof=approval.Proof("totp", 1, None, clock.now()),  # type: ignore[arg-type]
+                at=clock.now(),
+            )
+        with pytest.raises(Exception, match="signature_two_different_people"):
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(
+                    "INSERT INTO payments_signature (company_id, payment_id, ceremony_id, user_id,"
+                    " signed_at, statement, mac, void_reason) SELECT company_id, payment_id,"
+                    " ceremony_id, user_id, signed_at, statement, mac, '' FROM payments_signature"
+                )
+
+
+def test_one_approver_is_enough_where_the_agreement_says_so(
+    own_database: str, bank: Bank
+) -> None:
+    made = kit.stage(bank, approvers=1)
+    job.upload(made)
+    job.sign(made, made.users["anne"])
+    assert set(job.statuses(made).values()) == {"approved"}
+    job.send(made)
+    bank.work()
+    assert len(bank.transfers()) == 2
+
+
+def test_the_bank_refuses_an_approver_without_authority_and_the_cure_is_told(
+    own_database: str, bank: Bank
+) -> None:
+    made = kit.stage(bank, approvers=2, bank_approvers=2)
+    with made.scope():
+        account = made.agreement.account
+        account.authorities.filter(user=made.users["anne"]).update(bank_identity="UKJENT")
+    job.upload(made)
+    job.sign(made, made.users["anne"])
+    job.sign(made, made.users["bjorn"])
+    job.send(made)
+    bank.work()
+    job.fetch(made)
+    assert set(job.statuses(made).values()) == {"awaiting"}
+    with made.scope():
+        reason = Event.objects.filter(event="sent_back").first()
+        assert reason is not None
+        assert reason.why[0]["code"] == "DS0G"
+        assert reason.why[0]["cure"]
+
+
+@pytest.mark.parametrize("version", ["pain.001.001.03", "pain.001.001.09"])
+def test_both_versions_of_pain_001_are_sent(version: str, own_database: str, bank: Bank) -> None:
+    made = kit.stage(bank, version=version)
+    job.upload(made)
+    job.sign(made, made.users["anne"])
+    job.sign(made, made.users["bjorn"])
+    (file_id,) = job.send(made)
+    with made.scope():
+        file = BankFile.objects.get(pk=file_id)
+        assert file.kind == version
+        with inbox.opened(file) as content:
+            assert version.encode() in content.read(300)
+    bank.work()
+    job.fetch(made)
+    assert set(job.statuses(made).values()) == {"accepted"}
+    assert sending.undelivered(company=made.company) == []
