@@ -101,8 +101,6 @@ def upload(request: HttpRequest) -> HttpResponse:
             problem=_("This Idempotency-Key was used with another body."),
             cure=_("Send the first body again to get its answer, or use a new key."),
         ) from error
-    finally:
-        body.close()
     # Sorted, because the database does not keep the order and a replay is to be the same bytes.
     response = JsonResponse(
         answer, status=200 if told_before else 201, json_dumps_params={"sort_keys": True}
@@ -284,8 +282,6 @@ def _cancel_body(request: HttpRequest) -> tuple[str, list[str] | None]:
             problem=_("The body is not the JSON that is expected: %(reason)s.") % {"reason": error},
             cure=_('Send {"reason": "…"}, and "references" to name lines.'),
         ) from error
-    finally:
-        body.close()
     return reason[:200], references
 
 

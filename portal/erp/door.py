@@ -264,10 +264,14 @@ def acting(*, user_may: Permission | None = None) -> Callable[..., Any]:
         @functools.wraps(operation)
         def inside(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             caller: Caller = request.auth  # type: ignore[attr-defined]
-            with tenancy.acting_for([caller.company], user=caller.user), clock.unit_of_work():
-                if user_may is not None:
-                    _must_be_able(caller, request, user_may)
-                return operation(request, *args, **kwargs)
+            try:
+                with tenancy.acting_for([caller.company], user=caller.user), clock.unit_of_work():
+                    if user_may is not None:
+                        _must_be_able(caller, request, user_may)
+                    return operation(request, *args, **kwargs)
+            finally:
+                if hasattr(request, "spooled"):
+                    request.spooled.close()
 
         return inside
 
