@@ -25,6 +25,14 @@ from portal.events import moves
 log = structlog.get_logger(__name__)
 
 
+class NotOurs(Exception):
+    """The file speaks of a message or an account that is not known here."""
+
+    def __init__(self, code: str, problem: str) -> None:
+        super().__init__(problem)
+        self.code, self.problem = code, problem
+
+
 def poll(channel_id: int) -> int:
     """Fetches what lies in the bank's out folders; answers how many new files were kept.
 
@@ -106,6 +114,16 @@ def waiting() -> list[int]:
     with tenancy.acting_for((), unclaimed=True):
         rows = BankFile.objects.filter(status=lifecycle.FETCHED, company=None).order_by("id")
         return list(rows.values_list("pk", flat=True))
+
+
+def take(file_id: int) -> BankFile | None:
+    """A fetched file, locked in the caller's transaction; None when another worker has it."""
+    return (
+        BankFile.objects.select_for_update(skip_locked=True, of=("self",))
+        .select_related("channel")
+        .filter(pk=file_id, status=lifecycle.FETCHED)
+        .first()
+    )
 
 
 def company_of_message(bank_channel_id: int, message_id: str) -> BankFile | None:

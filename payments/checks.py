@@ -141,6 +141,11 @@ EXPLANATIONS = {
         _("The date has passed, or lies more than a year ahead."),
         _("Choose another date in the ERP and send a new payment."),
     ),
+    "salary-in-line": Explanation(
+        _("Salary in a line of its own"),
+        _("Salary is marked on the whole payment, so that only those who may see it do."),
+        _("Mark the payment as salary (SALA) in the ERP, with salary lines only."),
+    ),
     "not-carried": Explanation(
         _("The line says more than the bank would get"),
         _("It holds fields that the portal does not pass on, so the payment would be changed."),
@@ -171,8 +176,8 @@ def faults_of_payment(instruction: Instruction, *, today: dt.date) -> list[Fault
     return faults
 
 
-def faults_of_line(line: Transfer) -> list[Fault]:
-    """Faults that stop this line."""
+def faults_of_line(line: Transfer, *, salary: bool = False) -> list[Fault]:
+    """Faults that stop this line; `salary` when its payment is marked as salary."""
     faults = []
     account = line.payee_account
     if account is None or not account.number:
@@ -195,6 +200,8 @@ def faults_of_line(line: Transfer) -> list[Fault]:
         faults.extend(_faults_of_documents(line))
     if line.currency not in CURRENCIES:
         faults.append(Fault("currency", "InstdAmt/@Ccy", line.currency))
+    if line.category == "SALA" and not salary:
+        faults.append(Fault("salary-in-line", "PmtTpInf/CtgyPurp", line.category))
     if line.transfer_currency:
         faults.append(Fault("not-carried", "EqvtAmt", line.transfer_currency))
     if line.unread:

@@ -22,7 +22,7 @@ from banking import lifecycle as banking_lifecycle
 from banking.iso20022 import pain001, xmlio
 from banking.iso20022.values import Initiation, Instruction, Place, Transfer
 from banking.models import BankAccount, BankAgreement
-from payments import checks, digest, jsonfile, lifecycle
+from payments import checks, digest, jsonfile, lifecycle, notices
 from payments.models import Payment, PaymentLine, Upload
 from portal.access.actors import Actor
 from portal.access.models import Company, User
@@ -283,7 +283,9 @@ class _Reading:
         kept = checks.kept(line, payment.instruction)
         if payment.tree is not None:
             payment.tree.add(digest.canonical(**kept))
-        faults = payment.faults + checks.faults_of_line(line)
+        faults = payment.faults + checks.faults_of_line(
+            line, salary=_kind(payment.instruction) == Payment.Kind.SALARY
+        )
         reasons = None
         if faults:
             reasons = json.dumps([fault.stored() for fault in faults])
@@ -446,6 +448,7 @@ def _store(upload: Upload, reading: _Reading, *, by: Actor, at: dt.datetime) -> 
     if stopped:
         rows = moves.Staged(PaymentLine, table, columns=("reasons",))
         moves.move(rows, lifecycle.STOP, by=by, at=at, within=ids)
+    notices.to_approve(company=upload.company, payment_ids=ids)
     return ids
 
 

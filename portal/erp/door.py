@@ -11,6 +11,7 @@ import datetime as dt
 import functools
 import hashlib
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -42,6 +43,7 @@ from portal.erp.models import UsedNonce
 log = structlog.get_logger(__name__)
 NONCE_LENGTH = (16, 100)
 CHUNK = 256 * 1024
+DRAIN_SECONDS = 30.0
 TITLE = "The request is not let in"
 
 
@@ -102,11 +104,15 @@ def enter(request: HttpRequest) -> Caller:
     """Checks the signature and spools the body; raises problems.Refused."""
     has_body = request.method in ("POST", "PUT", "PATCH")
     keys = _Keys()
-    result = _verify(request, keys, has_body=has_body)
+    try:
+        result = _verify(request, keys, has_body=has_body)
+        if has_body:
+            request.spooled = _spool(request)  # type: ignore[attr-defined]
+    except problems.Refused:
+        _drain(request, settings.UPLOAD_MAX_BYTES)
+        raise
     assert keys.company is not None
     company = keys.company
-    if has_body:
-        request.spooled = _spool(request)  # type: ignore[attr-defined]
     nonce = str(result.nonce or "")
     with tenancy.acting_for([company]):
         _use_nonce(company, nonce)
@@ -189,7 +195,6 @@ def _spool(request: HttpRequest) -> BinaryIO:
     while chunk := request.read(CHUNK):
         size += len(chunk)
         if size > limit:
-            _drain(request, 2 * limit - size)
             spooled.close()
             raise _too_large(limit)
         for hasher in hashers.values():
@@ -238,8 +243,9 @@ def _digests(request: HttpRequest) -> dict[str, bytes]:
 
 
 def _drain(request: HttpRequest, bound: int) -> None:
-    """Reads on, within a bound, so that the client gets the answer and not a broken pipe."""
-    while bound > 0 and (chunk := request.read(CHUNK)):
+    """Reads on, within bounds, so that the client gets the answer and not a broken pipe."""
+    deadline = time.monotonic() + DRAIN_SECONDS
+    while bound > 0 and time.monotonic() < deadline and (chunk := request.read(CHUNK)):
         bound -= len(chunk)
 
 

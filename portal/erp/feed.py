@@ -8,7 +8,6 @@ from portal.access.models import Company
 from portal.events import questions, seal
 from portal.events.models import Event
 
-
 FIELDS = ("sequence", "at", "event", "number", "reference", "rows", "subject", "status")
 
 

@@ -73,9 +73,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     },
     "payments:receipt": {"get": codes(403, approver=404, payroll=404)},
     "payments:detail": {"get": codes(403, **SUPPLIER_SEERS)},
-    "payments:lines": {
-        "post": codes(403, approver=302, accountant=302, payroll=404, payclerk=404)
-    },
+    "payments:lines": {"post": codes(403, approver=302, accountant=302, payroll=404, payclerk=404)},
     "payments:send-again": {
         "post": codes(403, approver=302, accountant=302, payroll=404, payclerk=404)
     },
@@ -151,7 +149,9 @@ def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
             direction="out",
             name="x",
             message_id="X",
-            sha256=bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            sha256=bytes.fromhex(
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+            ),
             size=0,
             status="stored",
             created_at=payment.created_at,
@@ -170,9 +170,7 @@ def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
 def _fill(route: str, words: dict[str, Any]) -> str:
     for name, value in words.items():
         for kind in ("int:", "slug:", "str:", ""):
-            route = route.replace(f"<{kind}{name}>", str(value)).replace(
-                f"{{{name}}}", str(value)
-            )
+            route = route.replace(f"<{kind}{name}>", str(value)).replace(f"{{{name}}}", str(value))
     return route.replace("^", "").replace("$", "")
 
 

@@ -86,7 +86,9 @@ def _clear(element: Any) -> None:
 def _update(url: str, status: str) -> None:
     with psycopg.connect(url) as db:
         db.execute("UPDATE floor_line SET status = %s", [status])
-        db.execute("INSERT INTO floor_event (event, number, status) VALUES ('m', 'P', %s)", [status])
+        db.execute(
+            "INSERT INTO floor_event (event, number, status) VALUES ('m', 'P', %s)", [status]
+        )
 
 
 def _write_file(url: str, path: Path) -> None:
@@ -165,6 +167,8 @@ def _number_and_read(url: str) -> None:
         db.execute("UPDATE floor_event SET sequence = id")
         with db.cursor("rows") as rows:
             rows.itersize = 5000
-            rows.execute("SELECT sequence, at, event, number, reference, status, code FROM floor_event")
+            rows.execute(
+                "SELECT sequence, at, event, number, reference, status, code FROM floor_event"
+            )
             while page := rows.fetchmany(5000):
                 json.dumps([[str(value) for value in row] for row in page])

@@ -202,7 +202,9 @@ def judge_the_pages(person: Person, outgoing: str) -> None:
 
 def test_ctrl_c_leaves_no_process_and_a_second_start_is_quick(stack: Stack) -> None:
     pids = list(stack.facts["pids"].values())
-    children = [c for pid in pids if psutil.pid_exists(pid) for c in psutil.Process(pid).children(True)]
+    children = [
+        c for pid in pids if psutil.pid_exists(pid) for c in psutil.Process(pid).children(True)
+    ]
     began = time.monotonic()
     assert stack.stop() in (0, 130)
     assert time.monotonic() - began < 10

@@ -33,9 +33,7 @@ def made(own_database: str, bank: Bank) -> Stage:
 def keep(made: Stage, name: str, content: bytes) -> bool:
     """Stores a file as if it had been fetched; whether it is new."""
     with tenancy.acting_for((), unclaimed=True):
-        _file, new = inbox.keep(
-            bank_channel=made.channel, name=name, content=io.BytesIO(content)
-        )
+        _file, new = inbox.keep(bank_channel=made.channel, name=name, content=io.BytesIO(content))
     return new
 
 
@@ -147,7 +145,10 @@ def test_the_same_file_again_changes_nothing(made: Stage, bank: Bank) -> None:
     ("content", "code"),
     [
         (b"not a bank file", "unknown-kind"),
-        (b"<Document xmlns='urn:iso:std:iso:20022:tech:xsd:pain.002.001.03'><Cstmr", "unknown-kind"),
+        (
+            b"<Document xmlns='urn:iso:std:iso:20022:tech:xsd:pain.002.001.03'><Cstmr",
+            "unknown-kind",
+        ),
         (
             b"<Document><CstmrPmtStsRpt><GrpHdr><MsgId>X</MsgId></GrpHdr><OrgnlGrpInfAndSts>"
             b"<OrgnlMsgId>NOTOURS</OrgnlMsgId><OrgnlMsgNmId>pain.001</OrgnlMsgNmId>"
@@ -233,9 +234,7 @@ def test_a_line_altered_after_signing_is_not_sent(change: str, made: Stage, bank
     approved(made, "T1")
     approved(made, "T2")
     with made.scope(), connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE payments_paymentline SET {change} WHERE reference = 'T1-1'"
-        )
+        cursor.execute(f"UPDATE payments_paymentline SET {change} WHERE reference = 'T1-1'")
         assert cursor.rowcount == 1
     job.send(made)
     bank.work()
@@ -323,9 +322,7 @@ def test_the_same_person_cannot_sign_twice_even_in_sql(made: Stage) -> None:
                 )
 
 
-def test_one_approver_is_enough_where_the_agreement_says_so(
-    own_database: str, bank: Bank
-) -> None:
+def test_one_approver_is_enough_where_the_agreement_says_so(own_database: str, bank: Bank) -> None:
     made = kit.stage(bank, approvers=1)
     job.upload(made)
     job.sign(made, made.users["anne"])

@@ -46,9 +46,7 @@ def approved(made: Stage, number: str) -> None:
         Line(f"{number}-{i}", f"{100 + i}.00", kit.account(70 + i), message=f"Faktura {i}")
         for i in range(LINES)
     ]
-    body = kit.pain001(
-        {number: lines}, account=made.agreement.account.number, due=clock.today()
-    )
+    body = kit.pain001({number: lines}, account=made.agreement.account.number, due=clock.today())
     assert Erp(made).post("payments", body).status_code == 201
     job.sign(made, made.users["anne"])
     job.sign(made, made.users["bjorn"])

@@ -1,0 +1,208 @@
+"""Debit advices (camt.054) carried out, set-based: money that left the account settles its line.
+
+A returned payment is told by a credit with a return reason, or by a reversal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import structlog
+from django.db import connection, transaction
+
+from banking import inbox
+from banking.iso20022 import camt054
+from banking.iso20022.values import Account, Discrepancy, Entry, EntryDetail, Notification
+from banking.models import BankFile
+from payments import lifecycle, reports
+from payments.models import Payment, PaymentLine
+from portal import clock, faults
+from portal.access import actors, tenancy
+from portal.events import moves
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Advice:
+    """What a camt.054 says of one company's accounts, gathered while it streams."""
+
+    message_id: str = ""
+    accounts: dict[str, Account] = field(default_factory=dict)
+    batches: list[Entry] = field(default_factory=list)
+    discrepancies: list[Discrepancy] = field(default_factory=list)
+    not_money: int = 0
+    staged: int = 0
+
+
+ADVICE_STAGING = """
+CREATE TEMPORARY TABLE IF NOT EXISTS advice_line (
+  number text, reference text, amount numeric, currency text, booked_date date,
+  bank_reference text, returned boolean, reasons jsonb
+) ON COMMIT DELETE ROWS; TRUNCATE advice_line
+"""
+
+
+def read(file: BankFile, content: Any) -> None:
+    with transaction.atomic():
+        advice = _Advice()
+        with connection.cursor() as cursor:
+            cursor.execute(ADVICE_STAGING)
+            with cursor.copy(
+                "COPY advice_line (number, reference, amount, currency, booked_date,"
+                " bank_reference, returned, reasons) FROM STDIN"
+            ) as copy:
+                for row in _advice_rows(advice, content):
+                    copy.write_row(row)
+                    advice.staged += 1
+        company_id = _company_meant(advice)
+        with tenancy.acting_for([company_id], unclaimed=True):
+            _carry_out_advice(file, company_id, advice)
+    faults.point("outcomes.advice_read")
+
+
+def _advice_rows(advice: _Advice, content: Any) -> Iterator[tuple[Any, ...]]:
+    entry: Entry | None = None
+    for value in camt054.read(content):
+        if isinstance(value, EntryDetail):
+            if advice.batches and advice.batches[-1] is entry:
+                advice.batches.pop()  # a batch with details is settled by them
+            if entry is not None and entry.status == "BOOK":
+                row = _advice_row(entry, value)
+                if row is not None:
+                    yield row
+        elif isinstance(value, Entry):
+            entry = value
+            if entry.status != "BOOK":
+                advice.not_money += 1
+            elif entry.batch_payment_number:
+                advice.batches.append(entry)
+        elif isinstance(value, Notification):
+            advice.message_id = value.message_id
+            if value.account is not None:
+                advice.accounts[value.account.number] = value.account
+        elif isinstance(value, Discrepancy):
+            advice.discrepancies.append(value)
+
+
+def _advice_row(entry: Entry, detail: EntryDetail) -> tuple[Any, ...] | None:
+    """A debit settles a line; a credit with a return reason, or a reversed debit, returns it."""
+    returned = detail.credit if not entry.reversal else True
+    if not detail.end_to_end_id or (
+        detail.credit and detail.return_reason is None and not entry.reversal
+    ):
+        return None
+    amount, currency = detail.amount, detail.currency
+    if detail.instructed_amount is not None:
+        amount, currency = detail.instructed_amount, detail.instructed_currency
+    reason = detail.return_reason
+    return (
+        detail.payment_number,
+        detail.end_to_end_id,
+        amount,
+        currency,
+        entry.booking_date,
+        (detail.bank_reference or entry.bank_reference)[:35],
+        returned,
+        json.dumps(reports.stored((reason,))) if reason else None,
+    )
+
+
+def _company_meant(advice: _Advice) -> int:
+    owners = {}
+    for number in advice.accounts:
+        account = inbox.company_of_account(number)
+        if account is None:
+            raise inbox.NotOurs("unknown-account", f"The account {number} is not registered here.")
+        owners[account.company_id] = account
+    if len(owners) != 1:
+        raise inbox.NotOurs("several-owners", "It speaks of no account, or of several companies'.")
+    return next(iter(owners))
+
+
+def _carry_out_advice(file: BankFile, company_id: int, advice: _Advice) -> None:
+    at, by = clock.now(), actors.bank(file.channel.name)
+    remarks: list[dict[str, Any]] = [
+        {"code": "discrepancy", "kind": d.kind, "declared": str(d.declared), "found": str(d.found)}
+        for d in advice.discrepancies[: reports.REMARKS_MAX]
+    ]
+    ids, salary = _match(company_id, advice, remarks)
+    inbox.claim(file, company_id=company_id, answers_to=None, salary=salary)
+    for code, change in (("settled", lifecycle.SETTLE), ("returned", lifecycle.RETURN)):
+        staged = moves.Staged(
+            PaymentLine,
+            moves.STAGED,
+            "code = %s",
+            [code],
+            columns=("booked_date", "bank_reference"),
+        )
+        moves.move(staged, change, by=by, at=at, within=ids)
+    for entry in advice.batches:
+        _settle_batch(company_id, entry, by, remarks)
+    if advice.not_money:
+        remarks.append({"code": "not-booked", "count": advice.not_money})
+    inbox.finish(file, message_id=advice.message_id, transactions=advice.staged, remarks=remarks)
+
+
+def _match(
+    company_id: int, advice: _Advice, remarks: list[dict[str, Any]]
+) -> tuple[list[int], bool]:
+    """Stages the lines that the advice means; what fits no line, or not the amount, is remarked."""
+    table = moves.stage()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} (row_id, code, reasons, booked_date, bank_reference)"
+            " SELECT l.id, CASE WHEN l.amount IS DISTINCT FROM s.amount"
+            " OR l.currency <> s.currency THEN 'differs' WHEN s.returned THEN 'returned'"
+            " ELSE 'settled' END,"
+            " s.reasons, s.booked_date, s.bank_reference FROM advice_line s"
+            " JOIN payments_payment p ON p.company_id = %s AND p.number = s.number"
+            " JOIN payments_paymentline l ON l.payment_id = p.id AND l.reference = s.reference",
+            [company_id],
+        )
+        matched = cursor.rowcount
+        cursor.execute(f"SELECT count(*) FROM {table} WHERE code = 'differs'")
+        differs = cursor.fetchone()[0]
+        cursor.execute(
+            "SELECT p.id, p.kind FROM payments_payment p WHERE p.company_id = %s"
+            " AND p.number IN (SELECT DISTINCT number FROM advice_line)",
+            [company_id],
+        )
+        rows = cursor.fetchall()
+    if matched < advice.staged:
+        remarks.append({"code": "unmatched", "count": advice.staged - matched})
+    if differs:
+        remarks.append({"code": "amount-differs", "count": differs})
+        log.error("outcomes.amount_differs", company=company_id, count=differs)
+    salary = any(kind == Payment.Kind.SALARY for _pk, kind in rows)
+    return [pk for pk, _kind in rows], salary
+
+
+def _settle_batch(
+    company_id: int, entry: Entry, by: actors.Actor, remarks: list[dict[str, Any]]
+) -> None:
+    """A booked batch without details settles a whole payment when the sums agree."""
+    payment = Payment.objects.of(company_id).filter(number=entry.batch_payment_number).first()
+    if payment is None:
+        remarks.append({"code": "unknown-payment", "number": entry.batch_payment_number})
+        return
+    final = [code for code, status in lifecycle.LINE.statuses.items() if status.final]
+    lines = PaymentLine.objects.filter(payment=payment, currency=entry.currency).exclude(
+        status__in=final
+    )
+    total = sum(lines.values_list("amount", flat=True), Decimal(0))
+    if entry.credit or total != entry.amount:
+        remarks.append({"code": "batch-differs", "number": payment.number, "sum": str(total)})
+        return
+    moves.move(
+        lines,
+        lifecycle.SETTLE,
+        by=by,
+        at=clock.now(),
+        within=[payment.pk],
+        sets={"booked_date": entry.booking_date, "bank_reference": entry.bank_reference[:35]},
+    )

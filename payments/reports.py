@@ -1,0 +1,245 @@
+"""Status reports (pain.002) carried out, set-based: what the bank says of a file, its payments
+and its transactions. Reads values, writes moves; knows no XML.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
+
+from banking import inbox, outbox
+from banking.iso20022 import pain002
+from banking.iso20022.values import (
+    GroupStatus,
+    PaymentStatus,
+    Reason,
+    ReportHead,
+    TransactionStatus,
+)
+from banking.models import BankFile
+from payments import approval, lifecycle, notices
+from payments.models import Payment, PaymentLine
+from portal import clock, faults
+from portal.access import actors, tenancy
+from portal.events import moves
+from portal.events.lifecycle import Move
+
+MOVES: dict[str, Move] = {
+    "ACTC": lifecycle.RECEIVE,
+    "RCVD": lifecycle.RECEIVE,
+    "ACCP": lifecycle.ACCEPT,
+    "ACSP": lifecycle.ACCEPT,
+    "ACWC": lifecycle.ACCEPT,
+    "ACSC": lifecycle.ACCEPT,
+    "PDNG": lifecycle.PEND,
+    "RJCT": lifecycle.REJECT,
+    "CANC": lifecycle.CANCEL_AT_BANK,
+}
+PART = "PART"
+REMARKS_MAX = 50
+
+
+def stored(reasons: tuple[Reason, ...]) -> list[dict[str, str]]:
+    """Reasons as they are kept on a line and its Event."""
+    return [{"code": reason.code, "text": reason.text} for reason in reasons]
+
+
+@dataclass(slots=True)
+class _Report:
+    """A status report's upper levels; its transactions go to the staging table as they stream."""
+
+    message_id: str = ""
+    groups: list[GroupStatus] = field(default_factory=list)
+    payments: list[PaymentStatus] = field(default_factory=list)
+    staged: int = 0
+
+
+def read(file: BankFile, content: Any) -> None:
+    with transaction.atomic():
+        report = _Report()
+        staging = _stage_report(report, content)
+        sent = _the_file_meant(file, report)
+        with tenancy.acting_for([sent.company_id], unclaimed=True):
+            _carry_out_report(file, sent, report, staging)
+    faults.point("outcomes.report_read")
+
+
+def _the_file_meant(file: BankFile, report: _Report) -> BankFile:
+    for group in report.groups:
+        sent = inbox.company_of_message(file.channel_id, group.original_message_id)
+        if sent is not None:
+            return sent
+    names = ", ".join(group.original_message_id for group in report.groups) or "none"
+    raise inbox.NotOurs(
+        "unknown-message", f"It answers a message that was not sent from here ({names})."
+    )
+
+
+REPORT_STAGING = """
+CREATE TEMPORARY TABLE IF NOT EXISTS report_line (
+  number text, reference text, instruction_id text, status text, reasons jsonb
+) ON COMMIT DELETE ROWS; TRUNCATE report_line
+"""
+
+
+def _stage_report(report: _Report, content: Any) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(REPORT_STAGING)
+        with cursor.copy(
+            "COPY report_line (number, reference, instruction_id, status, reasons) FROM STDIN"
+        ) as copy:
+            for row in _report_rows(report, content):
+                copy.write_row(row)
+                report.staged += 1
+    return "report_line"
+
+
+def _report_rows(report: _Report, content: Any) -> Iterator[tuple[Any, ...]]:
+    for value in pain002.read(content):
+        if isinstance(value, TransactionStatus):
+            reasons = json.dumps(stored(value.reasons)) if value.reasons else None
+            yield (
+                value.number,
+                value.end_to_end_id,
+                value.instruction_id,
+                value.status,
+                reasons,
+            )
+        elif isinstance(value, GroupStatus):
+            report.groups.append(value)
+        elif isinstance(value, PaymentStatus):
+            report.payments.append(value)
+        elif isinstance(value, ReportHead):
+            report.message_id = value.message_id
+
+
+def _carry_out_report(file: BankFile, sent: BankFile, report: _Report, staging: str) -> None:
+    inbox.claim(file, company_id=sent.company_id, answers_to=sent, salary=sent.salary)  # type: ignore[arg-type]
+    carried = _Carried(sent)
+    group = report.groups[0]
+    whole = not report.payments and not report.staged
+    if whole and group.status == "RJCT":
+        carried.send_back(group)
+    else:
+        if group.status and group.status != "RJCT":
+            outbox.answered(sent.pk, refused=False, by=carried.by, at=carried.at)
+        if report.staged:
+            carried.transactions(staging)
+        for payment in report.payments:
+            carried.payment(payment, staging if report.staged else "")
+        if whole and group.status:
+            carried.every_line(group.status, group.reasons, list(carried.ids.values()), "")
+    notices.rejected(company=carried.company, payment_ids=list(carried.ids.values()), at=carried.at)
+    inbox.finish(
+        file,
+        message_id=report.message_id,
+        transactions=report.staged,
+        remarks=carried.remarks,
+    )
+
+
+class _Carried:
+    """Carries a report out on the lines of the file that it answers."""
+
+    def __init__(self, sent: BankFile) -> None:
+        self.sent = sent
+        assert sent.company is not None
+        self.company = sent.company
+        self.by = actors.bank(sent.channel.name)
+        self.at = clock.now()
+        self.ids: dict[str, int] = dict(
+            Payment.objects.filter(bank_file=sent).values_list("number", "pk")
+        )
+        self.remarks: list[dict[str, Any]] = []
+
+    def remark(self, code: str, **more: Any) -> None:
+        if len(self.remarks) < REMARKS_MAX:
+            self.remarks.append({"code": code, **more})
+
+    def send_back(self, group: GroupStatus) -> None:
+        """The bank took nothing: signatures void, payments await approval again."""
+        outbox.answered(self.sent.pk, refused=True, by=self.by, at=self.at)
+        ids = moves.lock_groups(Payment, self.ids.values())
+        moved = moves.move(
+            PaymentLine.objects.filter(payment_id__in=ids),
+            lifecycle.SEND_BACK,
+            by=self.by,
+            at=self.at,
+            within=ids,
+            reasons=stored(group.reasons),
+        )
+        if moved.rows:
+            approval.void(payment_ids=ids, by=self.by, at=self.at, reason="refused by the bank")
+            Payment.objects.filter(pk__in=ids).update(bank_file=None)
+            notices.sent_back(company=self.company, payment_ids=ids)
+
+    def transactions(self, staging: str) -> None:
+        """Each transaction that the report names, by what the bank says of it."""
+        ids = list(self.ids.values())
+        table = moves.stage()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {table} (row_id, code, reasons) SELECT l.id, s.status, s.reasons"
+                f" FROM {staging} s JOIN payments_payment p ON p.id = ANY(%s)"
+                " AND (p.number = s.number OR s.number = '')"
+                " JOIN payments_paymentline l ON l.payment_id = p.id"
+                " AND l.reference = s.reference",
+                [ids],
+            )
+            matched = cursor.rowcount
+            cursor.execute(f"SELECT count(*), array_agg(DISTINCT status) FROM {staging}")
+            total, codes = cursor.fetchone()
+        if matched < total:
+            self.remark("unmatched", count=total - matched)
+        for code in codes or []:
+            change = MOVES.get(code, lifecycle.PUZZLE)
+            staged = moves.Staged(PaymentLine, table, "code = %s", [code], columns=("reasons",))
+            moved = moves.move(staged, change, by=self.by, at=self.at, within=ids)
+            self._skipped(table, code, moved.rows)
+
+    def _skipped(self, table: str, code: str, moved: int) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM {table} WHERE code = %s", [code])
+            named = cursor.fetchone()[0]
+        if moved < named:
+            self.remark("already-further-on", status=code, count=named - moved)
+
+    def payment(self, said: PaymentStatus, staging: str) -> None:
+        """A whole payment, less the transactions that the report names one by one."""
+        payment_id = self.ids.get(said.number)
+        if payment_id is None:
+            self.remark("unknown-payment", number=said.number)
+            return
+        if not said.status:
+            return
+        status = "ACCP" if said.status == PART else said.status
+        self.every_line(status, said.reasons, [payment_id], staging)
+
+    def every_line(
+        self, status: str, reasons: tuple[Reason, ...], ids: list[int], staging: str
+    ) -> None:
+        if status == PART:
+            return
+        change = MOVES.get(status, lifecycle.PUZZLE)
+        lines: QuerySet[PaymentLine] = PaymentLine.objects.filter(payment_id__in=ids)
+        if staging:
+            lines = lines.exclude(pk__in=RawSQL(f"SELECT row_id FROM {moves.STAGED}", []))  # noqa: S611 - a constant
+        told = stored(reasons)
+        if status not in MOVES:
+            told = [*told, {"code": status, "text": ""}]
+        sets = {"reasons": json.dumps(told)} if told and change.apart else None
+        moves.move(
+            lines,
+            change,
+            by=self.by,
+            at=self.at,
+            within=ids,
+            reasons=told or None,
+            sets=sets,
+        )
