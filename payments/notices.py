@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,13 +76,13 @@ def rejected(*, company: Company, payment_ids: Sequence[int], at: dt.datetime) -
         if not events:
             continue
         lines = PaymentLine.objects.in_bulk([event.subject_id for event in events])
-        mail.after_commit(
-            to=_readers(company, kind),
-            compose=lambda user, events=events, lines=lines: _rejection(company, events, lines),
-        )
+        compose = functools.partial(_rejection, company, events, lines)
+        mail.after_commit(to=_readers(company, kind), compose=compose)
 
 
-def _rejection(company: Company, events: list[Event], lines: dict[int, Any]) -> tuple[str, str]:
+def _rejection(
+    company: Company, events: list[Event], lines: dict[int, Any], user: User
+) -> tuple[str, str]:
     told = []
     for event in events[:LINES_TOLD_MAX]:
         line = lines.get(event.subject_id)

@@ -73,7 +73,9 @@ def ping(request: HttpRequest) -> dict[str, Any]:
 @api.get("/events", response=EventsOut, summary="What has happened since")
 @door.acting()
 def events(
-    request: HttpRequest, after: int = Query(0, ge=0), limit: int = Query(1000, ge=1)
+    request: HttpRequest,
+    after: int = Query(0, ge=0, le=2**63 - 1),
+    limit: int = Query(1000, ge=1),
 ) -> dict[str, Any]:
     """Events after a cursor, oldest first. Keep next_after and ask again with it.
 

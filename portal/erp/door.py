@@ -223,10 +223,13 @@ def _digests(request: HttpRequest) -> dict[str, bytes]:
         parsed: Any = http_sf.parse(
             request.headers.get("Content-Digest", "").encode(), tltype="dictionary"
         )
+        values = {
+            name: value[0] if isinstance(value, tuple) else value for name, value in parsed.items()
+        }
         digests = {
-            name: bytes(value[0] if isinstance(value, tuple) else value)
-            for name, value in parsed.items()
-            if name in ("sha-256", "sha-512")
+            name: values[name]
+            for name in ("sha-256", "sha-512")
+            if isinstance(values.get(name), bytes)
         }
     except (ValueError, TypeError, AttributeError):
         digests = {}
