@@ -22,14 +22,15 @@ from banking import lifecycle as banking_lifecycle
 from banking.iso20022 import pain001, xmlio
 from banking.iso20022.values import Initiation, Instruction, Place, Transfer
 from banking.models import BankAccount, BankAgreement
-from payments import checks, digest, jsonfile, lifecycle, notices
+from payments import checks, digest, jsonfile, lifecycle, notices, unreadable
 from payments.models import Payment, PaymentLine, Upload
 from portal.access.actors import Actor
 from portal.access.models import Company, User
 from portal.erp.problems import Problem, Refused
 from portal.events import moves
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 XML, JSON = "application/xml", "application/json"
 NOT_PROVIDED = "NOTPROVIDED"
 LINE_COLUMNS = (
@@ -145,9 +146,7 @@ def _open(
 
 
 def _unreadable(fault: xmlio.Unreadable) -> Refused:
-    place = f"line {fault.place.line}" if fault.place.line else ""
-    place = ", ".join(part for part in (place, fault.place.path) if part)
-    problem = Problem(fault.code, place or "body", fault.problem, fault.cure)
+    problem = unreadable.problem_of(fault)
     return Refused(status=422, title=_("The file cannot be taken"), problems=[problem])
 
 

@@ -376,7 +376,7 @@ class _Reader:
                 "The number of lines and their sum are missing, or are no numbers.",
                 "Send totals: {lines, sum} over all payments.",
             )
-        if (lines, total) != (self.lines, self.sum):
+        if lines != self.lines or total != self.sum:
             raise _fault(
                 "totals",
                 "totals",

@@ -136,7 +136,7 @@ APPROVE = _move("approved", _OPEN, APPROVED, {USER}, _("Approved"))
 UNSIGN = _move(
     "approval_void", {PARTLY, APPROVED}, AWAITING, {USER, CLOCK}, _("Approvals void; approve again")
 )
-HOLD = _move("held", _UNSENT, HELD, {USER}, _("Put on hold"), True)
+HOLD = _move("held", _UNSENT, HELD, {USER}, _("On hold"), True)
 RELEASE = _move("released", {HELD}, AWAITING, {USER}, _("Released from hold"), True)
 CANCEL = _move("cancelled", _UNSENT | {HELD, STOPPED}, CANCELLED, {USER, ERP}, _("Cancelled"), True)
 REFUSE = _move("refused", _UNSENT | {HELD}, REFUSED, {USER}, _("Refused"), True)

@@ -106,6 +106,7 @@ def test_a_good_line_has_no_fault(good: dict[str, Any]) -> None:
         ({"documents": (paper(kid="1234567"),)}, "kid", "Strd/CdtrRefInf/Ref"),
         ({"documents": (paper(amount="99.99"),)}, "documents-sum", "RmtInf/Strd"),
         ({"currency": "XAU"}, "currency", "InstdAmt/@Ccy"),
+        ({"category": "SALA"}, "salary-in-line", "PmtTpInf/CtgyPurp"),
         ({"transfer_currency": "EUR"}, "not-carried", "EqvtAmt"),
         ({"unread": ("UltmtCdtr",)}, "not-carried", "CdtTrfTxInf"),
     ],

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 
+from payments import checks, jsonfile
+from portal import clock
 from tests import kit
+from tests.portal.erp import servers
+
+GUIDE = (Path(kit.ROOT) / "docs" / "erp-api.md").read_text()
 
 OPERATIONS = {
     ("get", "/api/erp/v1/ping"),
@@ -48,3 +57,67 @@ def test_the_page_shows_every_operation(db: None) -> None:
     for method, path in OPERATIONS:
         assert path in text
         assert method.upper() in text
+
+
+def blocks(language: str) -> list[str]:
+    """The guide's pieces of code in one language."""
+    return re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
+
+
+def test_the_guide_names_every_code_that_stops_a_line() -> None:
+    ours = set(checks.EXPLANATIONS) - {"signature-broken"}
+    assert {code for code in ours if f"`{code}`" not in GUIDE} == set()
+
+
+def test_the_guide_shows_every_field_of_the_json_form() -> None:
+    form = json.loads(blocks("json")[0])
+    (payment,) = form["payments"]
+    assert set(payment) == jsonfile.HEAD_FIELDS
+    fields = {field for line in payment["lines"] for field in line}
+    assert fields | {"message"} == jsonfile.LINE_FIELDS
+    assert set(payment["lines"][0]["payee"]) == jsonfile.PAYEE_FIELDS
+
+
+@pytest.mark.stack
+def test_the_guides_example_works_as_it_stands(own_database: str) -> None:
+    made = kit.stage()
+    code, _use = blocks("python")
+    assert len(code.splitlines()) <= 40
+    with servers.running(own_database) as port:
+        example: dict[str, Any] = {}
+        exec(compile(code, "docs/erp-api.md", "exec"), example)  # noqa: S102
+        example |= {"PORTAL": f"http://127.0.0.1:{port}", "COMPANY": made.company.public_id}
+        example |= {"KEY": made.key, "USER": made.users["erp"].email}
+        call = example["call"]
+        status, told = call("GET", "ping")
+        assert (status, told["company"]["public_id"]) == (200, made.company.public_id)
+
+        form = json.loads(blocks("json")[0])
+        payment = form["payments"][0]
+        payment["debit_account"] = made.agreement.account.number
+        payment["due_date"] = str(clock.today() + dt.timedelta(days=3))
+        for line in payment["lines"]:
+            line["account"] = kit.account(70) if line["account"][0] == "1" else line["account"]
+        payment["lines"][0]["kid"] = "1000422"
+        body = json.dumps(form).encode()
+        status, told = call("POST", "payments", body, key="k1")
+        assert (status, told["erp_code"]) == (201, 3), told
+        answer = json.loads(blocks("json")[1])
+        assert set(told) == set(answer)
+        assert set(told["payments"][0]) == set(answer["payments"][0])
+        stopped, shown = told["payments"][0]["stopped"], answer["payments"][0]["stopped"]
+        assert [set(row) for row in stopped] == [set(row) for row in shown]
+        for field in ("code", "field", "place", "reference"):
+            assert stopped[0][field] == shown[0][field]
+        assert call("POST", "payments", body, key="k1") == (200, told)
+
+        status, told = call("POST", "payments", body.replace(b"1000.00", b"0.00"), key="k2")
+        assert (status, set(told)) == (422, set(json.loads(blocks("json")[2])))
+        cancelling = b'{"reason": "Sent twice", "references": ["10022"]}'
+        status, told = call("POST", "payments/P-1001/cancel", cancelling)
+        assert (status, told) == (200, {"number": "P-1001", "cancelled": 1})
+        status, told = call("GET", "events?after=0")
+        final = {event["reference"]: event["erp_code"] for event in told["events"]}
+        assert (status, final["10022"]) == (200, 4)
+        status, told = call("GET", "payments/P-1001")
+        assert [line["status"] for line in told["lines"]] == ["stopped", "cancelled"]

@@ -9,12 +9,7 @@ import hashlib
 import http.client
 import io
 import json
-import os
 import secrets
-import socket
-import subprocess
-import sys
-import time
 import tracemalloc
 from collections.abc import Iterator
 from typing import Any
@@ -24,9 +19,9 @@ import pytest
 from http_message_signatures import HTTPMessageSigner, MappingKeyResolver, algorithms
 
 from portal import clock
-from portal.demo import bootstrap
 from tests import kit
 from tests.kit import Erp, Line, Stage
+from tests.portal.erp import servers
 
 MB = 1024 * 1024
 CHUNK = b" " * MB
@@ -113,33 +108,8 @@ def test_a_body_at_the_limit_is_read_to_its_end(db: None, settings: Any) -> None
 
 @pytest.fixture
 def server(own_database: str) -> Iterator[int]:
-    """The real server over the test's own database; its port."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    url = bootstrap.with_database(os.environ["DATABASE_URL"], own_database)
-    command = "-m gunicorn portal.wsgi:application --no-control-socket --workers 1"
-    command += f" --worker-class gthread --threads 4 --bind 127.0.0.1:{port}"
-    process = subprocess.Popen(
-        [sys.executable, *command.split()],
-        cwd=kit.ROOT,
-        env=os.environ | {"DATABASE_URL": url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                assert process.poll() is None, process.stdout and process.stdout.read().decode()
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+    with servers.running(own_database) as port:
         yield port
-    finally:
-        process.terminate()
-        process.communicate(timeout=20)
 
 
 def ask(erp: Erp, method: str, path: str, headers: dict[str, str], size: int) -> tuple[int, Any]:
