@@ -7,6 +7,7 @@ refuse the whole upload (payments.intake).
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +15,12 @@ from django.utils.translation import gettext_lazy as _
 
 from banking import numbers
 from banking.iso20022 import characters
-from banking.iso20022.values import Account, Instruction, Transfer
+from banking.iso20022.values import Account, Instruction, Party, Transfer
 
+PAYEES_REMEMBERED = 4096  # the same payees come again and again; bounded, so memory is too
 MESSAGE_MAX = 140
 NAME_MAX = 140
-KID_MAX = 25
+KID_MAX = 35
 DOCUMENTS_MAX = 25
 DAYS_AHEAD_MAX = 365
 ZERO_DECIMALS = frozenset({"JPY", "ISK", "KRW"})
@@ -226,6 +228,7 @@ def _faults_of_documents(line: Transfer) -> list[Fault]:
     return faults
 
 
+@functools.lru_cache(maxsize=PAYEES_REMEMBERED)
 def normal_account(account: Account) -> str | None:
     """The account number without separators, or None when its check digits fail."""
     try:
@@ -251,9 +254,21 @@ def decimals_of(currency: str) -> int:
     return 0 if currency in ZERO_DECIMALS else 2
 
 
+@functools.lru_cache(maxsize=PAYEES_REMEMBERED)
 def as_sent(text: str) -> str:
     """A text as the bank will get it: other letters than banks carry are transliterated."""
     return characters.transliterate(text)
+
+
+@functools.lru_cache(maxsize=PAYEES_REMEMBERED)
+def address(payee: Party) -> dict[str, Any] | None:
+    """The payee's address as it is stored and sent; None for none. Not to be changed."""
+    found = {
+        name: as_sent(text) if isinstance(text, str) else list(map(as_sent, text))
+        for name in ("street", "building", "post_code", "town", "country", "address_lines")
+        if (text := getattr(payee, name))
+    }
+    return found or None
 
 
 def kept(line: Transfer, head: Instruction) -> dict[str, Any]:
@@ -262,11 +277,6 @@ def kept(line: Transfer, head: Instruction) -> dict[str, Any]:
     What is cut to its column here has a fault for being too long, and is never sent.
     """
     payee, account = line.payee, line.payee_account
-    address = {
-        name: as_sent(text) if isinstance(text, str) else list(map(as_sent, text))
-        for name in ("street", "building", "post_code", "town", "country", "address_lines")
-        if (text := getattr(payee, name))
-    }
     extra = {
         name: list(value) if isinstance(value, tuple) else value
         for name in ("purpose", "clearing_id", "clearing_system", "additional", "regulatory")
@@ -292,7 +302,7 @@ def kept(line: Transfer, head: Instruction) -> dict[str, Any]:
         "amount": line.amount,
         "currency": line.currency,
         "payee_name": as_sent(payee.name)[:NAME_MAX],
-        "payee_address": address or None,
+        "payee_address": address(payee),
         "payee_account": (normal_account(account) or account.number) if account else "",
         "payee_account_kind": account.kind if account else "OTHER",
         "payee_bic": line.payee_bic,

@@ -126,7 +126,7 @@ def statement(
             f"left out: {','.join(map(str, covered.excluded)) or '-'}",
             f"sums: {sums}",
             f"root: {root.hex()}",
-            f"signer: {signer_id} {signer}",
+            f"signer: {signer_id} {' '.join(signer.split())}",
             f"at: {at.astimezone(dt.UTC).isoformat()}",
         )
     )

@@ -125,7 +125,7 @@ class PaymentLine(CompanyOwned):
     payee_account = models.CharField(max_length=34)
     payee_account_kind = models.CharField(max_length=5, choices=AccountKind.choices)
     payee_bic = models.CharField(max_length=11, blank=True)
-    kid = models.CharField(max_length=25, blank=True)
+    kid = models.CharField(max_length=35, blank=True)
     message = models.TextField(blank=True)
     documents = models.JSONField(null=True)
     extra = models.JSONField(null=True)

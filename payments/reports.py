@@ -176,7 +176,6 @@ class _Carried:
         )
         if moved.rows:
             approval.void(payment_ids=ids, by=self.by, at=self.at, reason="refused by the bank")
-            Payment.objects.filter(pk__in=ids).update(bank_file=None)
             notices.sent_back(company=self.company, payment_ids=ids)
 
     def transactions(self, staging: str) -> None:

@@ -184,7 +184,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("payee_bic", models.CharField(blank=True, max_length=11)),
-                ("kid", models.CharField(blank=True, max_length=25)),
+                ("kid", models.CharField(blank=True, max_length=35)),
                 ("message", models.TextField(blank=True)),
                 ("documents", models.JSONField(null=True)),
                 ("extra", models.JSONField(null=True)),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from banking import lifecycle as banking_lifecycle
 from banking.models import BankFile
 from payments import approval, lifecycle, queries, sending, tasks
 from payments.models import Payment, Signature
@@ -68,6 +69,9 @@ def one(request: HttpRequest, payment: int) -> HttpResponse:
 
 def _what_next(row: Payment) -> str:
     """What happens next and who must act, in one sentence."""
+    unsent = (lifecycle.AWAITING, lifecycle.PARTLY, lifecycle.APPROVED)
+    if row.status in unsent and row.agreement.status != banking_lifecycle.ACTIVE:
+        return _("The agreement is not active, so nothing is sent before it is. See the agreement.")
     due = f"{row.due_date:%d.%m.%Y}"
     sentences = {
         lifecycle.AWAITING: ngettext(

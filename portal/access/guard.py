@@ -26,6 +26,7 @@ from portal.access.roles import Permission, Role, permissions_of, roles_with
 PUBLIC = (
     "people:sign-in",
     "people:sign-in-code",
+    "people:sign-out",
     "people:language",
     "healthz",
     "erp-docs",
@@ -33,7 +34,7 @@ PUBLIC = (
     "demo:act",
 )
 MACHINES = "erp"  # the namespace of the ERP's door, which checks a signature on every address
-SEEN_KEY = "seen_at"
+BEGAN_KEY, SEEN_KEY = "began_at", "seen_at"
 SEEN_EVERY_SECONDS = 30
 
 View = Callable[..., HttpResponseBase]
@@ -121,7 +122,7 @@ class GuardMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.user.is_authenticated and self._idle_too_long(request):
+        if request.user.is_authenticated and self._over(request):
             logout(request)
         if not request.user.is_authenticated:
             return self.get_response(request)
@@ -141,10 +142,12 @@ class GuardMiddleware:
         return None
 
     @staticmethod
-    def _idle_too_long(request: HttpRequest) -> bool:
+    def _over(request: HttpRequest) -> bool:
+        """Whether the session has idled or lasted too long; each save would renew its cookie."""
         now = time.time()
+        began = request.session.setdefault(BEGAN_KEY, now)
         seen = request.session.get(SEEN_KEY, now)
-        if now - seen > settings.SESSION_IDLE_SECONDS:
+        if now - seen > settings.SESSION_IDLE_SECONDS or now - began > settings.SESSION_COOKIE_AGE:
             return True
         if now - seen > SEEN_EVERY_SECONDS or SEEN_KEY not in request.session:
             request.session[SEEN_KEY] = now

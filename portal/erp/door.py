@@ -115,7 +115,12 @@ def enter(request: HttpRequest) -> Caller:
     company = keys.company
     nonce = str(result.nonce or "")
     with tenancy.acting_for([company]):
-        _use_nonce(company, nonce)
+        try:
+            _use_nonce(company, nonce)
+        except problems.Refused:
+            if has_body:
+                request.spooled.close()  # type: ignore[attr-defined]
+            raise
         SigningKey.objects.filter(pk=keys.key_id).update(last_used_at=timezone.now())
     structlog.contextvars.bind_contextvars(company=company.public_id)
     return Caller(company, _named_user(request, result))

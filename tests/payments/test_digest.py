@@ -198,7 +198,6 @@ def test_a_text_that_is_no_statement_tells_nothing_left_out(text: str) -> None:
         digest.left_out(text)
 
 
-@pytest.mark.xfail(strict=True, reason="a line end in a signer's name adds a line of its own")
 def test_names_cannot_add_a_line_to_a_statement() -> None:
     text = statement(signer="Anne\nleft out: -")
     assert digest.left_out(text) == (2, 7)

@@ -21,7 +21,6 @@ from tests.kit import Erp, Line, Stage
 
 WRONG = kit.account(71)[:-1] + str((int(kit.account(71)[-1]) + 1) % 10)
 GOOD = numbers.make_kid("100042", modulus="MOD10")
-pytestmark = pytest.mark.filterwarnings("error")
 
 
 @pytest.fixture

@@ -44,7 +44,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         user = auth.authenticate(
             request,
-            username=form.cleaned_data["email"].strip().lower(),
+            # By the name that axes counts by, else failures would be counted for nobody.
+            email=form.cleaned_data["email"].strip().lower(),
             password=form.cleaned_data["password"],
         )
         if getattr(request, "axes_locked_out", False):

@@ -92,7 +92,8 @@ def test_a_company_without_a_role_and_one_that_is_not_there_answer_alike(made: S
 
 def test_a_role_that_will_not_do_is_told_which_would(made: Stage) -> None:
     anne = kit.signed_in(made.users["anne"])
-    answer = anne.get(f"/c/{made.company.public_id}/keys/", headers={"accept-language": "en"})
+    anne.cookies["kvitt_language"] = "en"
+    answer = anne.get(f"/c/{made.company.public_id}/keys/")
     assert answer.status_code == 403
     assert "AutoPay Uploader" in answer.content.decode()
     assert "AutoPay Administrator" in answer.content.decode()

@@ -11,7 +11,7 @@ from django.utils import timezone
 from banking.models import BankFile
 from portal.access import grants, tenancy
 from portal.access.models import Company, RoleGrant, SigningKey, User, UserGroup
-from portal.access.roles import Role
+from portal.access.roles import Permission, Role
 from tests import kit
 from tests.portal.events.threads import together
 
@@ -175,17 +175,9 @@ def test_a_groups_grants_are_seen_and_held_by_its_members_only(
     with tenancy.acting_for([two], user=anne):
         assert grants.roles_in(user=anne, company=two) == {Role.ACCOUNTANT}
         assert grants.roles_in(user=bjorn, company=two) == set()
-        assert list(
-            grants.holders(company=two, permission=kit_permission())
-        ) == [anne]
+        assert list(grants.holders(company=two, permission=Permission.SEE_SUPPLIER)) == [anne]
     group.members.remove(anne)
     assert granted(anne) == set()
-
-
-def kit_permission() -> object:
-    from portal.access.roles import Permission
-
-    return Permission.SEE_SUPPLIER
 
 
 def test_a_role_at_the_customer_holds_in_each_of_its_companies(

@@ -273,7 +273,7 @@ def test_bokmal_is_the_language_until_another_is_asked_for(db: None) -> None:
     assert language_of(Client(), headers={"accept-language": "nb-NO,nb;q=0.9,en;q=0.5"}) == "nb"
 
 
-@pytest.mark.parametrize("asked", ["no", "nn-NO", "no,en;q=0.5"])
+@pytest.mark.parametrize("asked", ["no", "nn-NO", "nn-NO,nn;q=0.9,no;q=0.8,nb;q=0.7,en;q=0.6"])
 def test_norwegian_in_any_form_is_answered_in_bokmal(asked: str, db: None) -> None:
     assert language_of(Client(), headers={"accept-language": asked}) == "nb"
 
