@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography.fernet import Fernet, MultiFernet
 from environs import Env, EnvValidationError
 
 ROOT = Path(__file__).resolve().parent.parent
+SIGNATURE_KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +73,37 @@ def read() -> Environment:
         "mail_from": env.str("KVITT_MAIL_FROM", "Kvitt <kvitt@localhost>"),
         "mail_settings": _mail(env.dj_email_url("EMAIL_URL", "smtp://localhost:25")),
     }
+    faults = _unfit(values)
     try:
         env.seal()
-        values["signature_key"] = bytes.fromhex(str(values["signature_key"]))
     except EnvValidationError as error:
-        raise SystemExit(_told(error.error_messages)) from error
-    except ValueError as error:
-        raise SystemExit(_told({"SIGNATURE_KEY": ["must be 64 hexadecimal characters"]})) from error
+        faults |= dict(error.error_messages)
+    if faults:
+        raise SystemExit(_told(faults))
+    values["signature_key"] = bytes.fromhex(values["signature_key"])
     return Environment(**values)
+
+
+def _unfit(values: dict[str, Any]) -> dict[str, Any]:
+    """What was given and cannot serve: empty texts, and keys that are none."""
+    texts = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY")
+    faults: dict[str, Any] = {
+        name: ["must not be empty"] for name in texts if not values[name.lower()]
+    }
+    try:
+        strong = len(bytes.fromhex(values["signature_key"] or "")) == SIGNATURE_KEY_BYTES
+    except ValueError:
+        strong = False
+    if not strong:
+        faults["SIGNATURE_KEY"] = ["must be 64 hexadecimal characters"]
+    try:
+        MultiFernet([Fernet(key) for key in values["field_keys"]])
+    except ValueError:
+        faults["FIELD_KEYS"] = ["must be Fernet keys, with commas between"]
+    if "EMAIL_BACKEND" not in values["mail_settings"]:
+        # An unknown scheme would be read as SMTP without TLS, and the password sent in the clear.
+        faults["EMAIL_URL"] = ["must begin with smtp:// or submission://"]
+    return faults
 
 
 def broker_url(redis_url: str) -> str:
@@ -89,8 +114,10 @@ def broker_url(redis_url: str) -> str:
 
 
 def _mail(read: Any) -> dict[str, Any]:
-    """Django's EMAIL_* settings from a URL such as smtp+tls://user:word@host:587."""
-    return {name: value for name, value in dict(read or {}).items() if name.startswith("EMAIL_")}
+    """Django's EMAIL_* settings from a URL such as submission://user:word@host:587 (TLS)."""
+    kept = {name: value for name, value in dict(read or {}).items() if value is not None}
+    kept.pop("EMAIL_FILE_PATH", None)
+    return {name: value for name, value in kept.items() if name.startswith("EMAIL_")}
 
 
 def _host_of(base_url: str) -> list[str]:
@@ -98,9 +125,8 @@ def _host_of(base_url: str) -> list[str]:
     return [host, "127.0.0.1"] if host == "localhost" else [host]
 
 
-def _told(faults: object) -> str:
-    rows = faults.items() if isinstance(faults, dict) else []
-    told = "\n".join(f"  {name}: {'; '.join(map(str, texts))}" for name, texts in rows)
+def _told(faults: dict[str, Any]) -> str:
+    told = "\n".join(f"  {name}: {'; '.join(map(str, texts))}" for name, texts in faults.items())
     return (
         "Kvitt cannot start: the environment is not complete.\n"
         f"{told}\nEvery variable is described in docs/settings.md; ./run sets them all for you."

@@ -36,6 +36,7 @@ _DETAIL_SLOTS = (
     "Refs/EndToEndId",
     "Amt",
     "AmtDtls/TxAmt/Amt",
+    "AmtDtls/InstdAmt/Amt",
     "CdtDbtInd",
     "RltdPties/Dbtr/Nm",
     "RltdPties/DbtrAcct/Id/IBAN",
@@ -65,6 +66,7 @@ _DETAIL_IGNORED = (
     "RltdPties/Dbtr/Pty/PstlAdr",
     "RltdPties/Cdtr/Pty/PstlAdr",
 )
+_ORDERED = "AmtDtls/InstdAmt/Amt"
 _INSIDE = "NtryDtls/TxDtls/"
 _SLOTS = _ENTRY_SLOTS + tuple(_INSIDE + slot for slot in _DETAIL_SLOTS)
 _SAME = {"Sts/Cd": "Sts", "Sts/Prtry": "Sts"} | {
@@ -170,6 +172,7 @@ def _detail(
         end_to_end_id,
         own,
         booked,
+        ordered,
         direction,
         payer,
         payer_iban,
@@ -213,6 +216,8 @@ def _detail(
         "\n".join(plan.texts(0, texts)) if plan.several[0] else note,
         None,
         place,
+        instructed_amount=xmlio.amount(ordered, place) if ordered else None,
+        instructed_currency=plan.currencies[inside + _ORDERED] if ordered else "",
     )
 
 

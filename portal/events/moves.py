@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
+from django.core.exceptions import EmptyResultSet
 from django.db import OperationalError, connection, models, transaction
 from psycopg import errors
 
@@ -192,7 +193,10 @@ def _update(
     sets: dict[str, Any],
 ) -> int:
     table = rows.model._meta.db_table
-    chosen, params = _selection(rows)
+    try:
+        chosen, params = _selection(rows)
+    except EmptyResultSet:
+        return 0  # a selection of no ids at all, which Django will not write as SQL
     staged = rows.columns if isinstance(rows, Staged) else ()
     assignments = "".join(f", {column} = c.{column}" for column in staged)
     assignments += "".join(f", {column} = %s" for column in sets)
