@@ -56,7 +56,7 @@ def warnings(agreement: BankAgreement) -> list[str]:
 
 
 def activate(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
-    """Makes an agreement active; raises AnotherIsActive, Unfit."""
+    """Makes an agreement active; raises AnotherIsActive, Unfit, moves.Conflict."""
     faults = warnings(agreement)
     if faults:
         raise Unfit(faults)
@@ -67,6 +67,7 @@ def activate(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
                 lifecycle.ACTIVATE,
                 by=actors.person(user),
                 at=at,
+                expected=1,
             )
     except IntegrityError as error:
         other = BankAgreement.objects.filter(
@@ -76,10 +77,11 @@ def activate(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
 
 
 def deactivate(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
-    """Deactivates an agreement for good; payments already sent run on."""
+    """Deactivates an agreement for good; payments sent run on. Raises moves.Conflict."""
     moves.move(
         BankAgreement.objects.filter(pk=agreement.pk),
         lifecycle.DEACTIVATE,
         by=actors.person(user),
         at=at,
+        expected=1,
     )

@@ -8,12 +8,25 @@ from django import forms
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from stdnum import bic
 
-from banking import numbers
+from banking import lifecycle, numbers
+from banking.iso20022 import characters
 from banking.models import Authority, BankAccount, BankAgreement, BankChannel
 from portal.access import grants
 from portal.access.models import Company
 from portal.access.roles import Permission
+
+
+def _carried(text: str) -> str:
+    """A text as banks carry it; raises ValidationError naming the letters they do not."""
+    text = " ".join(text.split())
+    odd = sorted({fault.character for fault in characters.faults(text)})
+    if odd:
+        raise forms.ValidationError(
+            _("Banks do not carry these characters: %(odd)s") % {"odd": " ".join(odd)}
+        )
+    return text
 
 
 class AgreementForm(forms.Form):
@@ -75,6 +88,18 @@ class AgreementForm(forms.Form):
                 _("The account number must have 11 digits and a right check digit.")
             ) from error
 
+    def clean_bic(self) -> str:
+        text = str(self.cleaned_data["bic"]).replace(" ", "").upper()
+        if text and not bic.is_valid(text):
+            raise forms.ValidationError(_("A BIC has 8 or 11 letters and digits."))
+        return text
+
+    def clean_customer_number(self) -> str:
+        return _carried(self.cleaned_data["customer_number"])
+
+    def clean_agreement_id(self) -> str:
+        return _carried(self.cleaned_data["agreement_id"])
+
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if cleaned.get("approvers_required") == 1 and cleaned.get("bank_approvers_required") == 2:
@@ -82,13 +107,34 @@ class AgreementForm(forms.Form):
                 "approvers_required",
                 _("Two approvers are registered at the bank, so two must approve here as well."),
             )
+        number = cleaned.get("account_number")
+        if number and self._is_live(number):
+            self.add_error(
+                "account_number",
+                _(
+                    "The account has an active agreement. Deactivate that first: a draft must not"
+                    " change who may approve on it now."
+                ),
+            )
         for user in self.approvers:
+            if cleaned.get(f"identity_{user.pk}"):
+                try:
+                    _carried(cleaned[f"identity_{user.pk}"])
+                except forms.ValidationError as error:
+                    self.add_error(f"identity_{user.pk}", error)
             if cleaned.get(f"authority_{user.pk}") and not cleaned.get(f"identity_{user.pk}"):
                 self.add_error(
                     f"identity_{user.pk}",
                     _("Write who the person is at the bank; the bank checks it against authority."),
                 )
         return cleaned
+
+    def _is_live(self, number: str) -> bool:
+        return (
+            BankAgreement.objects.of(self.company)
+            .filter(account__number=number, status=lifecycle.ACTIVE)
+            .exists()
+        )
 
     def save(self) -> BankAgreement:
         """The agreement, in draft."""

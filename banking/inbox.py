@@ -12,17 +12,19 @@ from typing import Any, BinaryIO
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
 from banking import channel, filestore, lifecycle
 from banking.iso20022 import xmlio
-from banking.models import BankAccount, BankChannel, BankFile, BankFilePart
+from banking.models import BankAgreement, BankChannel, BankFile, BankFilePart
 from portal import clock, faults
 from portal.access import actors, tenancy
 from portal.access.models import Company
 from portal.events import moves
 
 log = structlog.get_logger(__name__)
+READ_ATTEMPTS = 3
 
 
 class NotOurs(Exception):
@@ -48,7 +50,10 @@ def poll(channel_id: int) -> int:
             with channel.connect(bank_channel) as bank:
                 for folder in bank_channel.download_folders:
                     for name, _size in bank.listing(folder)[: settings.CHANNEL_FILES_PER_POLL]:
-                        kept += _take(bank, bank_channel, folder, name)
+                        try:
+                            kept += _take(bank, bank_channel, folder, name)
+                        except channel.TooLarge as fault:
+                            log.error("bank.file_too_large", file=name, detail=fault.detail)
         except channel.ChannelFault as fault:
             log.warning("bank.poll_failed", channel=bank_channel.name, code=fault.code)
             bank_channel.last_error = f"{fault.code}: {fault.detail}"
@@ -141,12 +146,23 @@ def company_of_message(bank_channel_id: int, message_id: str) -> BankFile | None
         )
 
 
-def company_of_account(number: str) -> BankAccount | None:
-    """The account with this BBAN or IBAN, whoever's it is; one with an active agreement first."""
+def owner_of_account(bank_channel_id: int, number: str) -> int | None:
+    """Id of the one company with an agreement for this BBAN or IBAN on this channel.
+
+    An active agreement decides (an account has one, whoever's it is); else one that was active.
+    A draft, or an account that is only written down, makes nobody its owner. None when there is
+    no owner, or more than one.
+    """
     everybody = Company.objects.values_list("pk", flat=True)
     with tenancy.acting_for(everybody):
-        rows = BankAccount.objects.filter(number=number) | BankAccount.objects.filter(iban=number)
-        return rows.select_related("company").order_by("-agreements__status", "id").first()
+        rows = BankAgreement.objects.filter(channel_id=bank_channel_id).filter(
+            Q(account__number=number) | Q(account__iban=number)
+        )
+        for status in (lifecycle.ACTIVE, lifecycle.DEACTIVATED):
+            owners = set(rows.filter(status=status).values_list("company_id", flat=True))
+            if owners:
+                return owners.pop() if len(owners) == 1 else None
+    return None
 
 
 def claim(file: BankFile, *, company_id: int, answers_to: BankFile | None, salary: bool) -> None:
@@ -172,6 +188,21 @@ def finish(
     file.remarks = remarks or None
     file.error = None
     file.save(update_fields=["remarks", "error"])
+
+
+def failed(file_id: int, error: Exception) -> None:
+    """Counts a fault of ours; after READ_ATTEMPTS the file is set aside, so it stops no other."""
+    log.exception("bank.file_failed", file=file_id, error=str(error)[:500])
+    with tenancy.acting_for((), unclaimed=True):
+        BankFile.objects.filter(pk=file_id).update(attempts=F("attempts") + 1)
+        attempts = BankFile.objects.values_list("attempts", flat=True).get(pk=file_id)
+    if attempts >= READ_ATTEMPTS:
+        set_aside(
+            file_id,
+            code="internal",
+            problem=f"It could not be carried out: {type(error).__name__}.",
+            cure="Tell support; the file is kept and nothing of it was done.",
+        )
 
 
 def set_aside(file_id: int, *, code: str, problem: str, cure: str, place: str = "") -> None:

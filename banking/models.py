@@ -83,6 +83,7 @@ class BankAgreement(CompanyOwned):
 
     channel = models.ForeignKey(BankChannel, on_delete=models.PROTECT, related_name="agreements")
     account = models.ForeignKey(BankAccount, on_delete=models.PROTECT, related_name="agreements")
+    account_number = models.CharField(max_length=11, editable=False)
     description = models.CharField(max_length=140, blank=True)
     customer_number = models.CharField(max_length=35)
     agreement_id = models.CharField(max_length=35)
@@ -102,8 +103,9 @@ class BankAgreement(CompanyOwned):
 
     class Meta:
         constraints: ClassVar[list[Any]] = [
+            # By number, so that it holds across companies: an account has one owner here.
             models.UniqueConstraint(
-                fields=["account"],
+                fields=["account_number"],
                 condition=Q(status="active"),
                 name="agreement_one_active_per_account",
             ),
@@ -117,6 +119,10 @@ class BankAgreement(CompanyOwned):
                 name="agreement_approvers_possible",
             ),
         ]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.account_number = self.account.number
+        super().save(*args, **kwargs)
 
     @property
     def state(self) -> Status:

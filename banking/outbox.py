@@ -118,7 +118,7 @@ def _attempt(file: BankFile, *, fresh: bool) -> Outcome:
                 _heard(file.channel)
                 return Outcome.DELIVERED
             if not fresh and not _may_put_again(file, now):
-                return Outcome.LATER
+                return _wait_or_stop(file, now)
             if not fresh:
                 _count_attempt(file, now)
             with filestore.open_content(file) as content:
@@ -131,10 +131,23 @@ def _attempt(file: BankFile, *, fresh: bool) -> Outcome:
 
 
 def _may_put_again(file: BankFile, now: dt.datetime) -> bool:
-    if not file.channel.archive_folder:
-        return False
+    """After the receipt window, where the bank's archive shows what it has taken; or when a
+    person has said so (no attempt counted since)."""
+    if file.attempts == 0:
+        return True
+    return bool(file.channel.archive_folder) and _window_is_over(file, now)
+
+
+def _window_is_over(file: BankFile, now: dt.datetime) -> bool:
     window = dt.timedelta(seconds=settings.RECEIPT_WINDOW_SECONDS)
     return file.last_attempt_at is None or now - file.last_attempt_at >= window
+
+
+def _wait_or_stop(file: BankFile, now: dt.datetime) -> Outcome:
+    """A bank that cannot be asked stops for a person once the window is over."""
+    if not file.channel.archive_folder and _window_is_over(file, now):
+        return Outcome.GIVEN_UP
+    return Outcome.LATER
 
 
 def _count_attempt(file: BankFile, now: dt.datetime) -> None:
@@ -179,9 +192,16 @@ def answered(file_id: int, *, refused: bool, by: Actor, at: dt.datetime) -> bool
     return bool(moved.rows)
 
 
-def undelivered_too_long() -> dt.timedelta:
-    """How long a file may be on its way before it is alarmed."""
-    return dt.timedelta(seconds=max(300, 2 * settings.RECEIPT_WINDOW_SECONDS))
+def alarm_stuck(*, company_id: int) -> int:
+    """Logs files that have been on their way for too long; answers how many."""
+    limit = dt.timedelta(seconds=max(300, 2 * settings.RECEIPT_WINDOW_SECONDS))
+    rows = BankFile.objects.of(company_id).filter(
+        status__in=[lifecycle.STORED, lifecycle.UPLOADING], created_at__lt=clock.now() - limit
+    )
+    names = list(rows.values_list("name", flat=True)[:20])
+    if names:
+        log.error("bank.file_stuck", files=names)
+    return len(names)
 
 
 def try_again(file_id: int, *, by: Actor, at: dt.datetime) -> bool:
@@ -191,6 +211,6 @@ def try_again(file_id: int, *, by: Actor, at: dt.datetime) -> bool:
         lifecycle.TRY_AGAIN,
         by=by,
         at=at,
-        sets={"attempts": 1, "next_attempt_at": None},
+        sets={"attempts": 0, "next_attempt_at": None},
     )
     return bool(moved.rows)

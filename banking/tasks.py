@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from celery import current_app, shared_task
+from django.db import transaction
 
 from banking import inbox
 from banking.models import BankChannel
@@ -17,6 +18,11 @@ def poll_banks() -> None:
     """Nudges a poll of every active channel."""
     for channel_id in BankChannel.objects.filter(is_active=True).values_list("pk", flat=True):
         poll.apply_async((channel_id,), queue=BANK_QUEUE)
+
+
+def nudge_poll() -> None:
+    """Polls soon after the current transaction is committed; the timetable catches what is lost."""
+    transaction.on_commit(poll_banks.delay, robust=True)
 
 
 @shared_task(name="banking.poll")

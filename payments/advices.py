@@ -59,7 +59,7 @@ def read(file: BankFile, content: Any) -> None:
                 for row in _advice_rows(advice, content):
                     copy.write_row(row)
                     advice.staged += 1
-        company_id = _company_meant(advice)
+        company_id = _company_meant(file, advice)
         with tenancy.acting_for([company_id], unclaimed=True):
             _carry_out_advice(file, company_id, advice)
     faults.point("outcomes.advice_read")
@@ -112,16 +112,19 @@ def _advice_row(entry: Entry, detail: EntryDetail) -> tuple[Any, ...] | None:
     )
 
 
-def _company_meant(advice: _Advice) -> int:
-    owners = {}
+def _company_meant(file: BankFile, advice: _Advice) -> int:
+    """The one company whose accounts it speaks of; raises NotOurs for none or several."""
+    owners = set()
     for number in advice.accounts:
-        account = inbox.company_of_account(number)
-        if account is None:
-            raise inbox.NotOurs("unknown-account", f"The account {number} is not registered here.")
-        owners[account.company_id] = account
+        owner = inbox.owner_of_account(file.channel_id, number)
+        if owner is None:
+            raise inbox.NotOurs(
+                "unknown-account", f"No agreement at this bank has the account {number}."
+            )
+        owners.add(owner)
     if len(owners) != 1:
         raise inbox.NotOurs("several-owners", "It speaks of no account, or of several companies'.")
-    return next(iter(owners))
+    return owners.pop()
 
 
 def _carry_out_advice(file: BankFile, company_id: int, advice: _Advice) -> None:
@@ -141,6 +144,7 @@ def _carry_out_advice(file: BankFile, company_id: int, advice: _Advice) -> None:
             columns=("booked_date", "bank_reference"),
         )
         moves.move(staged, change, by=by, at=at, within=ids)
+    _alarm_unexpected(company_id, remarks)
     for entry in advice.batches:
         _settle_batch(company_id, entry, by, remarks)
     if advice.not_money:
@@ -169,8 +173,8 @@ def _match(
         differs = cursor.fetchone()[0]
         cursor.execute(
             "SELECT p.id, p.kind FROM payments_payment p WHERE p.company_id = %s"
-            " AND p.number IN (SELECT DISTINCT number FROM advice_line)",
-            [company_id],
+            " AND (p.number IN (SELECT DISTINCT number FROM advice_line) OR p.number = ANY(%s))",
+            [company_id, [entry.batch_payment_number for entry in advice.batches]],
         )
         rows = cursor.fetchall()
     if matched < advice.staged:
@@ -182,6 +186,22 @@ def _match(
     return [pk for pk, _kind in rows], salary
 
 
+def _alarm_unexpected(company_id: int, remarks: list[dict[str, Any]]) -> None:
+    """Money that left the account for a line that is not at the bank is never silent."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT l.reference, l.status FROM {moves.STAGED} s"
+            " JOIN payments_paymentline l ON l.id = s.row_id"
+            " WHERE s.code = 'settled' AND l.status <> ALL(%s)",
+            [[lifecycle.SETTLED, lifecycle.RETURNED]],
+        )
+        odd = cursor.fetchall()
+    if odd:
+        references = [f"{reference} ({status})" for reference, status in odd[:10]]
+        remarks.append({"code": "debit-not-expected", "count": len(odd), "references": references})
+        log.critical("outcomes.debit_not_expected", company=company_id, count=len(odd))
+
+
 def _settle_batch(
     company_id: int, entry: Entry, by: actors.Actor, remarks: list[dict[str, Any]]
 ) -> None:
@@ -190,9 +210,8 @@ def _settle_batch(
     if payment is None:
         remarks.append({"code": "unknown-payment", "number": entry.batch_payment_number})
         return
-    final = [code for code, status in lifecycle.LINE.statuses.items() if status.final]
-    lines = PaymentLine.objects.filter(payment=payment, currency=entry.currency).exclude(
-        status__in=final
+    lines = PaymentLine.objects.filter(
+        payment=payment, currency=entry.currency, status__in=lifecycle.SETTLE.sources
     )
     total = sum(lines.values_list("amount", flat=True), Decimal(0))
     if entry.credit or total != entry.amount:

@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Sum
 
 from banking.models import Authority
-from payments import digest, intake, lifecycle
+from payments import checks, digest, lifecycle
 from payments.models import Ceremony, Payment, PaymentLine, Signature
 from portal.access import actors
 from portal.access.models import Company, User
@@ -46,6 +46,10 @@ class Changed(Exception):
     def __init__(self, numbers: list[str]) -> None:
         super().__init__(", ".join(numbers))
         self.numbers = numbers
+
+
+class PartlySent(Exception):
+    """The rest of the payment has gone to the bank, which takes a payment number only once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,8 @@ def sign(
 
     Raises NotYours, AlreadySigned, Changed, moves.Conflict.
     """
+    if proof.device is not None and proof.device.user_id != user.pk:
+        raise NotYours
     with transaction.atomic():
         payments = _locked(company, fingerprints)
         _must_hold(permissions, payments, approve_permission)
@@ -204,7 +210,13 @@ def _ceremony(
 
 def head(payment: Payment) -> digest.Head:
     """The payment's head as its digests bind it; the agreement and account must be loaded."""
-    return intake.head_of(payment.agreement, payment.number, payment.kind, payment.due_date)
+    return checks.head_of(
+        payment.agreement,
+        payment.number,
+        payment.kind,
+        payment.due_date,
+        urgent=payment.urgent,
+    )
 
 
 def _sign_one(ceremony: Ceremony, user: User, row: Shown, at: dt.datetime) -> None:
@@ -398,10 +410,16 @@ def release(
     line_ids: Sequence[int],
     at: dt.datetime,
 ) -> int:
-    """Lets held lines go on. Signatures that do not cover them are void; approve again."""
+    """Lets held lines go on. Signatures that do not cover them are void; approve again.
+
+    Raises PartlySent: then the line can only be cancelled, and paid by a new payment.
+    """
     with transaction.atomic():
         payments = _locked(company, [payment_id])
         _must_hold(permissions, payments, cancel_permission)
+        rows = PaymentLine.objects.filter(payment_id=payment_id)
+        if rows.exclude(status__in=lifecycle.AT_HOME).exists():
+            raise PartlySent
         count = _one_by_one(lifecycle.RELEASE, payment_id, line_ids, user, "", at)
         void(payment_ids=[payment_id], by=actors.person(user), at=at, reason="released")
     return count

@@ -36,6 +36,7 @@ class PaymentsConfig(AppConfig):
             others = {
                 "received_from_erp": _("Received from the ERP"),
                 "signature_broken": _("Not what was signed; not sent"),
+                "file_not_made": _("The bank file could not be made; not sent"),
             }
             return move.label if move else others.get(event)
 

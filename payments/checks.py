@@ -9,13 +9,17 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
 
 from banking import numbers
 from banking.iso20022 import characters
 from banking.iso20022.values import Account, Instruction, Party, Transfer
+from payments import digest
+
+if TYPE_CHECKING:
+    from banking.models import BankAgreement
 
 PAYEES_REMEMBERED = 4096  # the same payees come again and again; bounded, so memory is too
 MESSAGE_MAX = 140
@@ -152,6 +156,11 @@ EXPLANATIONS = {
         _("The line says more than the bank would get"),
         _("It holds fields that the portal does not pass on, so the payment would be changed."),
         _("Leave the named fields out in the ERP, or pay this line in the net bank."),
+    ),
+    "file-not-made": Explanation(
+        _("The bank file could not be made"),
+        _("Something in the payment or the agreement does not fit the bank's format."),
+        _("Correct what the text names, then approve the payment again."),
     ),
     "signature-broken": Explanation(
         _("Not what was signed"),
@@ -311,3 +320,17 @@ def kept(line: Transfer, head: Instruction) -> dict[str, Any]:
         "documents": documents or None,
         "extra": extra or None,
     }
+
+
+def head_of(
+    agreement: BankAgreement, number: str, kind: str, due_date: dt.date, *, urgent: bool
+) -> digest.Head:
+    """What all lines of a payment share, as their digests bind it."""
+    return digest.Head(
+        agreement=f"{agreement.pk} {agreement.agreement_id}",
+        account=agreement.account.number,
+        number=number,
+        kind=kind,
+        due_date=due_date,
+        urgent=urgent,
+    )

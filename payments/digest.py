@@ -28,11 +28,20 @@ class Head:
     number: str
     kind: str
     due_date: dt.date
+    urgent: bool = False
 
     def prefix(self) -> str:
         """The part of each line's canonical text that comes from its payment."""
         return FIELD.join(
-            (self.agreement, self.account, self.number, self.kind, self.due_date.isoformat(), "")
+            (
+                self.agreement,
+                self.account,
+                self.number,
+                self.kind,
+                self.due_date.isoformat(),
+                "urgent" if self.urgent else "normal",
+                "",
+            )
         )
 
 
@@ -122,6 +131,7 @@ def statement(
             f"payment: {head.number}",
             f"kind: {head.kind}",
             f"due: {head.due_date.isoformat()}",
+            f"urgent: {'yes' if head.urgent else 'no'}",
             f"lines: {covered.lines}",
             f"left out: {','.join(map(str, covered.excluded)) or '-'}",
             f"sums: {sums}",

@@ -225,7 +225,15 @@ class _Reading:
         self.numbers[head.number] = head.place
         tree = None
         if agreement is not None:
-            tree = digest.Tree(head_of(agreement, head.number, _kind(head), head.execution_date))
+            tree = digest.Tree(
+                checks.head_of(
+                    agreement,
+                    head.number,
+                    _kind(head),
+                    head.execution_date,
+                    urgent=_urgent(head),
+                )
+            )
         faults = checks.faults_of_payment(head, today=self.today)
         payment = _Payment(head, agreement, tree, faults)
         self.payments.append(payment)
@@ -365,17 +373,6 @@ class _Reading:
             )
 
 
-def head_of(agreement: BankAgreement, number: str, kind: str, due_date: dt.date) -> digest.Head:
-    """What all lines of a payment share, as their digests bind it."""
-    return digest.Head(
-        agreement=f"{agreement.pk} {agreement.agreement_id}",
-        account=agreement.account.number,
-        number=number,
-        kind=kind,
-        due_date=due_date,
-    )
-
-
 def _accounts(company: Company) -> dict[str, tuple[BankAccount, BankAgreement | None]]:
     """The company's accounts by BBAN and IBAN, each with its active agreement."""
     active = {
@@ -389,6 +386,10 @@ def _accounts(company: Company) -> dict[str, tuple[BankAccount, BankAgreement | 
         for name in filter(None, (account.number, account.iban)):
             known[name] = (account, active.get(account.pk))
     return known
+
+
+def _urgent(head: Instruction) -> bool:
+    return head.service_level == "URGP"
 
 
 def _kind(head: Instruction) -> str:
@@ -462,7 +463,7 @@ def _row(upload: Upload, payment: _Payment, at: dt.datetime) -> Payment:
         account=agreement.account,
         due_date=head.execution_date,
         kind=_kind(head),
-        urgent=head.service_level == "URGP",
+        urgent=_urgent(head),
         upload=upload,
         created_at=at,
         line_count=payment.lines,

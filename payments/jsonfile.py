@@ -75,6 +75,8 @@ LINE_EVENTS_MAX = 10_000
 # The parser writes out the path of each event, and a whole buffer of them ahead: a body of
 # brackets alone costs the square of the buffer, so it is small and a path is never long.
 BUFFER_BYTES = 4096
+DIGITS_MAX = 100
+ENDLESS = re.compile(rb"[0-9]{%d}" % (DIGITS_MAX + 1))
 PATH_MAX = 200
 DIGITS_MAX = 18
 # What neither XML nor the database can carry.
@@ -100,6 +102,7 @@ def read(source: BinaryIO, *, at: dt.datetime) -> Iterator[Initiation | Instruct
     if not source.read(1):
         raise _fault("empty", "body", "The body is empty.", "Send {totals, payments}.")
     source.seek(0)
+    _refuse_endless_numbers(source)
     reader = _Reader(at)
     try:
         yield from reader.values(ijson.parse(source, use_float=False, buf_size=BUFFER_BYTES))
@@ -116,6 +119,21 @@ def read(source: BinaryIO, *, at: dt.datetime) -> Iterator[Initiation | Instruct
             "not-json", reader.path(), f"The body is not JSON: {words}.", "Send valid JSON."
         ) from error
     reader.compare_totals()
+
+
+def _refuse_endless_numbers(source: BinaryIO) -> None:
+    """Raises Unreadable for a run of digits that no amount has; the parser in C dies of it."""
+    tail = b""
+    while chunk := source.read(BUFFER_BYTES):
+        if ENDLESS.search(tail + chunk):
+            raise _fault(
+                "value",
+                "body",
+                f"A number has more than {DIGITS_MAX} digits.",
+                "Correct it as the API's description says.",
+            )
+        tail = chunk[-DIGITS_MAX:]
+    source.seek(0)
 
 
 def _words(error: Exception) -> str:

@@ -116,6 +116,8 @@ STATUSES = [
 
 _OPEN = {AWAITING, PARTLY}
 _UNSENT = {AWAITING, PARTLY, APPROVED}
+# A payment none of whose lines has left yet has lines in these statuses only.
+AT_HOME = [*_UNSENT, HELD, STOPPED, CANCELLED, REFUSED]
 _AT_BANK = {SENDING, SENT, RECEIVED, PENDING, ACCEPTED, UNDELIVERED, UNKNOWN}
 
 
@@ -134,7 +136,11 @@ STOP = _move("stopped", {AWAITING}, STOPPED, {ERP, USER}, _("Stopped by checks")
 SIGN_FIRST = _move("signed_first", {AWAITING}, PARTLY, {USER}, _("Approved by the first of two"))
 APPROVE = _move("approved", _OPEN, APPROVED, {USER}, _("Approved"))
 UNSIGN = _move(
-    "approval_void", {PARTLY, APPROVED}, AWAITING, {USER, CLOCK}, _("Approvals void; approve again")
+    "approval_void",
+    {PARTLY, APPROVED},
+    AWAITING,
+    {USER, CLOCK, BANK},
+    _("Approvals void; approve again"),
 )
 HOLD = _move("held", _UNSENT, HELD, {USER}, _("On hold"), True)
 RELEASE = _move("released", {HELD}, AWAITING, {USER}, _("Released from hold"), True)

@@ -6,7 +6,7 @@ the file. An unreadable file changes nothing.
 
 from __future__ import annotations
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from banking import filestore, inbox
 from banking.iso20022 import xmlio
@@ -63,5 +63,10 @@ def take_one(file_id: int) -> bool:
             problem="The stored bytes do not have the hash they came with.",
             cure="Ask the bank to send the file again.",
         )
+        return False
+    except OperationalError:
+        raise  # the database is away: the file is as good as before
+    except Exception as fault:  # one file's fault must never stop the others
+        inbox.failed(file_id, fault)
         return False
     return True

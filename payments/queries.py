@@ -16,6 +16,7 @@ from portal.access.roles import Permission
 from portal.events.models import Event
 
 COUNT_CAP = 1000
+ID_DIGITS_MAX = 18
 
 
 def kinds_seen(permissions: frozenset[Permission]) -> list[str]:
@@ -132,5 +133,5 @@ def by_number(*, company: Company, number: str) -> Payment | None:
 
 
 def ids_of(values: Sequence[str]) -> list[int]:
-    """Row ids from a form; what is no number is left out."""
-    return [int(value) for value in values if value.isascii() and value.isdigit()]
+    """Row ids from a form; what is no number, or a longer one than any id, is left out."""
+    return [int(v) for v in values if v.isascii() and v.isdigit() and len(v) <= ID_DIGITS_MAX]

@@ -164,7 +164,9 @@ class _Carried:
 
     def send_back(self, group: GroupStatus) -> None:
         """The bank took nothing: signatures void, payments await approval again."""
-        outbox.answered(self.sent.pk, refused=True, by=self.by, at=self.at)
+        if not outbox.answered(self.sent.pk, refused=True, by=self.by, at=self.at):
+            self.remark("already-further-on", status="RJCT", count=len(self.ids))
+            return
         ids = moves.lock_groups(Payment, self.ids.values())
         moved = moves.move(
             PaymentLine.objects.filter(payment_id__in=ids),

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Count, Sum
 
 from banking import filestore, outbox
@@ -38,6 +38,7 @@ from portal.events import moves
 
 log = structlog.get_logger(__name__)
 NOWHERE = Place(0, "")
+Key = tuple[int, str, tuple[int, ...]]
 BATCH = 5000
 FIELDS = (
     "position",
@@ -130,28 +131,37 @@ def make_files(*, company: Company) -> list[int]:
     """
     made = []
     for ids in _groups(company):
-        file_id = _make_one(company, ids)
+        try:
+            file_id = _make_one(company, ids)
+        except pain001.InvalidOutput as fault:
+            _take_out(company, dict.fromkeys(ids, str(fault)), event="file_not_made")
+            continue
+        except OperationalError:
+            raise
+        except Exception:  # one group's fault must not hold up the others; the timetable retries
+            log.exception("sending.group_failed", payments=list(ids))
+            continue
         if file_id is not None:
             made.append(file_id)
     return made
 
 
 def _groups(company: Company) -> list[list[int]]:
-    approved = list(
-        Payment.objects.of(company)
-        .filter(status=lifecycle.APPROVED)
-        .order_by("pk")
-        .values_list("pk", "agreement_id", "kind")
-    )
+    rows = Payment.objects.of(company).filter(status=lifecycle.APPROVED).order_by("pk")
+    groups: dict[Key, list[int]] = defaultdict(list)
+    for pk, key in _keys(list(rows)).items():
+        groups[key].append(pk)
+    return list(groups.values())
+
+
+def _keys(payments: Sequence[Payment]) -> dict[int, Key]:
+    """What payments must share to stand in one file: agreement, kind, and who has signed."""
     signers: dict[int, set[int]] = defaultdict(set)
     for payment_id, user_id in Signature.objects.filter(
-        payment_id__in=[row[0] for row in approved], voided_at=None
+        payment__in=payments, voided_at=None
     ).values_list("payment_id", "user_id"):
         signers[payment_id].add(user_id)
-    groups: dict[tuple[int, str, tuple[int, ...]], list[int]] = defaultdict(list)
-    for pk, agreement_id, kind in approved:
-        groups[agreement_id, kind, tuple(sorted(signers[pk]))].append(pk)
-    return list(groups.values())
+    return {p.pk: (p.agreement_id, p.kind, tuple(sorted(signers[p.pk]))) for p in payments}
 
 
 def _make_one(company: Company, ids: Sequence[int]) -> int | None:
@@ -177,6 +187,8 @@ def _write_and_store(*, company: Company, ids: Sequence[int]) -> int | None:
         )
         if not payments:
             return None
+        keys = _keys(payments)  # again, under the lock: somebody may have signed meanwhile
+        payments = [p for p in payments if keys[p.pk] == keys[payments[0].pk]]
         agreement = payments[0].agreement
         if agreement.status != banking_lifecycle.ACTIVE:
             log.warning("sending.agreement_not_active", agreement=agreement.pk)
@@ -384,16 +396,22 @@ def _document(row: dict[str, Any]) -> Document:
 
 
 @moves.retrying
-def _take_out(company: Company, broken: dict[int, str]) -> None:
-    """What is not as signed goes back to awaiting approval, with an alarm and an Event."""
+def _take_out(company: Company, broken: dict[int, str], *, event: str = "signature_broken") -> None:
+    """What cannot be sent goes back to awaiting approval, with an alarm and an Event."""
+    code = {"signature_broken": "signature-broken", "file_not_made": "file-not-made"}[event]
     at = clock.now()
     with transaction.atomic():
         ids = moves.lock_groups(Payment, broken)
-        approval.void(payment_ids=ids, by=actors.CLOCK, at=at, reason="not as signed")
+        approval.void(
+            payment_ids=ids,
+            by=actors.CLOCK,
+            at=at,
+            reason="not as signed" if event == "signature_broken" else "file not made",
+        )
         for payment in Payment.objects.of(company).filter(pk__in=ids):
             moves.record(
                 company_id=company.pk,
-                event="signature_broken",
+                event=event,
                 subject="payment",
                 subject_id=payment.pk,
                 group_id=payment.pk,
@@ -401,9 +419,9 @@ def _take_out(company: Company, broken: dict[int, str]) -> None:
                 salary=payment.kind == Payment.Kind.SALARY,
                 by=actors.CLOCK,
                 at=at,
-                reasons=[{"code": "signature-broken", "text": broken[payment.pk]}],
+                reasons=[{"code": code, "text": broken[payment.pk]}],
             )
-    log.critical("sending.not_as_signed", payments=broken)
+    log.critical("sending.taken_out", code=code, payments=broken)
 
 
 def undelivered(*, company: Company) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.db import transaction
 
+from banking import outbox
 from payments import outcomes, sending
 from portal import clock
 from portal.access import tenancy
@@ -25,6 +26,7 @@ def something_waits(company_id: int) -> bool:
     """Whether a company has approved payments or files that are on their way."""
     with tenancy.acting_for([company_id]):
         company = Company.objects.get(pk=company_id)
+        outbox.alarm_stuck(company_id=company.pk)
         waits = sending.approved(company=company)
         return waits or bool(sending.undelivered(company=company))
 

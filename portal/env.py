@@ -5,6 +5,7 @@ Every fault is collected, so that one start tells all that is missing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,8 @@ def read() -> Environment:
     try:
         env.seal()
     except EnvValidationError as error:
-        faults |= dict(error.error_messages)
+        told = error.error_messages
+        faults |= dict(told) if isinstance(told, Mapping) else {"environment": list(told)}
     if faults:
         raise SystemExit(_told(faults))
     values["signature_key"] = bytes.fromhex(values["signature_key"])

@@ -125,6 +125,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
+                ("account_number", models.CharField(editable=False, max_length=11)),
                 ("description", models.CharField(blank=True, max_length=140)),
                 ("customer_number", models.CharField(max_length=35)),
                 ("agreement_id", models.CharField(max_length=35)),
@@ -327,7 +328,7 @@ class Migration(migrations.Migration):
             model_name="bankagreement",
             constraint=models.UniqueConstraint(
                 condition=models.Q(("status", "active")),
-                fields=("account",),
+                fields=("account_number",),
                 name="agreement_one_active_per_account",
             ),
         ),

@@ -14,6 +14,7 @@ from banking.models import BankAgreement
 from portal import clock
 from portal.access import guard
 from portal.access.roles import Permission
+from portal.events import moves
 from portal.events.models import Event
 
 
@@ -70,13 +71,21 @@ def change(request: HttpRequest, agreement: int) -> HttpResponse:
     """Activates or deactivates an agreement."""
     company = request.acting.company  # type: ignore[attr-defined]
     row = get_object_or_404(BankAgreement.objects.of(company), pk=agreement)
+    act = request.POST.get("act")
     try:
-        if request.POST.get("act") == "activate":
+        if act == "activate":
             agreements.activate(agreement=row, user=request.user, at=clock.now())
             messages.success(request, _("The agreement is active: payments can be sent on it."))
-        else:
+        elif act == "deactivate":
             agreements.deactivate(agreement=row, user=request.user, at=clock.now())
             messages.success(request, _("The agreement is deactivated: nothing is sent on it."))
+        else:
+            messages.error(request, _("Nothing was changed: choose what to do first."))
+    except moves.Conflict:
+        messages.error(
+            request,
+            _("Nothing was changed: the agreement has moved on since the page was shown."),
+        )
     except agreements.AnotherIsActive as error:
         messages.error(
             request,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import FileResponse, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from banking import filestore, inbox
@@ -45,8 +47,12 @@ def one(request: HttpRequest, file: int) -> HttpResponse:
     row = get_object_or_404(
         _visible(request).select_related("channel", "agreement", "answers_to"), pk=file
     )
-    with inbox.opened(row) as content:
-        raw = content.read(RAW_SHOWN_BYTES).decode("utf-8", "replace")
+    raw, damaged = "", False
+    try:
+        with inbox.opened(row) as content:
+            raw = content.read(RAW_SHOWN_BYTES).decode("utf-8", "replace")
+    except filestore.Damaged:
+        damaged = True  # the page must still open: it is where people are told
     context: dict[str, Any] = {
         "row": row,
         "state": row.state,
@@ -56,6 +62,7 @@ def one(request: HttpRequest, file: int) -> HttpResponse:
             subject="bankfile", subject_id=row.pk, group_id=None
         ).order_by("-id")[:50],
         "raw": raw,
+        "damaged": damaged,
         "cut": row.size > RAW_SHOWN_BYTES,
     }
     return render(request, "banking/file.html", context)
@@ -63,10 +70,15 @@ def one(request: HttpRequest, file: int) -> HttpResponse:
 
 @require_GET
 @guard.company(Permission.SEE_FILES)
-def download(request: HttpRequest, file: int) -> FileResponse:
+def download(request: HttpRequest, file: int) -> FileResponse | HttpResponse:
     """The exact bytes, spooled before the first is sent, so no query runs after the answer."""
     row = get_object_or_404(_visible(request), pk=file)
-    content = filestore.open_content(row)
+    try:
+        content = filestore.open_content(row)
+    except filestore.Damaged:
+        company = request.acting.company  # type: ignore[attr-defined]
+        messages.error(request, _("The stored bytes are not those that came."))
+        return redirect("banking:file", company=company.public_id, file=row.pk)
     return FileResponse(
         content, as_attachment=True, filename=row.name, content_type="application/xml"
     )

@@ -20,6 +20,7 @@ from portal import clock
 from portal.access import guard
 from portal.access.roles import CANCEL_PAYMENTS, SEE_PAYMENTS, Permission
 from portal.events import moves
+from portal.people.forms import one_line
 
 EVENTS_SHOWN = 100
 DEPARTED_SHOWN = 100
@@ -80,7 +81,7 @@ def _what_next(row: Payment) -> str:
             row.agreement.approvers_required,
         )
         % {"n": row.agreement.approvers_required},
-        lifecycle.PARTLY: _("Another approver must approve it; the first cannot do so again."),
+        lifecycle.PARTLY: _("The one who approved first cannot be the second."),
         lifecycle.APPROVED: _("It is sent to the bank by itself within a minute."),
         lifecycle.SENDING: _("Nobody needs to do anything."),
         lifecycle.SENT: _("The bank's receipt is fetched by itself."),
@@ -109,7 +110,7 @@ def lines(request: HttpRequest, payment: int) -> HttpResponse:
     user = guard.user_of(request)
     row = _found(request, payment)
     chosen = queries.ids_of(request.POST.getlist("line"))
-    reason = request.POST.get("reason", "").strip()[:200]
+    reason = one_line(request.POST.get("reason", ""), 200)
     common: dict[str, Any] = {
         "company": acting.company,
         "permissions": acting.permissions,
@@ -133,11 +134,23 @@ def lines(request: HttpRequest, payment: int) -> HttpResponse:
                 "%(n)s lines are released; earlier approvals are void.",
                 count,
             )
-        else:
+        elif act == "cancel":
             count = approval.cancel_lines(
                 **common, user=user, payment_id=row.pk, line_ids=chosen, reason=reason
             )
             text = ngettext("%(n)s line is cancelled.", "%(n)s lines are cancelled.", count)
+        else:
+            messages.error(request, _("Nothing was changed: choose what to do first."))
+            return back
+    except approval.PartlySent:
+        messages.error(
+            request,
+            _(
+                "The rest of the payment has gone to the bank, so the line cannot follow. Cancel it"
+                " here, and pay it by a new payment from the ERP."
+            ),
+        )
+        return back
     except (moves.Conflict, approval.Changed):
         messages.error(
             request,

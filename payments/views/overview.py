@@ -56,8 +56,8 @@ def index(request: HttpRequest) -> HttpResponse:
 def update_now(request: HttpRequest) -> HttpResponse:
     """Nudges sending and the fetching of answers, as the timetable would."""
     company = request.acting.company  # type: ignore[attr-defined]
-    tasks.send.delay(company.pk)
-    banking_tasks.poll_banks.delay()
+    tasks.nudge_sending(company.pk)
+    banking_tasks.nudge_poll()
     messages.info(
         request, _("Fetching news from the bank. Reload the page in a few seconds to see it.")
     )

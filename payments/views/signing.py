@@ -20,7 +20,7 @@ from portal import clock
 from portal.access import guard
 from portal.access.roles import APPROVE_PAYMENTS, CANCEL_PAYMENTS
 from portal.events import moves
-from portal.people.forms import CodeForm
+from portal.people.forms import CodeForm, one_line
 
 PAYEES_SHOWN = 200
 
@@ -70,9 +70,9 @@ def _try_to_sign(
 ) -> HttpResponse | None:
     acting = request.acting  # type: ignore[attr-defined]
     seen = {
-        int(pk): fingerprint
+        number: fingerprint
         for pk, _sep, fingerprint in (v.partition("|") for v in request.POST.getlist("seen"))
-        if pk.isdigit()
+        for number in queries.ids_of([pk])
     }
     if set(seen) != {row.payment.pk for row in rows} or any(
         seen[row.payment.pk] != row.fingerprint() for row in rows
@@ -182,7 +182,7 @@ def _end(request: HttpRequest, act: str, needed: Any) -> HttpResponse:
     if not payments:
         messages.error(request, _("Choose at least one payment first."))
         return _back(request)
-    reason = request.POST.get("reason", "").strip()[:200]
+    reason = one_line(request.POST.get("reason", ""), 200)
     context = {"payments": payments, "act": act, "reason": reason, "missing": False}
     if request.POST.get("step") != "do":
         return render(request, "payments/end.html", context)

@@ -127,7 +127,10 @@ class GuardMiddleware:
         if not request.user.is_authenticated:
             return self.get_response(request)
         with tenancy.acting_for((), user=request.user):
-            return self.get_response(request)
+            response = self.get_response(request)
+        # What a company owns is never kept by a browser or a proxy.
+        response.setdefault("Cache-Control", "no-store")
+        return response
 
     def process_view(
         self, request: HttpRequest, view: View, args: Any, kwargs: Any

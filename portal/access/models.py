@@ -211,7 +211,6 @@ class Authenticator(ThrottlingMixin, Device):
     STEP_SECONDS = 30
     DIGITS = 6
     TOLERANCE_STEPS = 1
-    MAX_FAILURES = 10
 
     secret = SecretField(default=new_totp_secret)
     last_step: Any = models.BigIntegerField(default=-1)

@@ -80,6 +80,14 @@ PEOPLE: list[tuple[str, str, str, dict[str, list[Role]], str, bool]] = [
         True,
     ),
     (
+        "Siri Moen",
+        "siri@nordlys.example",
+        "nb",
+        {NORDLYS: [Role.PAYROLL_APPROVER]},
+        "SIRI-4714",
+        True,
+    ),
+    (
         "ERP",
         "erp@nordlys.example",
         "nb",

@@ -33,7 +33,9 @@ def owe(timetable: dict[str, int], *, now: dt.datetime) -> list[int]:
             skipped.append(latest[row.job])
         latest[row.job] = row.pk
     # Several missed runs of one job are one run: each takes all that waits.
-    DueJob.objects.filter(pk__in=skipped).update(started_at=now, finished_at=now, error="merged")
+    DueJob.objects.filter(pk__in=skipped, started_at=None).update(
+        started_at=now, finished_at=now, error="merged"
+    )
     return list(latest.values())
 
 

@@ -12,6 +12,12 @@ from django.utils.translation import gettext_lazy
 from portal.access import secondfactor
 
 
+def one_line(text: str, most: int) -> str:
+    """A remark from a form: control characters are spaces, and it is cut at `most`."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(shown.split())[:most]
+
+
 class CodeForm(forms.Form):
     """A six-digit code; spaces are allowed, pasting works."""
 

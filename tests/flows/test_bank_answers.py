@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from banking import inbox
 from banking import lifecycle as banking_lifecycle
-from banking.models import BankFile
+from banking.models import BankAccount, BankAgreement, BankFile
 from payments import approval, outcomes, sending
 from payments.models import Payment, PaymentLine, Signature
 from portal import clock
@@ -264,7 +264,7 @@ def test_a_forged_signature_or_head_is_not_sent(forgery: str, made: Stage, bank:
     assert set(job.statuses(made).values()) == {"awaiting"}
 
 
-def test_holding_a_line_leaves_the_others_signed_and_releasing_it_voids(
+def test_holding_a_line_leaves_the_others_signed_and_it_cannot_follow_later(
     made: Stage, bank: Bank
 ) -> None:
     approved(made, "P1")
@@ -280,16 +280,99 @@ def test_holding_a_line_leaves_the_others_signed_and_releasing_it_voids(
         }
         approval.hold(**common, reason="Feil vare", at=clock.now())
     job.send(made)
-    bank.work()
-    assert sorted(row["end_to_end_id"] for row in bank.transfers()) == ["P1-0", "P1-2"]
-    assert job.statuses(made)["P1-1"] == "held"
-    with made.scope():
+    with made.scope(), pytest.raises(approval.PartlySent):
         approval.release(**common, at=clock.now())
-        assert not Signature.objects.filter(voided_at=None).exists()
-    assert job.statuses(made)["P1-1"] == "awaiting"
+    bank.work()
+    job.fetch(made)
+    assert sorted(row["end_to_end_id"] for row in bank.transfers()) == ["P1-0", "P1-2"]
+    assert job.statuses(made) == {"P1-0": "accepted", "P1-1": "held", "P1-2": "accepted"}
+    with made.scope():
+        approval.cancel_lines(**common, reason="Betales på nytt", at=clock.now())
+    settle(made, bank)
+    assert job.statuses(made) == {"P1-0": "settled", "P1-1": "cancelled", "P1-2": "settled"}
+
+
+def test_a_refusal_told_twice_is_carried_out_once_and_stops_no_other_file(
+    made: Stage, bank: Bank
+) -> None:
+    approved(made, "R1")
+    bank.ask("/faults", {"answer_twice": True})
+    with made.scope():
+        account = made.agreement.account
+        account.authorities.update(bank_identity="UKJENT")
     job.send(made)
     bank.work()
-    assert len(bank.transfers()) == 2
+    job.fetch(made)
+    assert set(job.statuses(made).values()) == {"awaiting"}
+    assert event_names(made, "R1").count("sent_back") == 1
+    with tenancy.acting_for([made.company], unclaimed=True):
+        assert not BankFile.objects.filter(status="fetched").exists()
+
+
+def test_a_debit_for_what_was_not_sent_is_told_and_alarmed(made: Stage, bank: Bank) -> None:
+    approved(made, "Z1")
+    job.send(made)
+    bank.work()
+    job.fetch(made)
+    with made.scope(), connection.cursor() as cursor:
+        cursor.execute("UPDATE payments_paymentline SET status = 'held' WHERE reference = 'Z1-0'")
+    settle(made, bank)
+    assert job.statuses(made)["Z1-0"] == "held"
+    with made.scope():
+        advice = BankFile.objects.get(kind="camt.054")
+        assert advice.remarks == [
+            {"code": "debit-not-expected", "count": 1, "references": ["Z1-0 (held)"]}
+        ]
+
+
+def test_anothers_draft_on_our_account_does_not_get_our_advice(made: Stage, bank: Bank) -> None:
+    other = kit.company(place=9, name="Kaprer AS")
+    with tenancy.acting_for([other]):
+        number = made.agreement.account.number
+        account = BankAccount.objects.create(company=other, number=number, name="Ikke deres")
+        BankAgreement.objects.create(
+            company=other,
+            channel=made.channel,
+            account=account,
+            customer_number="X",
+            agreement_id="X",
+        )
+    approved(made, "V1")
+    job.send(made)
+    bank.work()
+    job.fetch(made)
+    settle(made, bank)
+    assert set(job.statuses(made).values()) == {"settled"}
+    with tenancy.acting_for([other]):
+        assert not BankFile.objects.exists()
+
+
+def test_a_file_that_our_own_fault_stops_is_set_aside_after_three_tries(
+    made: Stage, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approved(made, "Q1")
+    (file_id,) = job.send(made)
+    with made.scope():
+        sent = BankFile.objects.get(pk=file_id)
+    odd = (
+        "<Document><CstmrPmtStsRpt><GrpHdr><MsgId>X</MsgId></GrpHdr><OrgnlGrpInfAndSts>"
+        f"<OrgnlMsgId>{sent.message_id}</OrgnlMsgId><OrgnlMsgNmId>p</OrgnlMsgNmId>"
+        "<GrpSts>ACTC</GrpSts></OrgnlGrpInfAndSts></CstmrPmtStsRpt></Document>"
+    )
+    keep(made, "first.xml", odd.encode())
+
+    def broken(*_args: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setitem(outcomes.READERS, "pain.002", broken)
+        for _ in range(3):
+            outcomes.take_answers()
+    with tenancy.acting_for((), unclaimed=True):
+        assert BankFile.objects.get(name="first.xml").error["code"] == "internal"
+    bank.work()
+    job.fetch(made)
+    assert set(job.statuses(made).values()) == {"accepted"}
 
 
 def test_the_same_person_cannot_sign_twice_even_in_sql(made: Stage) -> None:

@@ -5,6 +5,7 @@ The judge is the bank's own books.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -201,11 +202,18 @@ def test_a_bank_without_an_archive_is_never_sent_to_again_by_itself(
     bank.ask("/faults", {"cut_upload": 1})
     with made.scope():
         (file_id,) = sending.make_files(company=made.company)
-        for _ in range(3):
-            assert sending.deliver(file_id=file_id) == outbox.Outcome.LATER
-            BankFile.objects.filter(pk=file_id).update(next_attempt_at=None, last_attempt_at=None)
+        assert sending.deliver(file_id=file_id) == outbox.Outcome.LATER
+        BankFile.objects.filter(pk=file_id).update(next_attempt_at=None, last_attempt_at=None)
+        assert sending.deliver(file_id=file_id) == outbox.Outcome.GIVEN_UP
+        assert sending.deliver(file_id=file_id) == outbox.Outcome.NOTHING
     bank.work()
     assert bank.transfers() == []
+    # A person who has asked the bank may say that it is to be sent after all.
+    with made.scope():
+        assert sending.try_again(file_id=file_id, user=made.users["anne"], at=clock.now())
+        assert sending.deliver(file_id=file_id) == outbox.Outcome.DELIVERED
+    bank.work()
+    judge(bank, ["N1"])
 
 
 def test_what_cannot_be_delivered_is_given_up_told_and_can_be_tried_again(
@@ -227,3 +235,14 @@ def test_what_cannot_be_delivered_is_given_up_told_and_can_be_tried_again(
     bank.work()
     job.fetch(made)
     judge(bank, ["G1"])
+
+
+def test_a_file_that_hangs_is_alarmed(made: Stage, bank: Bank) -> None:
+    approved(made, "S1")
+    bank.stop()
+    with made.scope():
+        (file_id,) = sending.make_files(company=made.company)
+        assert outbox.alarm_stuck(company_id=made.company.pk) == 0
+        long_ago = clock.now() - dt.timedelta(hours=1)
+        BankFile.objects.filter(pk=file_id).update(created_at=long_ago)
+        assert outbox.alarm_stuck(company_id=made.company.pk) == 1

@@ -46,7 +46,7 @@ FIELDS = sorted(WORDS) + ["position", "amount", "payee_address", "documents", "e
 
 
 def leaf(text: str) -> bytes:
-    told = "\x1f".join(["7 AGR1", "15030000708", "B1", "supplier", "2027-01-04", text])
+    told = "\x1f".join(["7 AGR1", "15030000708", "B1", "supplier", "2027-01-04", "normal", text])
     return hashlib.sha256(b"\x00" + told.encode()).digest()
 
 
@@ -174,6 +174,7 @@ def test_a_statement_says_each_fact_on_a_line_of_its_own() -> None:
         "payment: B1",
         "kind: supplier",
         "due: 2027-01-04",
+        "urgent: no",
         "lines: 3",
         "left out: 2,7",
         "sums: 10.50 NOK, 5.00 SEK",

@@ -410,3 +410,12 @@ def test_whatever_stands_in_a_field_the_reader_reads_or_tells_the_place(
         assert fault.cure
     else:
         assert len(values) == 6
+
+
+@pytest.mark.parametrize("digits", [101, 5_000, 2_000_000])
+def test_an_endless_number_is_refused_before_the_parser_meets_it(digits: int) -> None:
+    body = b'{"totals":{"lines":1,"sum":' + b"9" * digits + b"}}"
+    with pytest.raises(Unreadable) as refused:
+        list(jsonfile.read(io.BytesIO(body), at=dt.datetime(2026, 11, 22, tzinfo=dt.UTC)))
+    assert refused.value.code == "value"
+    assert "digits" in refused.value.problem

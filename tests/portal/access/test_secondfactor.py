@@ -90,9 +90,7 @@ def test_old_and_future_codes_are_refused(
         secondfactor.verify(user=user, code=code)
 
 
-def test_the_next_code_passes_half_a_minute_later(
-    user: User, noon: time_machine.Traveller
-) -> None:
+def test_the_next_code_passes_half_a_minute_later(user: User, noon: time_machine.Traveller) -> None:
     secondfactor.verify(user=user, code=code_at(user))
     noon.shift(30)
     assert secondfactor.verify(user=user, code=code_at(user))
@@ -104,7 +102,9 @@ def test_spaces_are_allowed(write: str, user: User, noon: time_machine.Traveller
     assert secondfactor.verify(user=user, code=write.format(code[:3], code[3:]))
 
 
-@pytest.mark.parametrize("code", ["", "12345", "1234567", "12345a", "-12345", "１２３４５６", "0x1234"])
+@pytest.mark.parametrize(
+    "code", ["", "12345", "1234567", "12345a", "-12345", "１２３４５６", "0x1234"]
+)
 def test_what_is_no_code_is_a_wrong_code(
     code: str, user: User, noon: time_machine.Traveller
 ) -> None:
@@ -158,9 +158,7 @@ def test_few_guesses_pass_in_a_minute_and_each_pause_is_longer(
     assert pauses[-1] >= 8
 
 
-def test_fewer_than_thirty_guesses_pass_in_a_day(
-    user: User, noon: time_machine.Traveller
-) -> None:
+def test_fewer_than_thirty_guesses_pass_in_a_day(user: User, noon: time_machine.Traveller) -> None:
     guesses = 0
     when = NOON
     while when < NOON + dt.timedelta(days=1):
@@ -186,9 +184,7 @@ def test_a_right_code_ends_the_slowness(user: User, noon: time_machine.Traveller
     assert secondfactor.verify(user=user, code=code_at(user))
 
 
-def test_one_persons_failures_do_not_slow_another(
-    user: User, noon: time_machine.Traveller
-) -> None:
+def test_one_persons_failures_do_not_slow_another(user: User, noon: time_machine.Traveller) -> None:
     other = kit.person("bjorn", kit.company(2))
     with pytest.raises(secondfactor.WrongCode):
         secondfactor.verify(user=user, code=wrong_for(user))

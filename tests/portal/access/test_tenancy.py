@@ -185,9 +185,7 @@ def test_a_role_at_the_customer_holds_in_each_of_its_companies(
 ) -> None:
     one, two = pair
     anne = kit.person("anne", one)
-    RoleGrant.objects.create(
-        user=anne, customer=one.customer, role=Role.CUSTOMER_ADMINISTRATOR
-    )
+    RoleGrant.objects.create(user=anne, customer=one.customer, role=Role.CUSTOMER_ADMINISTRATOR)
     with tenancy.acting_for([one], user=anne):
         assert grants.roles_in(user=anne, company=one) == {Role.CUSTOMER_ADMINISTRATOR}
         assert grants.roles_in(user=anne, company=two) == set()

@@ -65,7 +65,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_guide_names_every_code_that_stops_a_line() -> None:
-    ours = set(checks.EXPLANATIONS) - {"signature-broken"}
+    ours = set(checks.EXPLANATIONS) - {"signature-broken", "file-not-made"}
     assert {code for code in ours if f"`{code}`" not in GUIDE} == set()
 
 

@@ -254,7 +254,9 @@ def test_as_many_statements_for_a_thousand_lines_as_for_ten(made: Stage) -> None
     counts = []
     for number, size in (("P1", 10), ("P2", 1000)):
         payment = make(made, number, lines=size)
-        with CaptureQueriesContext(connection, ) as captured:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
             go(lines_of(payment), lifecycle.APPROVE, payment, expected=size)
             go(lines_of(payment), lifecycle.HOLD, payment, expected=size)
         counts.append(len(captured))
