@@ -143,10 +143,11 @@ def _carry_out_advice(file: BankFile, company_id: int, advice: _Advice) -> None:
             [code],
             columns=("booked_date", "bank_reference"),
         )
-        moves.move(staged, change, by=by, at=at, within=ids)
+        told = {"file": file.name}
+        moves.move(staged, change, by=by, at=at, within=ids, detail=told)
     _alarm_unexpected(company_id, remarks)
     for entry in advice.batches:
-        _settle_batch(company_id, entry, by, remarks)
+        _settle_batch(company_id, entry, by, remarks, file=file.name)
     if advice.not_money:
         remarks.append({"code": "not-booked", "count": advice.not_money})
     inbox.finish(file, message_id=advice.message_id, transactions=advice.staged, remarks=remarks)
@@ -203,7 +204,12 @@ def _alarm_unexpected(company_id: int, remarks: list[dict[str, Any]]) -> None:
 
 
 def _settle_batch(
-    company_id: int, entry: Entry, by: actors.Actor, remarks: list[dict[str, Any]]
+    company_id: int,
+    entry: Entry,
+    by: actors.Actor,
+    remarks: list[dict[str, Any]],
+    *,
+    file: str,
 ) -> None:
     """A booked batch without details settles a whole payment when the sums agree."""
     payment = Payment.objects.of(company_id).filter(number=entry.batch_payment_number).first()
@@ -223,5 +229,6 @@ def _settle_batch(
         by=by,
         at=clock.now(),
         within=[payment.pk],
+        detail={"file": file},
         sets={"booked_date": entry.booking_date, "bank_reference": entry.bank_reference[:35]},
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -20,10 +21,12 @@ from portal import clock
 from portal.access import guard
 from portal.access.roles import CANCEL_PAYMENTS, SEE_PAYMENTS, Permission
 from portal.events import moves
+from portal.events.models import Event
 from portal.people.forms import one_line
 
 EVENTS_SHOWN = 100
 DEPARTED_SHOWN = 100
+FILES_SHOWN = 50
 
 
 def _found(request: HttpRequest, pk: int) -> Payment:
@@ -96,10 +99,19 @@ def _what_next(row: Payment) -> str:
 
 
 def _files(row: Payment) -> list[BankFile]:
+    """The file that the payment went in, the bank's answers to it, and its debit advices."""
     sent = row.bank_file
     if sent is None:
         return []
-    return [sent, *BankFile.objects.filter(answers_to=sent).order_by("pk")]
+    names = (
+        Event.objects.filter(group_id=row.pk, event__in=["settled", "returned"])
+        .order_by()
+        .values_list("detail__file", flat=True)
+        .distinct()[:FILES_SHOWN]
+    )
+    advices = Q(direction=BankFile.Direction.IN, name__in=list(names))
+    rows = BankFile.objects.of(row.company_id).filter(Q(answers_to=sent) | advices)
+    return [sent, *rows.order_by("pk")[:FILES_SHOWN]]
 
 
 @require_POST

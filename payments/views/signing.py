@@ -129,12 +129,19 @@ def _context(
     for row in rows:
         for currency, amount in row.totals.items():
             sums[currency] = sums.get(currency, 0) + amount
+    accounts: dict[int, dict[str, Any]] = {}
+    for row in rows:
+        account = row.payment.account
+        own = accounts.setdefault(account.pk, {"account": account, "sums": {}})["sums"]
+        for currency, amount in row.totals.items():
+            own[currency] = own.get(currency, 0) + amount
     left = len(payments) - len(rows)
     return {
         "rows": rows,
         "lines": lines[:PAYEES_SHOWN],
         "cut": len(lines) > PAYEES_SHOWN,
         "line_total": sum(row.lines for row in rows),
+        "accounts": list(accounts.values()),
         "sums": {currency: str(amount) for currency, amount in sums.items()},
         "without_authority": approval.authority_warnings(
             user=guard.user_of(request), payments=chosen

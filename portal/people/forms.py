@@ -23,6 +23,7 @@ class CodeForm(forms.Form):
 
     code = forms.CharField(
         label=gettext_lazy("Code from your authenticator app"),
+        help_text=gettext_lazy("A code works once. If you have just used one, wait for the next."),
         max_length=12,
         widget=forms.TextInput(
             attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "class": "code"}
