@@ -21,7 +21,7 @@ from portal.events.models import Event
 @require_GET
 @guard.company(Permission.SEE_AGREEMENTS)
 def index(request: HttpRequest) -> HttpResponse:
-    company = request.acting.company  # type: ignore[attr-defined]
+    company = guard.acting_of(request).company
     rows = (
         BankAgreement.objects.of(company)
         .select_related("account", "channel")
@@ -33,7 +33,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_GET
 @guard.company(Permission.SEE_AGREEMENTS)
 def one(request: HttpRequest, agreement: int) -> HttpResponse:
-    company = request.acting.company  # type: ignore[attr-defined]
+    company = guard.acting_of(request).company
     row = get_object_or_404(
         BankAgreement.objects.of(company).select_related("account", "channel"), pk=agreement
     )
@@ -55,7 +55,7 @@ def one(request: HttpRequest, agreement: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @guard.company(Permission.CHANGE_AGREEMENTS)
 def new(request: HttpRequest) -> HttpResponse:
-    company = request.acting.company  # type: ignore[attr-defined]
+    company = guard.acting_of(request).company
     form = AgreementForm(request.POST or None, company=company)
     if request.method == "POST" and form.is_valid():
         row = form.save()
@@ -69,7 +69,7 @@ def new(request: HttpRequest) -> HttpResponse:
 @guard.company(Permission.CHANGE_AGREEMENTS)
 def change(request: HttpRequest, agreement: int) -> HttpResponse:
     """Activates or deactivates an agreement."""
-    company = request.acting.company  # type: ignore[attr-defined]
+    company = guard.acting_of(request).company
     row = get_object_or_404(BankAgreement.objects.of(company), pk=agreement)
     act = request.POST.get("act")
     try:

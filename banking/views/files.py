@@ -22,7 +22,7 @@ RAW_SHOWN_BYTES = 20_000
 
 
 def _visible(request: HttpRequest) -> QuerySet[BankFile]:
-    acting = request.acting  # type: ignore[attr-defined]
+    acting = guard.acting_of(request)
     rows = BankFile.objects.of(acting.company)
     return rows if acting.may(Permission.SEE_SALARY) else rows.filter(salary=False)
 
@@ -76,7 +76,7 @@ def download(request: HttpRequest, file: int) -> FileResponse | HttpResponse:
     try:
         content = filestore.open_content(row)
     except filestore.Damaged:
-        company = request.acting.company  # type: ignore[attr-defined]
+        company = guard.acting_of(request).company
         messages.error(request, _("The stored bytes are not those that came."))
         return redirect("banking:file", company=company.public_id, file=row.pk)
     return FileResponse(

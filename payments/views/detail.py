@@ -30,7 +30,7 @@ FILES_SHOWN = 50
 
 
 def _found(request: HttpRequest, pk: int) -> Payment:
-    acting = request.acting  # type: ignore[attr-defined]
+    acting = guard.acting_of(request)
     rows = queries.visible(company=acting.company, permissions=acting.permissions)
     return get_object_or_404(
         rows.select_related("account", "agreement__channel", "bank_file", "upload__user"), pk=pk
@@ -40,7 +40,7 @@ def _found(request: HttpRequest, pk: int) -> Payment:
 @require_GET
 @guard.company(*SEE_PAYMENTS)
 def one(request: HttpRequest, payment: int) -> HttpResponse:
-    acting = request.acting  # type: ignore[attr-defined]
+    acting = guard.acting_of(request)
     row = _found(request, payment)
     after = request.GET.get("after", "0")
     lines, more = queries.lines(
@@ -118,7 +118,7 @@ def _files(row: Payment) -> list[BankFile]:
 @guard.company(*CANCEL_PAYMENTS)
 def lines(request: HttpRequest, payment: int) -> HttpResponse:
     """Holds, releases or cancels the chosen lines of one payment."""
-    acting = request.acting  # type: ignore[attr-defined]
+    acting = guard.acting_of(request)
     user = guard.user_of(request)
     row = _found(request, payment)
     chosen = queries.ids_of(request.POST.getlist("line"))
@@ -181,7 +181,7 @@ def lines(request: HttpRequest, payment: int) -> HttpResponse:
 @guard.company(*CANCEL_PAYMENTS)
 def send_again(request: HttpRequest, payment: int) -> HttpResponse:
     """Delivers the same file, with the same name and bytes, once more."""
-    acting = request.acting  # type: ignore[attr-defined]
+    acting = guard.acting_of(request)
     row = _found(request, payment)
     if row.bank_file_id is not None and sending.try_again(
         file_id=row.bank_file_id, user=guard.user_of(request), at=clock.now()

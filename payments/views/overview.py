@@ -19,7 +19,7 @@ from portal.access.roles import APPROVE_PAYMENTS, CANCEL_PAYMENTS, SEE_PAYMENTS
 @require_GET
 @guard.company(*SEE_PAYMENTS)
 def index(request: HttpRequest) -> HttpResponse:
-    acting = request.acting  # type: ignore[attr-defined]
+    acting = guard.acting_of(request)
     visible = queries.visible(company=acting.company, permissions=acting.permissions)
     status = request.GET.get("status", "")
     if status not in lifecycle.PAYMENT_STATUSES:
@@ -55,7 +55,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @guard.company(*SEE_PAYMENTS)
 def update_now(request: HttpRequest) -> HttpResponse:
     """Nudges sending and the fetching of answers, as the timetable would."""
-    company = request.acting.company  # type: ignore[attr-defined]
+    company = guard.acting_of(request).company
     tasks.nudge_sending(company.pk)
     banking_tasks.nudge_poll()
     messages.info(

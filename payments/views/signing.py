@@ -26,7 +26,7 @@ PAYEES_SHOWN = 200
 
 
 def _chosen(request: HttpRequest) -> list[Payment]:
-    acting = request.acting  # type: ignore[attr-defined]
+    acting = guard.acting_of(request)
     ids = queries.ids_of(request.POST.getlist("payment"))[: settings.SIGN_AT_ONCE_MAX]
     rows = queries.visible(company=acting.company, permissions=acting.permissions)
     return list(
@@ -37,7 +37,7 @@ def _chosen(request: HttpRequest) -> list[Payment]:
 
 
 def _back(request: HttpRequest) -> HttpResponse:
-    company = request.acting.company  # type: ignore[attr-defined]
+    company = guard.acting_of(request).company
     return redirect("payments:list", company=company.public_id)
 
 
@@ -47,7 +47,7 @@ def _back(request: HttpRequest) -> HttpResponse:
 @guard.company(*APPROVE_PAYMENTS)
 def sign(request: HttpRequest) -> HttpResponse:
     """Shows exactly what would be signed; with a code, signs exactly what was shown."""
-    acting = request.acting  # type: ignore[attr-defined]
+    acting = guard.acting_of(request)
     payments = [p for p in _chosen(request) if approval.approve_permission(p) in acting.permissions]
     rows = approval.signable_by(user=guard.user_of(request), payments=approval.shown(payments))
     if not rows:
@@ -68,7 +68,7 @@ def sign(request: HttpRequest) -> HttpResponse:
 def _try_to_sign(
     request: HttpRequest, rows: list[approval.Shown], form: CodeForm
 ) -> HttpResponse | None:
-    acting = request.acting  # type: ignore[attr-defined]
+    acting = guard.acting_of(request)
     seen = {
         number: fingerprint
         for pk, _sep, fingerprint in (v.partition("|") for v in request.POST.getlist("seen"))
@@ -155,7 +155,7 @@ def _context(
 @guard.company(*APPROVE_PAYMENTS)
 def receipt(request: HttpRequest, ceremony: int) -> HttpResponse:
     """What was signed, by whom, when and with what; and who must act next."""
-    acting = request.acting  # type: ignore[attr-defined]
+    acting = guard.acting_of(request)
     row = get_object_or_404(
         Ceremony.objects.of(acting.company).select_related("user"), pk=ceremony, user=request.user
     )
@@ -184,7 +184,7 @@ def cancel(request: HttpRequest) -> HttpResponse:
 
 
 def _end(request: HttpRequest, act: str, needed: Any) -> HttpResponse:
-    acting = request.acting  # type: ignore[attr-defined]
+    acting = guard.acting_of(request)
     payments = [p for p in _chosen(request) if needed(p) in acting.permissions]
     if not payments:
         messages.error(request, _("Choose at least one payment first."))

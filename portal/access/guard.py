@@ -66,6 +66,12 @@ def user_of(request: HttpRequest) -> User:
     return request.user
 
 
+def acting_of(request: HttpRequest) -> Acting:
+    """For whom a page opened by `company` acts."""
+    acting: Acting = request.acting  # type: ignore[attr-defined]
+    return acting
+
+
 def verified(request: HttpRequest) -> bool:
     """Whether the user has shown both factors in this session."""
     return request.user.is_authenticated and getattr(request.user, "otp_device", None) is not None

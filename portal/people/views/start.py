@@ -30,7 +30,7 @@ def start(request: HttpRequest) -> HttpResponse:
 @guard.company(Permission.SEE_COMPANY)
 def company(request: HttpRequest) -> HttpResponse:
     """The first page of a company that the user's roles open; else who can give a role."""
-    acting = request.acting  # type: ignore[attr-defined]
+    acting = guard.acting_of(request)
     rows = sorted(row for rows in questions.menu.ask(acting.permissions) for row in rows)
     if rows:
         return redirect(rows[0][1], company=acting.company.public_id)
