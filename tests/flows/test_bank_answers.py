@@ -11,11 +11,12 @@ from django.db import connection, transaction
 from banking import inbox
 from banking import lifecycle as banking_lifecycle
 from banking.models import BankAccount, BankAgreement, BankFile
-from payments import approval, outcomes, sending
+from payments import approval, lifecycle, outcomes, sending
 from payments.models import Payment, PaymentLine, Signature
 from portal import clock
-from portal.access import tenancy
+from portal.access import actors, tenancy
 from portal.access.roles import Role, permissions_of
+from portal.events import moves
 from portal.events.models import Event
 from tests import kit
 from tests.flows import test_main_job as job
@@ -452,3 +453,37 @@ def test_both_versions_of_pain_001_are_sent(version: str, own_database: str, ban
     job.fetch(made)
     assert set(job.statuses(made).values()) == {"accepted"}
     assert sending.undelivered(company=made.company) == []
+
+
+def test_a_batch_entry_settles_the_lines_that_were_sent_and_stays_within_the_salary_axis(
+    made: Stage, bank: Bank
+) -> None:
+    lines = [
+        Line("S1", "100.00", kit.account(70), name="Ansatt En"),
+        Line("S2", "50.00", kit.account(71), kid="1000422", name="Ansatt To"),
+    ]
+    account = made.agreement.account.number
+    body = kit.pain001({"LONN": lines}, account=account, due=clock.today(), category="SALA")
+    assert Erp(made).post("payments", body).status_code == 201
+    with made.scope():
+        payment = Payment.objects.get(number="LONN")
+        anne = actors.person(made.users["anne"])
+        for change, by in (
+            (lifecycle.APPROVE, anne),
+            (lifecycle.SEND, actors.CLOCK),
+            (lifecycle.SENT_TO_BANK, actors.CLOCK),
+        ):
+            rows = PaymentLine.objects.filter(reference="S1")
+            moves.move(rows, change, by=by, at=clock.now(), within=[payment.pk], expected=1)
+    advice = (
+        "<Document><BkToCstmrDbtCdtNtfctn><GrpHdr><MsgId>X</MsgId></GrpHdr><Ntfctn><Id>1</Id>"
+        f'<Acct><Id><Othr><Id>{account}</Id></Othr></Id></Acct><Ntry><Amt Ccy="NOK">100.00</Amt>'
+        "<CdtDbtInd>DBIT</CdtDbtInd><Sts>BOOK</Sts><BookgDt><Dt>2026-11-24</Dt></BookgDt>"
+        "<AcctSvcrRef>B1</AcctSvcrRef><NtryDtls><Btch><PmtInfId>LONN</PmtInfId>"
+        "<NbOfTxs>1</NbOfTxs></Btch></NtryDtls></Ntry></Ntfctn></BkToCstmrDbtCdtNtfctn></Document>"
+    )
+    keep(made, "batch.xml", advice.encode())
+    outcomes.take_answers()
+    assert job.statuses(made) == {"S1": "settled", "S2": "stopped"}
+    with made.scope():
+        assert BankFile.objects.get(name="batch.xml").salary
