@@ -75,7 +75,7 @@ def upload(request: HttpRequest) -> HttpResponse:
 
     The same Idempotency-Key with the same body gives the same answer (200); with another body 422.
     """
-    caller: door.Caller = request.auth  # type: ignore[attr-defined]
+    caller = door.caller_of(request)
     key = _idempotency_key(request)
     media_type = _media_type(request)
     body = request.spooled  # type: ignore[attr-defined]
@@ -153,7 +153,7 @@ def cancel(request: HttpRequest, number: str) -> dict[str, Any]:
 
     The body is JSON: {"reason": "…", "references": ["…"]}; references may be left out.
     """
-    caller: door.Caller = request.auth  # type: ignore[attr-defined]
+    caller = door.caller_of(request)
     payment = _payment_or_404(request, number)
     reason, references = _cancel_body(request)
     if references is not None:
@@ -228,7 +228,7 @@ def ask(request: HttpRequest, number: str) -> dict[str, Any]:
 
 
 def _payment_or_404(request: HttpRequest, number: str) -> Any:
-    company = request.auth.company  # type: ignore[attr-defined]
+    company = door.caller_of(request).company
     payment = None if "\0" in number else queries.by_number(company=company, number=number)
     if payment is None:
         raise problems.one(

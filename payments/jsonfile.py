@@ -273,13 +273,14 @@ class _Reader:
 
     def _date(self, head: dict[str, Any]) -> dt.date:
         text = self._text(head, "due_date", 10)
+        wrong = self._wrong("due_date", f"«{text}» is not a date (YYYY-MM-DD).")
         try:
             date = dt.date.fromisoformat(text)
-            if date.isoformat() == text:  # fromisoformat knows other ways to write a date too
-                return date
-        except ValueError:
-            pass
-        raise self._wrong("due_date", f"«{text}» is not a date (YYYY-MM-DD).")
+        except ValueError as error:
+            raise wrong from error
+        if date.isoformat() != text:  # fromisoformat knows other ways to write a date too
+            raise wrong
+        return date
 
     def _line(self, line: dict[str, Any]) -> Transfer:
         self.lines += 1

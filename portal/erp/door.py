@@ -268,6 +268,12 @@ def _too_large(limit: int) -> problems.Refused:
     )
 
 
+def caller_of(request: HttpRequest) -> Caller:
+    """Whose key signed a request that the door has let in."""
+    caller: Caller = request.auth  # type: ignore[attr-defined]
+    return caller
+
+
 def acting(*, user_may: Permission | None = None) -> Callable[..., Any]:
     """Runs an operation for the caller's company, in one unit of business time.
 
