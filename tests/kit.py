@@ -27,10 +27,11 @@ from django.utils import timezone
 from django_otp.oath import TOTP
 from http_message_signatures import HTTPMessageSigner, HTTPSignatureKeyResolver, algorithms
 
+from banking import calendar, numbers
 from banking import lifecycle as banking_lifecycle
-from banking import numbers
 from banking.models import Authority, BankAccount, BankAgreement, BankChannel
 from payments.models import Payment, PaymentLine, Upload
+from portal import clock
 from portal.access import actors, tenancy
 from portal.access.models import (
     Authenticator,
@@ -70,6 +71,11 @@ def redis_url(worker: str) -> str:
         if url.count("/") > 2
         else f"{url}/{number}"
     )
+
+
+def soon() -> dt.date:
+    """The next bank day: a bank that takes the file today has not booked it, whatever day it is."""
+    return calendar.next_bank_day(clock.today())
 
 
 def account(place: int) -> str:
@@ -140,6 +146,16 @@ class Bank:
         request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=300) as answer:
             return json.load(answer)
+
+    def pass_days(self, days: int = 5) -> None:
+        """Moves the bank's clock at least so many days, on to a day when banks are open.
+
+        A bank that takes a file on a closed day books it on the next open one, so a test that
+        landed on a weekend would wait for a booking that is not yet due.
+        """
+        at = dt.datetime.fromisoformat(self.ask("/clock")["now"]).date()
+        to = calendar.roll(at + dt.timedelta(days=days))
+        self.ask("/clock", {"advance_days": (to - at).days})
 
     def work(self) -> dict[str, int]:
         """One round of the bank: take, answer, book, advise."""

@@ -39,7 +39,7 @@ def keep(made: Stage, name: str, content: bytes) -> bool:
 
 
 def settle(made: Stage, bank: Bank, *, days: int = 5) -> None:
-    bank.ask("/clock", {"advance_days": days})
+    bank.pass_days(days)
     bank.work()
     job.fetch(made)
 
@@ -380,7 +380,7 @@ def test_the_same_person_cannot_sign_twice_even_in_sql(made: Stage) -> None:
     body = kit.pain001(
         {"D1": [Line("D1-0", "10.00", kit.account(70), message="x")]},
         account=made.agreement.account.number,
-        due=clock.today(),
+        due=kit.soon(),
     )
     Erp(made).post("payments", body)
     job.sign(made, made.users["anne"])
@@ -463,7 +463,7 @@ def test_a_batch_entry_settles_the_lines_that_were_sent_and_stays_within_the_sal
         Line("S2", "50.00", kit.account(71), kid="1000422", name="Ansatt To"),
     ]
     account = made.agreement.account.number
-    body = kit.pain001({"LONN": lines}, account=account, due=clock.today(), category="SALA")
+    body = kit.pain001({"LONN": lines}, account=account, due=kit.soon(), category="SALA")
     assert Erp(made).post("payments", body).status_code == 201
     with made.scope():
         payment = Payment.objects.get(number="LONN")

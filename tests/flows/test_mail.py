@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from django.core import mail
 
-from portal import clock
 from portal.access.roles import Role
 from tests import kit
 from tests.flows import test_main_job as job
@@ -41,7 +40,7 @@ def test_salary_is_told_only_to_its_own_approvers(made: Stage) -> None:
     body = kit.pain001(
         {"LONN1": [Line("S1", "98765.43", kit.account(75), name="Hemmelig Ansatt")]},
         account=made.agreement.account.number,
-        due=clock.today(),
+        due=kit.soon(),
         category="SALA",
     )
     assert Erp(made).post("payments", body).status_code == 201
@@ -55,7 +54,7 @@ def test_a_planted_salary_is_seen_nowhere_by_supplier_roles(made: Stage) -> None
     body = kit.pain001(
         {"LONN1": [Line("S1", "98765.43", kit.account(75), name="Hemmelig Ansatt")]},
         account=made.agreement.account.number,
-        due=clock.today(),
+        due=kit.soon(),
         category="SALA",
     )
     assert Erp(made).post("payments", body).status_code == 201
@@ -84,7 +83,7 @@ def test_rejections_are_told_with_code_and_cure(made: Stage, bank: Bank) -> None
     job.sign(made, made.users["anne"])
     job.sign(made, made.users["bjorn"])
     job.send(made)
-    bank.ask("/clock", {"advance_days": 5})
+    bank.pass_days()
     bank.work()
     mail.outbox.clear()
     job.fetch(made)

@@ -24,7 +24,7 @@ def upload(made: Stage, number: str = "B") -> None:
             f"{number}2": [Line("L2", "200.00", kit.account(71), message="To")],
         },
         account=made.agreement.account.number,
-        due=clock.today(),
+        due=kit.soon(),
     )
     answer = Erp(made).post("payments", body)
     assert answer.status_code == 201, answer.content
@@ -77,7 +77,7 @@ def test_payments_go_from_the_erp_to_settled_and_back(own_database: str, bank: B
             "B2": [Line("L4", "900000.00", kit.account(73), message="Tomt")],
         },
         account=made.agreement.account.number,
-        due=clock.today(),
+        due=kit.soon(),
     )
     answer = erp.post("payments", body, key="k1")
     assert answer.status_code == 201, answer.content
@@ -95,7 +95,7 @@ def test_payments_go_from_the_erp_to_settled_and_back(own_database: str, bank: B
     assert len(send(made)) == 1
     assert statuses(made) == {"L1": "sent", "L2": "sent", "L3": "stopped", "L4": "sent"}
 
-    bank.ask("/clock", {"advance_days": 4})
+    bank.pass_days()
     bank.work()
     fetch(made)
     assert statuses(made) == {

@@ -47,7 +47,7 @@ def approved(made: Stage, number: str) -> None:
         Line(f"{number}-{i}", f"{100 + i}.00", kit.account(70 + i), message=f"Faktura {i}")
         for i in range(LINES)
     ]
-    body = kit.pain001({number: lines}, account=made.agreement.account.number, due=clock.today())
+    body = kit.pain001({number: lines}, account=made.agreement.account.number, due=kit.soon())
     assert Erp(made).post("payments", body).status_code == 201
     job.sign(made, made.users["anne"])
     job.sign(made, made.users["bjorn"])
@@ -108,7 +108,7 @@ def test_a_worker_killed_at_any_point_sends_every_payment_once(
                 banking_tasks.poll_banks.delay()
             assert worker.dies(), (tmp_path / "worker.log").read_text()[-3000:]
         go_on(made, bank)
-    bank.ask("/clock", {"advance_days": 5})
+    bank.pass_days()
     bank.work()
     job.fetch(made)
     judge(bank, numbers)
