@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from banking import lifecycle
 from banking.models import BankAgreement
 from portal.access import actors
+from portal.access.roles import Permission
 from portal.events import moves
 
 
@@ -55,6 +56,30 @@ def warnings(agreement: BankAgreement) -> list[str]:
     return found
 
 
+def another_active(agreement: BankAgreement) -> BankAgreement | None:
+    """The company's agreement that is active on the same account, if there is one."""
+    rows = BankAgreement.objects.filter(account_id=agreement.account_id, status=lifecycle.ACTIVE)
+    return rows.exclude(pk=agreement.pk).first()
+
+
+def why_not(act: str, *, agreement: BankAgreement, permissions: frozenset[Permission]) -> str:
+    """Why the agreement cannot be activated or deactivated by this user; empty when it can."""
+    if Permission.CHANGE_AGREEMENTS not in permissions:
+        return _("An AutoPay Administrator in the company can do this.")
+    if act == "deactivate":
+        return ""
+    faults = warnings(agreement)
+    if faults:
+        return " ".join(faults)
+    other = another_active(agreement)
+    return _already_active(other) if other is not None else ""
+
+
+def _already_active(other: BankAgreement) -> str:
+    text = _("The account has an active agreement already (%(other)s). Deactivate that first.")
+    return text % {"other": other}
+
+
 def activate(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
     """Makes an agreement active; raises AnotherIsActive, Unfit, moves.Conflict."""
     faults = warnings(agreement)
@@ -70,10 +95,7 @@ def activate(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
                 expected=1,
             )
     except IntegrityError as error:
-        other = BankAgreement.objects.filter(
-            account_id=agreement.account_id, status=lifecycle.ACTIVE
-        ).first()
-        raise AnotherIsActive(other) from error
+        raise AnotherIsActive(another_active(agreement)) from error
 
 
 def deactivate(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:

@@ -13,10 +13,11 @@ class BankingConfig(AppConfig):
     def ready(self) -> None:
         from django.utils.translation import gettext as _
 
-        from banking import lifecycle
+        from banking import lifecycle, lists
         from banking.iso20022 import codes
         from portal.access.roles import Permission
         from portal.events import questions
+        from portal.lists import spec
 
         def explain_reason(code: str, language: str) -> codes.Explanation | None:
             return codes.explain(code, "nb" if language.startswith(("nb", "no")) else "en")
@@ -27,14 +28,17 @@ class BankingConfig(AppConfig):
                     return cycle.moves[event].label
             return None
 
-        def menu(permissions: Any) -> list[tuple[int, str, Any]] | None:
-            rows: list[tuple[int, str, Any]] = []
+        def menu(permissions: Any) -> list[questions.MenuItem] | None:
+            rows = []
             if Permission.SEE_AGREEMENTS in permissions:
-                rows.append((50, "banking:agreements", _("Agreements")))
+                item = questions.MenuItem(50, "banking:agreements", _("Agreements"), "Handshake")
+                rows.append(item)
             if Permission.SEE_FILES in permissions:
-                rows.append((55, "banking:files", _("Bank files")))
+                rows.append(questions.MenuItem(55, "banking:files", _("Bank files"), "Files"))
             return rows or None
 
         questions.explain_reason.register(explain_reason)
         questions.event_label.register(event_label)
         questions.menu.register(menu)
+        spec.register(lists.AGREEMENTS)
+        spec.register(lists.FILES)

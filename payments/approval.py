@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Sum
 
 from banking.models import Authority
-from payments import checks, digest, lifecycle
+from payments import checks, digest, lifecycle, policy
 from payments.models import Ceremony, Payment, PaymentLine, Signature
 from portal.access import actors
 from portal.access.models import Company, User
@@ -69,22 +69,6 @@ class Shown:
         return f"{bytes(self.payment.digest).hex()}:{self.lines}:{sums}:{left_out}"
 
 
-def approve_permission(payment: Payment) -> Permission:
-    return (
-        Permission.APPROVE_SALARY
-        if payment.kind == Payment.Kind.SALARY
-        else Permission.APPROVE_SUPPLIER
-    )
-
-
-def cancel_permission(payment: Payment) -> Permission:
-    return (
-        Permission.CANCEL_SALARY
-        if payment.kind == Payment.Kind.SALARY
-        else Permission.CANCEL_SUPPLIER
-    )
-
-
 def shown(payments: Sequence[Payment]) -> list[Shown]:
     """What would be signed of each payment now, in constant queries."""
     ids = [payment.pk for payment in payments]
@@ -117,14 +101,21 @@ def shown(payments: Sequence[Payment]) -> list[Shown]:
     ]
 
 
-def signable_by(*, user: User, payments: Iterable[Shown]) -> list[Shown]:
-    """Those that wait for a signature which this user has not given."""
+def signable_by(
+    *, user: User, permissions: frozenset[Permission], payments: Iterable[Shown]
+) -> list[Shown]:
+    """Those that wait for a signature which this user may give and has not given."""
     return [
         row
         for row in payments
-        if lifecycle.signable(row.payment.status)
-        and row.lines
-        and all(signature.user_id != user.pk for signature in row.signed_by)
+        if row.lines
+        and policy.approving(
+            row.payment,
+            signers=[signature.user_id for signature in row.signed_by],
+            user_id=user.pk,
+            permissions=permissions,
+        )
+        is None
     ]
 
 
@@ -146,12 +137,9 @@ def sign(
         raise NotYours
     with transaction.atomic():
         payments = _locked(company, fingerprints)
-        _must_hold(permissions, payments, approve_permission)
         rows = shown(payments)
+        _must_be_lawful(rows, user, permissions)
         _must_be_as_shown(rows, fingerprints)
-        mine = [r.payment.number for r in rows if any(s.user_id == user.pk for s in r.signed_by)]
-        if mine:
-            raise AlreadySigned(mine)
         ceremony = _ceremony(company, user, rows, proof, at)
         for row in rows:
             _sign_one(ceremony, user, row, at)
@@ -172,8 +160,28 @@ def _locked(company: Company, wanted: Iterable[int]) -> list[Payment]:
     return payments
 
 
-def _must_hold(permissions: frozenset[Permission], payments: list[Payment], needed: Any) -> None:
-    if any(needed(payment) not in permissions for payment in payments):
+def _must_be_lawful(rows: list[Shown], user: User, permissions: frozenset[Permission]) -> None:
+    """The policy's refusals as exceptions; the gravest first."""
+    refused: dict[str, list[str]] = {}
+    for row in rows:
+        refusal = policy.approving(
+            row.payment,
+            signers=[signature.user_id for signature in row.signed_by],
+            user_id=user.pk,
+            permissions=permissions,
+        )
+        if refusal is not None:
+            refused.setdefault(refusal.code, []).append(row.payment.number)
+    if policy.NOT_YOURS in refused:
+        raise NotYours
+    if policy.NOT_WAITING in refused:
+        raise Changed(refused[policy.NOT_WAITING])
+    if policy.ALREADY_SIGNED in refused:
+        raise AlreadySigned(refused[policy.ALREADY_SIGNED])
+
+
+def _must_hold(permissions: frozenset[Permission], payments: list[Payment]) -> None:
+    if any(policy.cancel_permission(payment) not in permissions for payment in payments):
         raise NotYours
 
 
@@ -181,9 +189,7 @@ def _must_be_as_shown(rows: list[Shown], fingerprints: dict[int, str]) -> None:
     changed = [
         row.payment.number
         for row in rows
-        if row.fingerprint() != fingerprints[row.payment.pk]
-        or not lifecycle.signable(row.payment.status)
-        or not row.lines
+        if row.fingerprint() != fingerprints[row.payment.pk] or not row.lines
     ]
     if changed:
         raise Changed(changed)
@@ -284,8 +290,7 @@ def refuse(
     """Refuses whole payments for good; answers how many lines. Raises NotYours, Changed."""
     with transaction.atomic():
         payments = _locked(company, payment_ids)
-        _must_hold(permissions, payments, approve_permission)
-        return _depart(payments, lifecycle.REFUSE, actors.person(user), reason, at)
+        return _depart(payments, lifecycle.REFUSE, actors.person(user), permissions, reason, at)
 
 
 @moves.retrying
@@ -306,15 +311,16 @@ def cancel(
     """
     with transaction.atomic():
         payments = _locked(company, payment_ids)
-        if permissions is not None:
-            _must_hold(permissions, payments, cancel_permission)
-        return _depart(payments, lifecycle.CANCEL, by, reason, at, references=references)
+        return _depart(
+            payments, lifecycle.CANCEL, by, permissions, reason, at, references=references
+        )
 
 
 def _depart(
     payments: list[Payment],
     change: Any,
     by: actors.Actor,
+    permissions: frozenset[Permission] | None,
     reason: str,
     at: dt.datetime,
     *,
@@ -322,13 +328,13 @@ def _depart(
 ) -> int:
     """Ends lines that are not yet sent. Lines already final are left; sent ones are a conflict."""
     ids = [payment.pk for payment in payments]
-    lines = PaymentLine.objects.filter(payment_id__in=ids)
+    refusals = [policy.ending(payment, change, permissions=permissions) for payment in payments]
+    if any(refusal and refusal.code == policy.NOT_YOURS for refusal in refusals):
+        raise NotYours
+    standing = {code for payment in payments for code in policy.standing_lines(payment, change)}
+    wanted = PaymentLine.objects.filter(payment_id__in=ids, status__in=standing)
     if references:
-        lines = lines.filter(reference__in=list(references))
-    final = [code for code, status in lifecycle.LINE.statuses.items() if status.final]
-    if change is lifecycle.REFUSE:
-        final.append(lifecycle.STOPPED)
-    wanted = lines.exclude(status__in=final)
+        wanted = wanted.filter(reference__in=list(references))
     expected = wanted.count()
     if not expected:
         raise Changed([payment.number for payment in payments])
@@ -358,7 +364,7 @@ def hold(
     """Holds lines back; what remains keeps its signatures. Raises NotYours, moves.Conflict."""
     with transaction.atomic():
         payments = _locked(company, [payment_id])
-        _must_hold(permissions, payments, cancel_permission)
+        _must_hold(permissions, payments)
         return _one_by_one(lifecycle.HOLD, payment_id, line_ids, user, reason, at)
 
 
@@ -396,7 +402,7 @@ def cancel_lines(
     """Cancels single lines before they are sent; the rest keeps its signatures."""
     with transaction.atomic():
         payments = _locked(company, [payment_id])
-        _must_hold(permissions, payments, cancel_permission)
+        _must_hold(permissions, payments)
         return _one_by_one(lifecycle.CANCEL, payment_id, line_ids, user, reason, at)
 
 
@@ -416,7 +422,7 @@ def release(
     """
     with transaction.atomic():
         payments = _locked(company, [payment_id])
-        _must_hold(permissions, payments, cancel_permission)
+        _must_hold(permissions, payments)
         rows = PaymentLine.objects.filter(payment_id=payment_id)
         if rows.exclude(status__in=lifecycle.AT_HOME).exists():
             raise PartlySent

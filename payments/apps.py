@@ -14,9 +14,10 @@ class PaymentsConfig(AppConfig):
         from django.utils import translation
         from django.utils.translation import gettext as _
 
-        from payments import checks, lifecycle
+        from payments import checks, lifecycle, lists
         from portal.access import roles
         from portal.events import questions
+        from portal.lists import spec
 
         def status_text(subject: str, status: str, language: str) -> str | None:
             if subject not in ("payment", "line") or status not in lifecycle.PAYMENT_STATUSES:
@@ -40,12 +41,24 @@ class PaymentsConfig(AppConfig):
             }
             return move.label if move else others.get(event)
 
-        def menu(permissions: Any) -> list[tuple[int, str, Any]] | None:
-            if not roles.SEE_PAYMENTS & permissions:
-                return None
-            return [(10, "payments:list", _("Outgoing"))]
+        def own_reason(reason: str) -> Any:
+            return lifecycle.OWN_REASONS.get(reason)
+
+        def menu(permissions: Any) -> list[questions.MenuItem] | None:
+            rows = []
+            if roles.SEE_PAYMENTS & permissions:
+                item = questions.MenuItem(10, "payments:list", _("Outgoing"), "TasklistSend")
+                rows.append(item)
+            if roles.APPROVE_PAYMENTS & permissions:
+                rows.append(questions.MenuItem(20, "payments:approve", _("Approve"), "PencilLine"))
+            return rows or None
 
         questions.status_text.register(status_text)
         questions.explain_reason.register(explain_reason)
         questions.event_label.register(event_label)
+        questions.own_reason.register(own_reason)
         questions.menu.register(menu)
+        questions.waiting.register(lists.waiting_for)
+        questions.search.register(lists.search)
+        spec.register(lists.PAYMENTS)
+        spec.register(lists.TO_APPROVE)

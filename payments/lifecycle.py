@@ -229,6 +229,30 @@ PAYMENT_STATUSES = {
     ),
 }
 
+# Reasons that Kvitt itself writes into events and void signatures, in words.
+OWN_REASONS = {
+    "released": _("a line was released from hold, so the approval no longer covered the payment"),
+    "refused by the bank": _("the bank refused the whole file"),
+    "not as signed": _("what was about to be sent was not what was approved"),
+    "file not made": _("the bank file could not be made"),
+}
+
+# What a person looks for among payments: what waits for approval, what is on its way, what went
+# another way and may need somebody, what is over.
+OPEN, WAY, DEVIATING, DONE = "open", "way", "deviating", "done"
+PHASES = {
+    OPEN: [AWAITING, PARTLY],
+    WAY: [APPROVED, SENDING, SENT, RECEIVED, PENDING, ACCEPTED],
+    DEVIATING: [HELD, STOPPED, UNDELIVERED, UNKNOWN, REJECTED, RETURNED, ENDED],
+    DONE: [SETTLED, CANCELLED, CANCELLED_AT_BANK, REFUSED],
+}
+PHASE_LABELS = {
+    OPEN: _("To approve"),
+    WAY: _("On the way"),
+    DEVIATING: _("Deviations"),
+    DONE: _("Finished"),
+}
+
 # A payment shows its least advanced line that is on its way; then lines that wait for a
 # person; only when all lines are final does it show how they ended.
 _ON_THEIR_WAY = [AWAITING, PARTLY, APPROVED, SENDING, UNDELIVERED, SENT, RECEIVED, UNKNOWN, PENDING]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Q, Value, When
+from django.utils.translation import gettext as _
 
 from payments import lifecycle
 from portal.access.tenancy import CompanyOwned
@@ -61,6 +62,14 @@ class Payment(CompanyOwned):
     totals = models.JSONField()
     digest = models.BinaryField(max_length=32)
     status = models.CharField(max_length=20, db_default=lifecycle.AWAITING)
+    # Follows the status by itself, whoever writes it: the list's tabs are one index away.
+    phase = models.GeneratedField(
+        expression=Case(
+            *[When(status__in=codes, then=Value(name)) for name, codes in lifecycle.PHASES.items()]
+        ),
+        output_field=models.CharField(max_length=10),
+        db_persist=True,
+    )
     line_counts = models.JSONField(default=dict)
     bank_file = models.ForeignKey(
         "banking.BankFile", on_delete=models.PROTECT, null=True, related_name="payments"
@@ -78,12 +87,33 @@ class Payment(CompanyOwned):
             models.Index(
                 fields=["company", "status", "-due_date", "-id"], name="payment_by_status"
             ),
+            models.Index(fields=["company", "phase", "-due_date", "-id"], name="payment_by_phase"),
+            models.Index(
+                fields=["company", "account", "-due_date", "-id"], name="payment_by_account"
+            ),
+            models.Index(
+                fields=["company", "agreement", "-due_date", "-id"], name="payment_by_agreement"
+            ),
+            models.Index(fields=["company", "-created_at", "-id"], name="payment_by_received"),
+            models.Index(fields=["company", "number", "id"], name="payment_by_number"),
+            # Salary is few among many: whoever sees it alone must not walk past the others.
+            models.Index(
+                fields=["company", "-due_date", "-id"],
+                condition=Q(kind="salary"),
+                name="payment_salary_by_date",
+            ),
         ]
 
     @property
     def state(self) -> Status:
         """The status with its words."""
         return lifecycle.PAYMENT_STATUSES[self.status]
+
+    @property
+    def kind_label(self) -> str:
+        """Supplier or salary, and whether it is urgent."""
+        kind = _("Salary") if self.kind == self.Kind.SALARY else _("Supplier")
+        return _("%(kind)s, urgent") % {"kind": kind} if self.urgent else kind
 
     def __str__(self) -> str:
         return self.number

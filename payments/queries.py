@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-
-from django.db.models import Count, Prefetch, QuerySet
+from django.db.models import QuerySet
 
 from payments import lifecycle
-from payments.models import Payment, PaymentLine, Signature
+from payments.models import Payment, PaymentLine
 from portal.access.models import Company
 from portal.access.roles import Permission
 from portal.events.models import Event
-
-COUNT_CAP = 1000
-ID_DIGITS_MAX = 18
+from portal.lists import keyset
+from portal.lists.keyset import Count
 
 
 def kinds_seen(permissions: frozenset[Permission]) -> list[str]:
@@ -31,66 +25,16 @@ def kinds_seen(permissions: frozenset[Permission]) -> list[str]:
 
 def visible(*, company: Company, permissions: frozenset[Permission]) -> QuerySet[Payment]:
     """The company's payments that may be opened."""
-    return Payment.objects.of(company).filter(kind__in=kinds_seen(permissions))
+    rows, kinds = Payment.objects.of(company), kinds_seen(permissions)
+    return rows if len(kinds) == len(Payment.Kind) else rows.filter(kind__in=kinds)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Rows of a list, the key of the next page or None, and a capped count."""
-
-    rows: list[Any]
-    after: str | None
-    count: int
-    capped: bool
-
-
-def page(*, payments: QuerySet[Payment], status: str, after: str, size: int) -> Page:
-    """Payments by due date, latest first; `after` is the key «date,id» of the last row seen.
-
-    A row-value comparison, so that the index serves every page alike.
-    """
-    if status:
-        payments = payments.filter(status=status)
-    count = len(payments.order_by()[: COUNT_CAP + 1].values_list("pk"))
-    rows = payments.order_by("-due_date", "-id")
-    key = _key(after)
-    if key is not None:
-        rows = rows.extra(
-            where=["(payments_payment.due_date, payments_payment.id) < (%s, %s)"], params=list(key)
-        )
-    found = list(
-        rows.select_related("account", "agreement").prefetch_related(
-            Prefetch(
-                "signatures",
-                queryset=Signature.objects.filter(voided_at=None).select_related("user"),
-                to_attr="alive",
-            )
-        )[: size + 1]
-    )
-    more = len(found) > size
-    found = found[:size]
-    last = found[-1] if more else None
-    return Page(
-        found,
-        f"{last.due_date.isoformat()},{last.pk}" if last else None,
-        min(count, COUNT_CAP),
-        count > COUNT_CAP,
-    )
-
-
-def _key(after: str) -> tuple[dt.date, int] | None:
-    day, _, pk = after.partition(",")
-    try:
-        return dt.date.fromisoformat(day), int(pk)
-    except ValueError:
-        return None
-
-
-def status_counts(payments: QuerySet[Payment]) -> dict[str, int]:
-    """How many payments stand in each status; for the filter."""
-    rows = payments.order_by().values("status").annotate(n=Count("pk"))
-    counts = {row["status"]: row["n"] for row in rows}
-    return {code: counts[code] for code in lifecycle.PAYMENT_STATUSES if code in counts}
+def hidden(*, company: Company, permissions: frozenset[Permission]) -> Count:
+    """How many payments these roles do not reach, up to a cap."""
+    kinds = kinds_seen(permissions)
+    if len(kinds) == len(Payment.Kind):
+        return Count(0, False)
+    return keyset.count(Payment.objects.of(company).exclude(kind__in=kinds))
 
 
 def lines(*, payment: Payment, after: int, size: int) -> tuple[list[PaymentLine], int | None]:
@@ -130,8 +74,3 @@ def events(*, payment: Payment, size: int) -> list[Event]:
 def by_number(*, company: Company, number: str) -> Payment | None:
     """A payment by its number in the ERP."""
     return Payment.objects.of(company).filter(number=number).first()
-
-
-def ids_of(values: Sequence[str]) -> list[int]:
-    """Row ids from a form; what is no number, or a longer one than any id, is left out."""
-    return [int(v) for v in values if v.isascii() and v.isdigit() and len(v) <= ID_DIGITS_MAX]

@@ -7,6 +7,7 @@ from payments.views import detail, overview, signing
 app_name = "payments"
 urlpatterns = [
     path("outgoing/", overview.index, name="list"),
+    path("approve/", overview.approve, name="approve"),
     path("outgoing/update/", overview.update_now, name="update"),
     path("outgoing/sign/", signing.sign, name="sign"),
     path("outgoing/refuse/", signing.refuse, name="refuse"),

@@ -34,9 +34,11 @@ INSTALLED_APPS = [
     "axes",
     "csp",
     "django_tables2",
+    "django_htmx",
     "portal.access",
     "portal.events",
     "portal.jobs",
+    "portal.lists",
     "portal.people",
     "portal.erp",
     "banking",
@@ -58,6 +60,7 @@ MIDDLEWARE = [
     "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
     "portal.access.guard.GuardMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -196,7 +199,10 @@ BANK_POLL_SECONDS = ENV.bank_poll_seconds
 SEND_CHECK_SECONDS = 10 if DEMO else 60
 SPOOL_MEMORY_BYTES = 1024 * 1024
 LINES_PER_PAGE = 50
-PAYMENTS_PER_PAGE = 50
+LIST_PAGE_SIZE = 50
+LIST_SELECT_MAX = 10_000
+LIST_EXPORT_DIRECT = 2_000
+LIST_EXPORT_MAX = 100_000
 SIGN_AT_ONCE_MAX = 500
 FAULT_POINT = ENV.fault_point
 

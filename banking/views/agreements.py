@@ -5,51 +5,66 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from banking import agreements, lifecycle
 from banking.forms import AgreementForm
+from banking.lists import AGREEMENTS
 from banking.models import BankAgreement
-from portal import clock
+from portal import clock, details
 from portal.access import guard
 from portal.access.roles import Permission
 from portal.events import moves
 from portal.events.models import Event
+from portal.lists.pages import ListPage
+
+EVENTS_SHOWN = 50
 
 
 @require_GET
 @guard.company(Permission.SEE_AGREEMENTS)
 def index(request: HttpRequest) -> HttpResponse:
-    company = guard.acting_of(request).company
-    rows = (
-        BankAgreement.objects.of(company)
-        .select_related("account", "channel")
-        .order_by("account__name", "id")
-    )
-    return render(request, "banking/agreements.html", {"rows": rows})
+    return render(request, "banking/agreements.html", {"list": ListPage(request, AGREEMENTS)})
 
 
 @require_GET
 @guard.company(Permission.SEE_AGREEMENTS)
 def one(request: HttpRequest, agreement: int) -> HttpResponse:
-    company = guard.acting_of(request).company
+    acting = guard.acting_of(request)
     row = get_object_or_404(
-        BankAgreement.objects.of(company).select_related("account", "channel"), pk=agreement
+        BankAgreement.objects.of(acting.company).select_related("account", "channel"),
+        pk=agreement,
     )
+    events = Event.objects.filter(subject="agreement", subject_id=row.pk, group_id=None)
     context = {
         "row": row,
         "state": row.state,
         "authorities": row.account.authorities.select_related("user").order_by("user__name"),
         "warnings": agreements.warnings(row),
         "sentence": agreements.approvers_sentence(row),
-        "may_activate": row.status in lifecycle.ACTIVATE.sources,
-        "may_deactivate": row.status in lifecycle.DEACTIVATE.sources,
-        "events": Event.objects.filter(
-            subject="agreement", subject_id=row.pk, group_id=None
-        ).order_by("-id")[:50],
+        "acts": _acts(row, acting),
+        "days": details.timeline(events.order_by("-id")[:EVENTS_SHOWN]),
     }
     return render(request, "banking/agreement.html", context)
+
+
+def _acts(row: BankAgreement, acting: guard.Acting) -> list[details.Act]:
+    """What may be done with the agreement; greyed, with the reason, where it may not."""
+    if row.state.final:
+        return []
+    words = {"company": acting.company.public_id, "agreement": row.pk}
+    address = reverse("banking:agreement-change", kwargs=words)
+    acts = []
+    for name, label, tone in (
+        ("activate", _("Activate"), "main"),
+        ("deactivate", _("Deactivate for good"), "danger"),
+    ):
+        why_not = agreements.why_not(name, agreement=row, permissions=acting.permissions)
+        if name == "deactivate" or row.status != lifecycle.ACTIVE:
+            acts.append(details.Act(name, label, address, (("act", name),), why_not, tone))
+    return acts
 
 
 @require_http_methods(["GET", "POST"])

@@ -11,34 +11,27 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from banking import filestore, inbox
+from banking import filestore, inbox, tables
+from banking.lists import FILES, files_seen
 from banking.models import BankFile
+from portal import details
 from portal.access import guard
 from portal.access.roles import Permission
 from portal.events.models import Event
+from portal.lists.pages import ListPage
 
-FILES_PER_PAGE = 50
 RAW_SHOWN_BYTES = 20_000
+EVENTS_SHOWN = 50
 
 
 def _visible(request: HttpRequest) -> QuerySet[BankFile]:
-    acting = guard.acting_of(request)
-    rows = BankFile.objects.of(acting.company)
-    return rows if acting.may(Permission.SEE_SALARY) else rows.filter(salary=False)
+    return files_seen(acting=guard.acting_of(request))
 
 
 @require_GET
 @guard.company(Permission.SEE_FILES)
 def index(request: HttpRequest) -> HttpResponse:
-    rows = _visible(request).select_related("channel").order_by("-id")
-    before = request.GET.get("before", "")
-    if before.isascii() and before.isdigit():
-        rows = rows.filter(pk__lt=int(before))
-    found = list(rows[: FILES_PER_PAGE + 1])
-    more = len(found) > FILES_PER_PAGE
-    found = found[:FILES_PER_PAGE]
-    context = {"rows": found, "before": found[-1].pk if more else None}
-    return render(request, "banking/files.html", context)
+    return render(request, "banking/files.html", {"list": ListPage(request, FILES)})
 
 
 @require_GET
@@ -53,14 +46,14 @@ def one(request: HttpRequest, file: int) -> HttpResponse:
             raw = content.read(RAW_SHOWN_BYTES).decode("utf-8", "replace")
     except filestore.Damaged:
         damaged = True  # the page must still open: it is where people are told
+    events = Event.objects.filter(subject="bankfile", subject_id=row.pk, group_id=None)
     context: dict[str, Any] = {
         "row": row,
         "state": row.state,
         "sha256": bytes(row.sha256).hex(),
         "answers": row.answers.order_by("id"),
-        "events": Event.objects.filter(
-            subject="bankfile", subject_id=row.pk, group_id=None
-        ).order_by("-id")[:50],
+        "kind": tables.kind_of(row),
+        "days": details.timeline(events.order_by("-id")[:EVENTS_SHOWN]),
         "raw": raw,
         "damaged": damaged,
         "cut": row.size > RAW_SHOWN_BYTES,

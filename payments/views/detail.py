@@ -9,19 +9,21 @@ from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from banking import lifecycle as banking_lifecycle
 from banking.models import BankFile
-from payments import approval, lifecycle, queries, sending, tasks
+from payments import approval, lifecycle, policy, queries, sending, tables, tasks
 from payments.models import Payment, Signature
-from portal import clock
+from portal import clock, details
 from portal.access import guard
 from portal.access.roles import CANCEL_PAYMENTS, SEE_PAYMENTS, Permission
 from portal.events import moves
 from portal.events.models import Event
+from portal.lists import selection
 from portal.people.forms import one_line
 
 EVENTS_SHOWN = 100
@@ -50,6 +52,7 @@ def one(request: HttpRequest, payment: int) -> HttpResponse:
     )
     departed = queries.departed(payment=row, size=DEPARTED_SHOWN)
     events = queries.events(payment=row, size=EVENTS_SHOWN)
+    signatures = list(Signature.objects.filter(payment=row).select_related("user").order_by("pk"))
     context: dict[str, Any] = {
         "row": row,
         "state": row.state,
@@ -60,15 +63,61 @@ def one(request: HttpRequest, payment: int) -> HttpResponse:
         "lines": lines,
         "more": more,
         "departed": departed if len(departed) != row.line_count else [],
-        "events": events,
-        "signatures": Signature.objects.filter(payment=row).select_related("user").order_by("pk"),
+        "days": details.timeline(events),
+        "cut": len(events) if len(events) == EVENTS_SHOWN else 0,
+        "signatures": signatures,
+        "acts": _acts(request, row, signatures),
         "files": _files(row),
-        "may_act": approval.cancel_permission(row) in acting.permissions,
-        "may_approve": approval.approve_permission(row) in acting.permissions,
-        "signable": lifecycle.signable(row.status),
+        "kind": row.kind_label,
+        "source": tables.source_of(row),
+        "permalink": request.build_absolute_uri(request.path),
+        "may_act": policy.cancel_permission(row) in acting.permissions,
         "may_open_files": acting.may(Permission.SEE_FILES),
     }
     return render(request, "payments/detail.html", context)
+
+
+def _acts(request: HttpRequest, row: Payment, signatures: list[Signature]) -> list[details.Act]:
+    """What may be done with the whole payment, and what may not, with the policy's reason."""
+    acting = guard.acting_of(request)
+    words = {"company": acting.company.public_id}
+    chosen = (("payment", row.pk),)
+    held = {"permissions": acting.permissions}
+    signers = [signature.user_id for signature in signatures if signature.voided_at is None]
+    user_id = guard.user_of(request).pk
+    approve = policy.approving(row, signers=signers, user_id=user_id, **held)
+    acts = [
+        details.Act(
+            "approve",
+            _("Approve …"),
+            reverse("payments:sign", kwargs=words),
+            chosen,
+            policy.text_of(approve),
+            "main",
+            "PencilLine",
+        ),
+        details.Act(
+            "cancel",
+            _("Cancel …"),
+            reverse("payments:cancel", kwargs=words),
+            chosen,
+            policy.text_of(policy.ending(row, lifecycle.CANCEL, **held)),
+        ),
+        details.Act(
+            "refuse",
+            _("Refuse …"),
+            reverse("payments:refuse", kwargs=words),
+            chosen,
+            policy.text_of(policy.ending(row, lifecycle.REFUSE, **held)),
+            "danger",
+        ),
+    ]
+    if row.status == lifecycle.UNDELIVERED:
+        address = reverse("payments:send-again", kwargs={**words, "payment": row.pk})
+        why_not = policy.text_of(policy.sending_again(row, **held))
+        label = _("Send the same file again")
+        acts.insert(0, details.Act("again", label, address, (), why_not, "main"))
+    return [] if row.state.final else acts
 
 
 def _what_next(row: Payment) -> str:
@@ -121,7 +170,7 @@ def lines(request: HttpRequest, payment: int) -> HttpResponse:
     acting = guard.acting_of(request)
     user = guard.user_of(request)
     row = _found(request, payment)
-    chosen = queries.ids_of(request.POST.getlist("line"))
+    chosen = selection.ids_of(request.POST.getlist("line"))
     reason = one_line(request.POST.get("reason", ""), 200)
     common: dict[str, Any] = {
         "company": acting.company,

@@ -1,8 +1,7 @@
-"""The overview of outgoing payments, and «Update now»."""
+"""The list of outgoing payments, and «Update now»."""
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -10,45 +9,39 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from banking import tasks as banking_tasks
-from payments import lifecycle, queries, tasks
-from payments.models import Payment
+from payments import queries, tasks
+from payments.lists import PAYMENTS, TO_APPROVE
 from portal.access import guard
 from portal.access.roles import APPROVE_PAYMENTS, CANCEL_PAYMENTS, SEE_PAYMENTS
+from portal.lists.pages import ListPage
 
 
 @require_GET
 @guard.company(*SEE_PAYMENTS)
 def index(request: HttpRequest) -> HttpResponse:
     acting = guard.acting_of(request)
-    visible = queries.visible(company=acting.company, permissions=acting.permissions)
-    status = request.GET.get("status", "")
-    if status not in lifecycle.PAYMENT_STATUSES:
-        status = ""
-    page = queries.page(
-        payments=visible,
-        status=status,
-        after=request.GET.get("after", ""),
-        size=settings.PAYMENTS_PER_PAGE,
-    )
-    counts = queries.status_counts(visible)
-    hidden = (
-        Payment.objects.of(acting.company)
-        .exclude(kind__in=queries.kinds_seen(acting.permissions))
-        .count()
-    )
+    may_approve = bool(APPROVE_PAYMENTS & acting.permissions)
+    may_cancel = bool(CANCEL_PAYMENTS & acting.permissions)
     context = {
-        "page": page,
-        "status": status,
-        "filters": [
-            {"code": code, "label": lifecycle.PAYMENT_STATUSES[code].label, "count": count}
-            for code, count in counts.items()
-        ],
-        "total": sum(counts.values()),
-        "hidden": hidden,
-        "may_approve": bool(APPROVE_PAYMENTS & acting.permissions),
-        "may_cancel": bool(CANCEL_PAYMENTS & acting.permissions),
+        "list": ListPage(request, PAYMENTS, may_choose=may_approve or may_cancel),
+        "hidden": queries.hidden(company=acting.company, permissions=acting.permissions),
+        "may_approve": may_approve,
+        "may_cancel": may_cancel,
     }
     return render(request, "payments/list.html", context)
+
+
+@require_GET
+@guard.company(*APPROVE_PAYMENTS)
+def approve(request: HttpRequest) -> HttpResponse:
+    """What waits for the user's own signature."""
+    acting = guard.acting_of(request)
+    context = {
+        "list": ListPage(request, TO_APPROVE),
+        "may_approve": True,
+        "may_cancel": bool(CANCEL_PAYMENTS & acting.permissions),
+    }
+    return render(request, "payments/approve.html", context)
 
 
 @require_POST

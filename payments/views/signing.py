@@ -14,25 +14,27 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 
-from payments import approval, lifecycle, queries, tasks
+from payments import approval, lifecycle, policy, queries, tasks
+from payments.lists import PAYMENTS, TO_APPROVE
 from payments.models import Ceremony, Payment, PaymentLine
 from portal import clock
 from portal.access import guard
 from portal.access.roles import APPROVE_PAYMENTS, CANCEL_PAYMENTS
 from portal.events import moves
+from portal.lists import selection
 from portal.people.forms import CodeForm, one_line
 
 PAYEES_SHOWN = 200
 
 
 def _chosen(request: HttpRequest) -> list[Payment]:
-    acting = guard.acting_of(request)
-    ids = queries.ids_of(request.POST.getlist("payment"))[: settings.SIGN_AT_ONCE_MAX]
-    rows = queries.visible(company=acting.company, permissions=acting.permissions)
+    """The chosen payments, those due first; no more than may be handled at once."""
+    shown = TO_APPROVE if request.POST.get("list") == TO_APPROVE.name else PAYMENTS
+    rows, _all = selection.chosen(request, shown)
     return list(
-        rows.filter(pk__in=ids)
-        .select_related("account", "agreement__account", "agreement__channel")
-        .order_by("due_date", "pk")
+        rows.select_related("account", "agreement__account", "agreement__channel").order_by(
+            "due_date", "pk"
+        )[: settings.SIGN_AT_ONCE_MAX]
     )
 
 
@@ -48,8 +50,12 @@ def _back(request: HttpRequest) -> HttpResponse:
 def sign(request: HttpRequest) -> HttpResponse:
     """Shows exactly what would be signed; with a code, signs exactly what was shown."""
     acting = guard.acting_of(request)
-    payments = [p for p in _chosen(request) if approval.approve_permission(p) in acting.permissions]
-    rows = approval.signable_by(user=guard.user_of(request), payments=approval.shown(payments))
+    payments = _chosen(request)
+    rows = approval.signable_by(
+        user=guard.user_of(request),
+        permissions=acting.permissions,
+        payments=approval.shown(payments),
+    )
     if not rows:
         messages.error(
             request,
@@ -72,7 +78,7 @@ def _try_to_sign(
     seen = {
         number: fingerprint
         for pk, _sep, fingerprint in (v.partition("|") for v in request.POST.getlist("seen"))
-        for number in queries.ids_of([pk])
+        for number in selection.ids_of([pk])
     }
     if set(seen) != {row.payment.pk for row in rows} or any(
         seen[row.payment.pk] != row.fingerprint() for row in rows
@@ -173,14 +179,14 @@ def receipt(request: HttpRequest, ceremony: int) -> HttpResponse:
 @guard.company(*APPROVE_PAYMENTS)
 def refuse(request: HttpRequest) -> HttpResponse:
     """Refuses whole payments for good; the reason is asked for and told to the ERP."""
-    return _end(request, "refuse", approval.approve_permission)
+    return _end(request, "refuse", policy.approve_permission)
 
 
 @require_POST
 @guard.company(*CANCEL_PAYMENTS)
 def cancel(request: HttpRequest) -> HttpResponse:
     """Cancels whole payments that have not been sent."""
-    return _end(request, "cancel", approval.cancel_permission)
+    return _end(request, "cancel", policy.cancel_permission)
 
 
 def _end(request: HttpRequest, act: str, needed: Any) -> HttpResponse:

@@ -28,7 +28,7 @@ def companies_of(user: User) -> QuerySet[Company]:
     return Company.objects.filter(
         Q(pk__in=grants.exclude(company=None).values("company_id"))
         | Q(customer_id__in=grants.exclude(customer=None).values("customer_id"))
-    ).order_by("name", "id")
+    ).order_by("name_key", "id")
 
 
 def holders(*, company: Company, permission: Permission) -> QuerySet[User]:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django_otp.models import Device, ThrottlingMixin
 from django_otp.oath import TOTP
 
+from portal.access import norwegian
 from portal.access.crypto import SecretField
 from portal.access.roles import NAMES, Role
 from portal.access.tenancy import CompanyOwned
@@ -59,6 +60,12 @@ class Company(models.Model):
     public_id = models.CharField(max_length=10, unique=True, default=new_public_id, editable=False)
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="companies")
     name = models.CharField(max_length=140)
+    # The name as it is sorted, for every server alike.
+    name_key = models.GeneratedField(
+        expression=norwegian.in_database("name"),
+        output_field=models.CharField(max_length=140),
+        db_persist=True,
+    )
     organisation_number = models.CharField(max_length=9)
     address = models.CharField(max_length=140, blank=True)
     postal_code = models.CharField(max_length=10, blank=True)
@@ -134,6 +141,8 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
     email = models.EmailField(max_length=254, unique=True)
     name = models.CharField(max_length=140)
     language = models.CharField(max_length=5, default="nb")
+    # Single keys as shortcuts: they can be turned off (WCAG 2.1.4).
+    shortcuts = models.BooleanField(default=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

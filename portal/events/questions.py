@@ -3,9 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.translation import get_language
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class MenuItem:
+    """A place in the menu: the smaller `place` first; `icon` is a name in the icon sprite."""
+
+    place: int
+    address_name: str
+    label: Any = field(compare=False)
+    icon: str = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for a person in a company: how many, capped, and where to go."""
+
+    count: int
+    capped: bool
+    address_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Something a search found: its name, what it is, and its address."""
+
+    label: str
+    kind: str
+    address: str
 
 
 class Question:
@@ -29,8 +58,11 @@ class Question:
 
 
 explain_reason = Question("what does this reason code mean, in this language?")
-menu = Question("what stands in the menu for this company and these permissions?")
+menu = Question("what stands in the menu for these permissions, as MenuItems?")
+waiting = Question("what waits for this user, acting here, as a Waiting?")
+search = Question("what is called like this, for this user, acting here, as Hits?")
 status_text = Question("what is this status called, for this subject, in this language?")
+own_reason = Question("what does this code, kept as the reason of an event, say in words?")
 event_label = Question("what is this event called, in the language of the page?")
 
 

@@ -12,5 +12,7 @@ urlpatterns = [
     path("sign-in/code/", sign_in.code, name="sign-in-code"),
     path("sign-out/", sign_in.sign_out, name="sign-out"),
     path("language/", set_language, name="language"),
+    path("shortcuts/", start.shortcuts, name="shortcuts"),
     path("c/<slug:company>/", start.company, name="company"),
+    path("c/<slug:company>/search/", start.search, name="search"),
 ]

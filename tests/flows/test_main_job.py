@@ -35,7 +35,11 @@ def sign(made: Stage, user: User) -> None:
     proof = secondfactor.verify(user=user, code=kit.code_of(user))
     with made.scope():
         payments = list(Payment.objects.of(made.company).select_related("agreement__account"))
-        rows = approval.signable_by(user=user, payments=approval.shown(payments))
+        rows = approval.signable_by(
+            user=user,
+            permissions=permissions_of([Role.APPROVER]),
+            payments=approval.shown(payments),
+        )
         approval.sign(
             company=made.company,
             user=user,

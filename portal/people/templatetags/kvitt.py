@@ -9,12 +9,16 @@ from typing import Any
 
 from django import template
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+
+from portal.events import questions
 
 register = template.Library()
 NARROW = "\u00a0"
 STEPS = {"JPY": 0, "ISK": 0}
+SIGNS = {"NOK": "kr"}
+TONES = {"neutral": "neutral", "wait": "warning", "good": "success", "bad": "danger"}
 
 
 @register.filter
@@ -24,13 +28,22 @@ def money(amount: Any, currency: str = "") -> str:
         return ""
     places = STEPS.get(currency, 2)
     number = f"{Decimal(str(amount)):,.{places}f}".replace(",", NARROW).replace(".", ",")
-    return f"{number}{NARROW}{currency}" if currency else number
+    return f"{number}{NARROW}{SIGNS.get(currency, currency)}" if currency else number
 
 
 @register.filter
 def totals(sums: dict[str, str] | None) -> str:
     """{"NOK": "84300.00"} → «84 300,00 NOK»; several currencies with « + » between."""
     return " + ".join(money(amount, currency) for currency, amount in sorted((sums or {}).items()))
+
+
+def amounts(sums: dict[str, str] | None) -> SafeString:
+    """The same, each on a line of its own where there are several."""
+    return format_html_join(
+        SafeString("<br>"),
+        '<span class="amount">{}</span>',
+        ((money(amount, currency),) for currency, amount in sorted((sums or {}).items())),
+    )
 
 
 @register.filter
@@ -70,12 +83,29 @@ def moment(value: dt.datetime | None) -> SafeString | str:
     )
 
 
+@register.filter
+def clock(value: dt.datetime) -> SafeString:
+    """14:05 in Oslo, marked up as a time; for where the day stands above."""
+    from django.utils import timezone
+
+    local = timezone.localtime(value)
+    return format_html('<time datetime="{}">{}</time>', local.isoformat(), f"{local:%H:%M}")
+
+
+@register.filter
+def own_words(reason: str) -> str:
+    """A reason kept with an event or a void signature: our own codes in words, else as written."""
+    return str(questions.own_reason.first(reason) or reason)
+
+
 @register.simple_tag
 def tag(status: Any) -> SafeString:
     """A status as a tag: text, and a tone that the stylesheet colours."""
     if not status:
         return SafeString("")
-    return format_html('<span class="tag tag-{}">{}</span>', status.tone, status.label)
+    return format_html(
+        '<span class="ds-tag" data-color="{}">{}</span>', TONES[status.tone], status.label
+    )
 
 
 @register.simple_tag(takes_context=True)
@@ -100,3 +130,14 @@ def signed_by(signatures: Iterable[Any], user: Any) -> bool:
 def living(signatures: Iterable[Any]) -> int:
     """How many of these signatures are not void."""
     return sum(s.voided_at is None for s in signatures)
+
+
+@register.simple_tag
+def control(field: Any) -> SafeString:
+    """The input of a bound field, dressed as the design system's."""
+    classes = field.field.widget.attrs.get("class", "")
+    attrs = {"class": f"ds-input {classes}".strip()}
+    if field.errors:
+        told = [f"{field.auto_id}_helptext"] if field.help_text else []
+        attrs["aria-describedby"] = " ".join([*told, f"{field.auto_id}_error"])
+    return SafeString(field.as_widget(attrs=attrs))

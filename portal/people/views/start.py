@@ -1,29 +1,54 @@
-"""The way in after sign-in: choose the company to act for."""
+"""The way in after sign-in: choose the company to act for; search; keyboard shortcuts."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
 
-from portal.access import grants, guard
-from portal.access.models import User
+from portal.access import grants, guard, norwegian
+from portal.access.models import Company
 from portal.access.roles import Permission
 from portal.events import questions
+from portal.people import context
 
-COMPANIES_SHOWN = 300
+COMPANIES_SHOWN = 50
+FOUND_SHOWN = 8
+TEXT_MAX = 60
+
+
+def _companies(request: HttpRequest, text: str) -> QuerySet[Company]:
+    """The user's companies whose name holds the text, or whose number begins with it."""
+    rows = grants.companies_of(guard.user_of(request))
+    digits = "".join(text.split())
+    if digits.isascii() and digits.isdigit():
+        return rows.filter(organisation_number__startswith=digits)
+    for word in text.split():
+        rows = rows.filter(name_key__contains=norwegian.key(word))
+    return rows
 
 
 @require_GET
 @guard.signed_in
 def start(request: HttpRequest) -> HttpResponse:
     """The companies in which the user has a role; straight on when there is only one."""
-    user = request.user
-    assert isinstance(user, User)
-    companies = list(grants.companies_of(user)[:COMPANIES_SHOWN])
-    if len(companies) == 1:
-        return redirect("people:company", company=companies[0].public_id)
-    return render(request, "people/start.html", {"companies": companies})
+    text = request.GET.get("q", "").strip()[:TEXT_MAX]
+    rows = list(_companies(request, text)[: COMPANIES_SHOWN + 1])
+    found = {
+        "companies": rows[:COMPANIES_SHOWN],
+        "more": len(rows) > COMPANIES_SHOWN,
+        "text": text,
+    }
+    if getattr(request, "htmx", False):
+        return render(request, "people/companies.html", found)
+    if len(rows) == 1 and not text and "all" not in request.GET:
+        return redirect("people:company", company=rows[0].public_id)
+    return render(request, "people/start.html", found)
 
 
 @require_GET
@@ -31,7 +56,57 @@ def start(request: HttpRequest) -> HttpResponse:
 def company(request: HttpRequest) -> HttpResponse:
     """The first page of a company that the user's roles open; else who can give a role."""
     acting = guard.acting_of(request)
-    rows = sorted(row for rows in questions.menu.ask(acting.permissions) for row in rows)
+    rows = context.menu_of(acting)
     if rows:
-        return redirect(rows[0][1], company=acting.company.public_id)
+        return redirect(rows[0].address_name, company=acting.company.public_id)
     return render(request, "people/no_service.html")
+
+
+@require_GET
+@guard.company(Permission.SEE_COMPANY)
+def search(request: HttpRequest) -> HttpResponse:
+    """Pages, whatever the apps find by the text, and companies; the palette shows the same."""
+    acting = guard.acting_of(request)
+    text = request.GET.get("q", "").strip()[:TEXT_MAX]
+    groups: list[dict[str, Any]] = [{"label": _("Pages"), "hits": _pages(acting, text)}]
+    if text:
+        answers = questions.search.ask(acting=acting, user=request.user, text=text)
+        groups += [{"label": _("Payments"), "hits": hits} for hits in answers]
+    companies = [
+        questions.Hit(row.name, row.organisation_number, _address(row))
+        for row in _companies(request, text)[: FOUND_SHOWN + 1]
+        if row != acting.company
+    ]
+    groups.append({"label": _("Companies"), "hits": companies[:FOUND_SHOWN]})
+    found = {"groups": [group for group in groups if group["hits"]], "text": text}
+    name = "people/found.html" if getattr(request, "htmx", False) else "people/search.html"
+    return render(request, name, found)
+
+
+def _pages(acting: guard.Acting, text: str) -> list[questions.Hit]:
+    key = norwegian.key(text)
+    return [
+        questions.Hit(
+            str(item.label),
+            "",
+            reverse(item.address_name, kwargs={"company": acting.company.public_id}),
+        )
+        for item in context.menu_of(acting)
+        if key in norwegian.key(str(item.label))
+    ]
+
+
+def _address(row: Company) -> str:
+    return reverse("people:company", kwargs={"company": row.public_id})
+
+
+@require_http_methods(["GET", "POST"])
+@guard.signed_in
+def shortcuts(request: HttpRequest) -> HttpResponse:
+    """The keyboard shortcuts, and the switch that turns them off or on for this user."""
+    user = guard.user_of(request)
+    if request.method == "POST":
+        user.shortcuts = request.POST.get("shortcuts") == "on"
+        user.save(update_fields=["shortcuts"])
+        return redirect("people:shortcuts")
+    return render(request, "people/shortcuts.html")

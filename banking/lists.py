@@ -1,0 +1,82 @@
+"""The lists of agreements and bank files: who sees which rows, and their filters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters as filters
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from banking import lifecycle
+from banking.models import BankAgreement, BankFile
+from banking.tables import KINDS, AgreementTable, FileTable
+from portal.access.guard import Acting
+from portal.access.roles import Permission
+from portal.lists import spec
+from portal.lists.filters import DateFilter, FilterSet
+
+
+class AgreementFilter(FilterSet):
+    """Filters of agreements."""
+
+    status = filters.ChoiceFilter(
+        label=_("Status"),
+        empty_label=_("All"),
+        choices=[(code, status.label) for code, status in lifecycle.AGREEMENT.statuses.items()],
+    )
+
+
+class FileFilter(FilterSet):
+    """Filters of bank files."""
+
+    name = filters.CharFilter(label=_("Name holds"), field_name="name", lookup_expr="icontains")
+    direction = filters.ChoiceFilter(
+        label=_("Way"), empty_label=_("All"), choices=BankFile.Direction.choices
+    )
+    kind = filters.ChoiceFilter(
+        label=_("Content"),
+        empty_label=_("All"),
+        choices=list(KINDS.items()),
+        field_name="kind",
+        lookup_expr="startswith",
+    )
+    status = filters.ChoiceFilter(
+        label=_("Status"),
+        empty_label=_("All"),
+        choices=[(code, status.label) for code, status in lifecycle.FILE.statuses.items()],
+    )
+    made_from = DateFilter(label=_("From"), field_name="created_at", lookup_expr="date__gte")
+    made_to = DateFilter(label=_("To"), field_name="created_at", lookup_expr="date__lte")
+
+
+def _agreements(*, acting: Acting, user: Any) -> QuerySet[BankAgreement]:
+    return BankAgreement.objects.of(acting.company)
+
+
+def files_seen(*, acting: Acting, user: Any = None) -> QuerySet[BankFile]:
+    """The company's files; those with salary only for its axis."""
+    rows = BankFile.objects.of(acting.company)
+    return rows if acting.may(Permission.SEE_SALARY) else rows.filter(salary=False)
+
+
+AGREEMENTS = spec.ListSpec(
+    name="agreements",
+    title=_("Agreements"),
+    address_name="banking:agreements",
+    permissions=frozenset({Permission.SEE_AGREEMENTS}),
+    table=AgreementTable,
+    filters=AgreementFilter,
+    rows=_agreements,
+    loaded=lambda rows: rows.select_related("account", "channel"),
+)
+FILES = spec.ListSpec(
+    name="bank_files",
+    title=_("Bank files"),
+    address_name="banking:files",
+    permissions=frozenset({Permission.SEE_FILES}),
+    table=FileTable,
+    filters=FileFilter,
+    rows=files_seen,
+    loaded=lambda rows: rows.select_related("channel"),
+)

@@ -1,0 +1,193 @@
+"""The list of outgoing payments: who sees which rows, its filters, and the sums of a choice."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import django_filters as filters
+from django.db import connection
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from banking.models import BankAccount
+from payments import lifecycle, queries
+from payments.models import Payment, Signature
+from payments.tables import ApprovalTable, PaymentTable
+from portal.access.guard import Acting
+from portal.access.roles import APPROVE_PAYMENTS, SEE_PAYMENTS, Permission
+from portal.events import questions
+from portal.lists import keyset, spec
+from portal.lists.filters import DateFilter, FilterSet
+from portal.lists.keyset import Count
+
+WAITING_CAP = 99
+SEARCH_MAX = 8
+
+
+def _accounts() -> Any:
+    """The company's accounts, as the wall shows them."""
+    rows = BankAccount.objects.order_by("name", "number")
+    return [(str(row.pk), f"{row.name} {row.number}") for row in rows]
+
+
+class PaymentFilter(FilterSet):
+    """Filters of outgoing payments; each is answered by an index."""
+
+    tab = filters.ChoiceFilter(
+        label=_("Show"),
+        choices=list(lifecycle.PHASE_LABELS.items()),
+        method="filter_tab",
+    )
+    number = filters.CharFilter(
+        label=_("Payment number begins with"), field_name="number", lookup_expr="startswith"
+    )
+    status = filters.ChoiceFilter(
+        label=_("Status"),
+        empty_label=_("All"),
+        choices=[(code, status.label) for code, status in lifecycle.PAYMENT_STATUSES.items()],
+    )
+    account = filters.ChoiceFilter(
+        label=_("Debit account"), empty_label=_("All"), choices=_accounts, field_name="account_id"
+    )
+    due_from = DateFilter(label=_("Due from"), field_name="due_date", lookup_expr="gte")
+    due_to = DateFilter(label=_("Due to"), field_name="due_date", lookup_expr="lte")
+    kind = filters.ChoiceFilter(
+        label=_("Kind"),
+        empty_label=_("All"),
+        choices=[("supplier", _("Supplier")), ("salary", _("Salary"))],
+    )
+
+    def __init__(self, *args: Any, acting: Acting, user: Any, **kwargs: Any) -> None:
+        self.acting, self.user = acting, user
+        super().__init__(*args, **kwargs)
+        if len(queries.kinds_seen(acting.permissions)) < 2:
+            del self.filters["kind"]
+
+    def filter_tab(self, rows: QuerySet[Payment], name: str, value: str) -> QuerySet[Payment]:
+        return rows.filter(phase=value)
+
+    def tab_counts(self, cap: int) -> dict[str, Count]:
+        """Tab → how many rows stand there, up to a cap; whatever else is filtered by."""
+        rows = self.queryset.order_by()
+        tabs = [lifecycle.OPEN, lifecycle.WAY, lifecycle.DEVIATING]
+        parts = [rows.filter(phase=tab).values_list("phase")[: cap + 1] for tab in tabs]
+        found = [phase for (phase,) in parts[0].union(*parts[1:], all=True)]
+        counts = {tab: found.count(tab) for tab in tabs}
+        return {tab: Count(min(n, cap), n > cap) for tab, n in counts.items() if n}
+
+
+def kinds_approved(permissions: frozenset[Permission]) -> list[str]:
+    """The axes whose payments these permissions may approve."""
+    kinds = {
+        Permission.APPROVE_SUPPLIER: Payment.Kind.SUPPLIER,
+        Permission.APPROVE_SALARY: Payment.Kind.SALARY,
+    }
+    return [str(kind) for permission, kind in kinds.items() if permission in permissions]
+
+
+def loaded(rows: QuerySet[Payment]) -> QuerySet[Payment]:
+    """With what a row of the table shows, in one query more."""
+    alive = Signature.objects.filter(voided_at=None).select_related("user").order_by("pk")
+    return (
+        rows.select_related("account", "agreement")
+        .defer("digest", "line_counts")
+        .prefetch_related(Prefetch("signatures", queryset=alive, to_attr="alive"))
+    )
+
+
+def sums(rows: QuerySet[Payment]) -> dict[str, Decimal]:
+    """Currency → sum over these payments, by the database."""
+    sql, params = rows.order_by().values("totals").query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT t.key, sum(t.value::numeric) FROM"
+            f" ({sql}) chosen, jsonb_each_text(chosen.totals) t GROUP BY t.key ORDER BY t.key",
+            params,
+        )
+        return dict(cursor.fetchall())
+
+
+def to_sign(*, acting: Acting, user: Any) -> QuerySet[Payment]:
+    """The payments that wait for this user's own signature."""
+    given = Signature.objects.filter(payment=OuterRef("pk"), user=user, voided_at=None)
+    rows = Payment.objects.of(acting.company).filter(phase=lifecycle.OPEN)
+    kinds = kinds_approved(acting.permissions)
+    if len(kinds) < len(Payment.Kind):
+        rows = rows.filter(kind__in=kinds)
+    return rows.filter(~Exists(given))
+
+
+def waiting_for(*, acting: Acting, user: Any) -> questions.Waiting | None:
+    """What the header tells an approver; None to whoever approves nothing."""
+    if not kinds_approved(acting.permissions):
+        return None
+    found = keyset.count(to_sign(acting=acting, user=user), cap=WAITING_CAP)
+    return questions.Waiting(found.shown, found.capped, "payments:approve")
+
+
+def search(*, acting: Acting, user: Any, text: str) -> list[questions.Hit]:
+    """Payments whose number begins so."""
+    if not acting.permissions & SEE_PAYMENTS:
+        return []
+    rows = queries.visible(company=acting.company, permissions=acting.permissions)
+    words = {"company": acting.company.public_id}
+    return [
+        questions.Hit(
+            row.number,
+            str(row.state.label),
+            reverse("payments:detail", kwargs={**words, "payment": row.pk}),
+        )
+        for row in rows.filter(number__startswith=text).order_by("number", "pk")[:SEARCH_MAX]
+    ]
+
+
+def _seen(*, acting: Acting, user: Any) -> QuerySet[Payment]:
+    return queries.visible(company=acting.company, permissions=acting.permissions)
+
+
+PAYMENTS = spec.ListSpec(
+    name="payments",
+    title=_("Outgoing payments"),
+    address_name="payments:list",
+    permissions=SEE_PAYMENTS,
+    table=PaymentTable,
+    filters=PaymentFilter,
+    rows=_seen,
+    loaded=loaded,
+    sums=sums,
+    tabs=(
+        ("", _("All")),
+        (lifecycle.OPEN, lifecycle.PHASE_LABELS[lifecycle.OPEN]),
+        (lifecycle.WAY, lifecycle.PHASE_LABELS[lifecycle.WAY]),
+        (lifecycle.DEVIATING, lifecycle.PHASE_LABELS[lifecycle.DEVIATING]),
+        (lifecycle.DONE, lifecycle.PHASE_LABELS[lifecycle.DONE]),
+    ),
+)
+
+
+class ApprovalFilter(PaymentFilter):
+    """Filters among what waits for one's own signature."""
+
+    class Meta:
+        exclude = ("tab", "status")
+
+    tab = None
+    status = None
+
+    def tab_counts(self, cap: int) -> dict[str, Count]:
+        return {}
+
+
+TO_APPROVE = spec.ListSpec(
+    name="to_approve",
+    title=_("Approve"),
+    address_name="payments:approve",
+    permissions=APPROVE_PAYMENTS,
+    table=ApprovalTable,
+    filters=ApprovalFilter,
+    rows=to_sign,
+    loaded=loaded,
+    sums=sums,
+)

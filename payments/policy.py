@@ -1,0 +1,121 @@
+"""What a person may do to a payment now, and if not, why: one answer for buttons and for acts.
+
+Pure: it is given the payment, who has signed, and what the user may do. The moves have the last
+word, since a payment may change between the page and the click.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from payments import lifecycle
+from payments.models import Payment
+from portal.access import roles
+from portal.access.roles import Permission
+from portal.events.lifecycle import Move
+
+NOT_YOURS, NOT_WAITING, ALREADY_SIGNED, GONE, NOT_UNDELIVERED = (
+    "not-yours",
+    "not-waiting",
+    "already-signed",
+    "gone",
+    "not-undelivered",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why not: a code for the code, and a sentence for people that says who can."""
+
+    code: str
+    text: str
+
+
+def approve_permission(payment: Payment) -> Permission:
+    """What approving and refusing this payment needs."""
+    salary = payment.kind == Payment.Kind.SALARY
+    return Permission.APPROVE_SALARY if salary else Permission.APPROVE_SUPPLIER
+
+
+def cancel_permission(payment: Payment) -> Permission:
+    """What holding, cancelling and sending again need."""
+    salary = payment.kind == Payment.Kind.SALARY
+    return Permission.CANCEL_SALARY if salary else Permission.CANCEL_SUPPLIER
+
+
+def _not_held(permission: Permission, permissions: frozenset[Permission]) -> Refusal | None:
+    if permission in permissions:
+        return None
+    names = ", ".join(str(roles.NAMES[role]) for role in roles.roles_with(permission))
+    return Refusal(NOT_YOURS, _("It takes one of these roles: %(roles)s.") % {"roles": names})
+
+
+def approving(
+    payment: Payment,
+    *,
+    signers: Collection[int],
+    user_id: int,
+    permissions: frozenset[Permission],
+) -> Refusal | None:
+    """Why this user may not sign the payment; None when they may. `signers` are user ids."""
+    missing = _not_held(approve_permission(payment), permissions)
+    if missing is not None:
+        return missing
+    if not lifecycle.signable(payment.status):
+        text = _("It does not wait for approval: %(status)s.") % {
+            "status": str(payment.state.label).lower()
+        }
+        return Refusal(NOT_WAITING, text)
+    if user_id in signers:
+        text = _("You have approved it already; another person must be the second.")
+        return Refusal(ALREADY_SIGNED, text)
+    return None
+
+
+def ending(
+    payment: Payment, move: Move, *, permissions: frozenset[Permission] | None
+) -> Refusal | None:
+    """Why a payment cannot be refused or cancelled (`move`) as a whole now.
+
+    `permissions` None: an ERP, whose door has checked.
+    """
+    refusing = move is lifecycle.REFUSE
+    if permissions is not None:
+        needed = approve_permission(payment) if refusing else cancel_permission(payment)
+        missing = _not_held(needed, permissions)
+        if missing is not None:
+            return missing
+    standing = set(standing_lines(payment, move))
+    if not standing:
+        return Refusal(GONE, _("It is over: no line can change any more."))
+    if standing - move.sources:
+        text = _("It has gone to the bank. Ask the bank to stop it, or wait for its answer.")
+        return Refusal(GONE, text)
+    return None
+
+
+def standing_lines(payment: Payment, move: Move) -> list[str]:
+    """The statuses of the lines that the move would end: not those that are over already."""
+    over = {code for code, status in lifecycle.LINE.statuses.items() if status.final}
+    if move is lifecycle.REFUSE:
+        over.add(lifecycle.STOPPED)
+    return [code for code, rows in payment.line_counts.items() if rows and code not in over]
+
+
+def sending_again(payment: Payment, *, permissions: frozenset[Permission]) -> Refusal | None:
+    """Why the payment's file cannot be delivered once more."""
+    missing = _not_held(cancel_permission(payment), permissions)
+    if missing is not None:
+        return missing
+    if payment.status != lifecycle.UNDELIVERED:
+        return Refusal(NOT_UNDELIVERED, _("Its file is not waiting to be sent again."))
+    return None
+
+
+def text_of(refusal: Refusal | None) -> Any:
+    """The sentence beside a greyed button; empty where there is none."""
+    return refusal.text if refusal is not None else ""

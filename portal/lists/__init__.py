@@ -1,0 +1,1 @@
+"""Lists of rows: keyset pages, filters in the address, saved views, selection, export."""

@@ -1,0 +1,94 @@
+"""Filters of a list: a django-filter set whose values stand in the address and show as chips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import django_filters as filters
+from django import forms
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.utils import formats
+
+PLACE = ("after", "before", "select")
+SORT = "sort"
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One filter in force: its name, its value in words, and the address without it."""
+
+    label: str
+    value: str
+    without: str
+
+
+class FilterSet(filters.FilterSet):
+    """A set that finds nothing, and says why, when a value in the address cannot be."""
+
+    def __init__(self, data: QueryDict | None = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(data, *args, **kwargs)
+        for field in self.form.fields.values():
+            widget = field.widget
+            widget.attrs.setdefault("class", "ds-input")
+            widget.attrs.setdefault("autocomplete", "off")
+
+    @property
+    def qs(self) -> QuerySet[Any]:
+        if self.is_bound and not self.form.is_valid():
+            return self.queryset.none()
+        return super().qs
+
+    def in_force(self) -> dict[str, Any]:
+        """Name → value of the filters that have one."""
+        if not self.is_bound or not self.form.is_valid():
+            return {}
+        return {
+            name: value
+            for name, value in self.form.cleaned_data.items()
+            if value not in (None, "", [], ())
+        }
+
+    def chips(self, query: QueryDict, *, but: tuple[str, ...] = ()) -> list[Chip]:
+        """What is filtered by, to be shown and removed one by one; `but` are shown elsewhere."""
+        chips = []
+        for name, value in self.in_force().items():
+            if name not in but:
+                field = self.form.fields[name]
+                label, shown = str(field.label or name), _in_words(field, value)
+                chips.append(Chip(label, shown, address(query, **{name: None})))
+        return chips
+
+
+def _in_words(field: forms.Field, value: Any) -> str:
+    if isinstance(field, forms.ChoiceField):
+        for code, label in field.choices:
+            if str(code) == str(value):
+                return str(label)
+    if hasattr(value, "strftime"):
+        return formats.date_format(value, "d.m.Y")
+    return str(value)
+
+
+def address(query: QueryDict, **changed: str | None) -> str:
+    """The same list with other parameters, from its first page; None takes one away."""
+    kept = query.copy()
+    for name in PLACE:
+        kept.pop(name, None)
+    for name, value in changed.items():
+        if value is None:
+            kept.pop(name, None)
+        else:
+            kept[name] = value
+    for name in [name for name, values in kept.lists() if not any(values)]:
+        del kept[name]
+    return "?" + kept.urlencode(safe=",:")
+
+
+class DateFilter(filters.DateFilter):
+    """A date that the browser's own control can pick."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+        super().__init__(widget=widget, input_formats=["%Y-%m-%d", "%d.%m.%Y"], **kwargs)

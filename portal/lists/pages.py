@@ -1,0 +1,165 @@
+"""One page of a list, put together for its template: rows, filters, views, selection.
+
+A constant number of queries, whatever the list holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+
+from portal.access import guard
+from portal.lists import keyset, selection
+from portal.lists.filters import SORT, Chip, FilterSet, address
+from portal.lists.keyset import Count, Page
+from portal.lists.models import SavedView
+from portal.lists.spec import ListSpec
+from portal.lists.tables import Heading, Table
+
+TAB_COUNT_CAP = 99
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A broad choice above the list, with a capped count."""
+
+    label: str
+    address: str
+    here: bool
+    count: Count | None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A saved view: where it leads, and whether it is the one that is shown."""
+
+    row: SavedView
+    address: str
+    here: bool
+
+
+class ListPage:
+    """What templates/lists/list.html shows; made by a view from its request."""
+
+    def __init__(self, request: HttpRequest, spec: ListSpec, **given: Any) -> None:
+        self.request, self.spec = request, spec
+        self.acting = guard.acting_of(request)
+        self.query = request.GET
+        self.known = spec.known(request.GET)
+        self.filters: FilterSet = spec.filtered(self.acting, self.known, request.user)
+        self.matching = self.filters.qs
+        self.sort, order = spec.order(self.query)
+        self.page: Page = keyset.page(
+            rows=spec.loaded(self.matching),
+            order=order,
+            size=settings.LIST_PAGE_SIZE,
+            after=self.query.get("after", ""),
+            before=self.query.get("before", ""),
+        )
+        self.table: Table = spec.table(self.page.rows, acting=self.acting, **given)
+
+    @cached_property
+    def count(self) -> Count:
+        """How many match, up to a cap; free where the one page holds them all."""
+        if self.page.at_start and self.page.at_end:
+            return Count(len(self.page.rows), False)
+        return keyset.count(self.matching)
+
+    @cached_property
+    def headings(self) -> list[Heading]:
+        return self.table.headings(self.known)
+
+    @cached_property
+    def tabs(self) -> list[Tab]:
+        """Each with a count of at most 99, in one query for all of them."""
+        if not self.spec.tabs:
+            return []
+        counts = self.filters.tab_counts(TAB_COUNT_CAP)
+        here = self.known.get("tab", "")
+        return [
+            Tab(
+                str(label),
+                address(self.known, tab=value or None),
+                value == here,
+                counts.get(value),
+            )
+            for value, label in self.spec.tabs
+        ]
+
+    @cached_property
+    def chips(self) -> list[Chip]:
+        return self.filters.chips(self.known, but=("tab",))
+
+    @cached_property
+    def views(self) -> list[View]:
+        rows = SavedView.objects.of(self.acting.company).filter(
+            user=self.request.user, list_name=self.spec.name
+        )
+        base = self.spec.address(self.acting)
+        here = self.known.urlencode()
+        return [
+            View(row, f"{base}?{row.query}", row.query == here) for row in rows.order_by("name")
+        ]
+
+    @cached_property
+    def everything(self) -> selection.Everything | None:
+        """All that match and can be chosen, when the person asked for them; else None."""
+        if self.query.get("select") != selection.ALL or not self.table.choice:
+            return None
+        found = selection.everything(self.spec, self.table.choosable_rows(self.matching))
+        self.table.all_chosen = not found.beyond
+        return found
+
+    @property
+    def choosable(self) -> bool:
+        return bool(self.table.choice) and any(map(self.table.choosable, self.page.rows))
+
+    # --- addresses ------------------------------------------------------------------------
+
+    @property
+    def here(self) -> str:
+        """The filters and order as they stand, to be saved, exported or posted."""
+        return self.known.urlencode()
+
+    @property
+    def address(self) -> str:
+        return self.spec.address(self.acting)
+
+    @property
+    def first(self) -> str:
+        return address(self.known)
+
+    @property
+    def last(self) -> str:
+        return address(self.known, before=keyset.LAST)
+
+    @property
+    def next(self) -> str:
+        return address(self.known, after=self.page.after) if self.page.after else ""
+
+    @property
+    def previous(self) -> str:
+        return address(self.known, before=self.page.before) if self.page.before else ""
+
+    @property
+    def select_all(self) -> str:
+        return address(self.known, select=selection.ALL)
+
+    @property
+    def unfiltered(self) -> str:
+        """The list without filters, in the same order and on the same tab."""
+        kept = {name: None for name in self.filters.in_force() if name != "tab"}
+        return address(self.known, **kept)
+
+    @property
+    def filtered(self) -> bool:
+        return bool(self.filters.in_force())
+
+    @property
+    def sort_field(self) -> str:
+        """The order to keep when the filter form is sent; empty for the standard one."""
+        return self.known.get(SORT, "")

@@ -1,0 +1,103 @@
+"""What every list offers beside its page: saved views and export; one domain call each."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from portal.access import guard
+from portal.access.roles import Permission
+from portal.lists import export, keyset, spec
+from portal.lists.models import NAME_MAX, QUERY_MAX, SavedView
+
+VIEWS_MAX = 30
+
+
+def _list(request: HttpRequest, name: str) -> spec.ListSpec:
+    """The list, if this user may see it here."""
+    found = spec.named(name)
+    if found is None:
+        raise Http404
+    if not guard.acting_of(request).permissions & found.permissions:
+        raise guard.Needs(tuple(found.permissions))
+    return found
+
+
+def _query(request: HttpRequest, found: spec.ListSpec) -> QueryDict:
+    return found.known(QueryDict(request.POST.get("query", "")[:QUERY_MAX]))
+
+
+@require_POST
+@guard.company(Permission.SEE_COMPANY)
+def save_view(request: HttpRequest, list_name: str) -> HttpResponse:
+    """Keeps the list's filters and order under a name; the same name again replaces it."""
+    found = _list(request, list_name)
+    acting = guard.acting_of(request)
+    query = _query(request, found).urlencode()
+    name = " ".join(request.POST.get("name", "").split())[:NAME_MAX]
+    mine = SavedView.objects.of(acting.company).filter(user=request.user, list_name=list_name)
+    if not name:
+        messages.error(request, _("Write a name for the view first."))
+    elif not query:
+        messages.error(request, _("There is nothing to save: filter or sort the list first."))
+    elif not mine.filter(name=name).exists() and mine.count() >= VIEWS_MAX:
+        messages.error(
+            request,
+            _("You have %(n)s views of this list. Delete one before you save another.")
+            % {"n": VIEWS_MAX},
+        )
+    else:
+        SavedView.objects.update_or_create(
+            company=acting.company,
+            user=guard.user_of(request),
+            list_name=list_name,
+            name=name,
+            defaults={"query": query},
+        )
+        messages.success(request, _("The view “%(name)s” is saved.") % {"name": name})
+    return redirect(f"{found.address(acting)}?{query}")
+
+
+@require_POST
+@guard.company(Permission.SEE_COMPANY)
+def delete_view(request: HttpRequest, view: int) -> HttpResponse:
+    """Removes one of the user's own views."""
+    acting = guard.acting_of(request)
+    row = get_object_or_404(SavedView.objects.of(acting.company), pk=view, user=request.user)
+    found = _list(request, row.list_name)
+    row.delete()
+    messages.success(request, _("The view “%(name)s” is deleted.") % {"name": row.name})
+    return redirect(f"{found.address(acting)}?{row.query}")
+
+
+@require_POST
+@guard.company(Permission.SEE_COMPANY)
+def export_list(request: HttpRequest, list_name: str) -> HttpResponse | FileResponse:
+    """A small list at once; a large one as a job with progress."""
+    found = _list(request, list_name)
+    acting = guard.acting_of(request)
+    query = _query(request, found)
+    kind = request.POST.get("format", "")
+    if kind not in export.FORMATS:
+        raise Http404
+    rows = found.filtered(acting, query, request.user).qs
+    if keyset.count(rows, cap=settings.LIST_EXPORT_DIRECT).capped:
+        return _as_job(request, found, query, kind)
+    file: Any = tempfile.SpooledTemporaryFile(max_size=settings.SPOOL_MEMORY_BYTES)
+    export.write(spec=found, acting=acting, user=request.user, query=query, kind=kind, file=file)
+    file.seek(0)
+    made = export.FORMATS[kind]
+    return FileResponse(
+        file,
+        as_attachment=True,
+        filename=export.file_name(found, kind, timezone.localdate()),
+        content_type=made.media_type,
+    )

@@ -1,0 +1,8 @@
+// Starts what makes pages quicker to use; each page works without any of it.
+import { lists } from "./lists.js";
+import { keys } from "./keys.js";
+import { menus } from "./menus.js";
+
+lists();
+menus();
+keys();

@@ -1,0 +1,17 @@
+// Drop-downs that close when one goes elsewhere, and panels that put the cursor where one writes.
+export function menus() {
+  const drops = [...document.querySelectorAll("details.drop")];
+  const close = (but) => drops.forEach((drop) => { if (drop !== but) drop.open = drop.hasAttribute("data-keep"); });
+  document.addEventListener("click", (event) => close(event.target.closest("details.drop")));
+  document.addEventListener("keydown", (event) => {
+    const open = drops.find((drop) => drop.open);
+    if (event.key !== "Escape" || !open) return;
+    open.open = false;
+    open.querySelector("summary").focus();
+  });
+  for (const panel of document.querySelectorAll("[popover]")) {
+    panel.addEventListener("toggle", (event) => {
+      if (event.newState === "open") panel.querySelector("input[type=search]")?.focus();
+    });
+  }
+}
