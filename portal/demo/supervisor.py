@@ -55,6 +55,7 @@ PROGRAMS = (
 )
 MIGRATE = Program("migrate", "manage.py migrate --no-input")
 TRANSLATIONS = Program("translations", "-m portal.translations compile")
+ASSETS = Program("assets", "-m portal.assets build")
 STATIC = Program("static", "manage.py collectstatic --no-input")
 LOAD = Program("demo", "manage.py demo load")
 SIGNINS = Program("signins", "manage.py demo signins")
@@ -268,11 +269,13 @@ class Stack:
         if reset:
             bootstrap.drop_own_database(admin_url, name)
         bank_ready.unlink(missing_ok=True)
+        assets = self._start(ASSETS, self.env, runs_on=False)
         self._start(BANK, self.env)  # an outsider: it gets none of our secrets
         urls = bootstrap.prepare_database(admin_url, name, passwords=self.data / "passwords.json")
         env = self.env | {"REDIS_URL": redis_url} | bootstrap.database_environment(urls)
         env |= bootstrap.secrets_in(self.data / "secrets.json")
         steps = [self._start(MIGRATE, env | {"DATABASE_URL": urls.owner}, runs_on=False)]
+        watch.finish([assets])  # its files are among those that the next steps read
         done = bootstrap.Done(self.data / "steps.json")
         for step, files in self._inputs().items():
             if not done.same(step.name, files):
