@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -15,6 +17,7 @@ from django.utils.safestring import SafeString
 register = template.Library()
 NARROW = "\u00a0"
 STEPS = {"JPY": 0, "ISK": 0}
+_UNHEARD = SafeString('aria-hidden="true"')
 
 
 @register.filter
@@ -76,6 +79,22 @@ def tag(status: Any) -> SafeString:
     if not status:
         return SafeString("")
     return format_html('<span class="tag tag-{}">{}</span>', status.tone, status.label)
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """A drawing of the sprite, sized by the stylesheet; decoration unless a label says what it is.
+
+    The sprite holds the names that stand in quotes in this tag, or in code as `icon`'s.
+    """
+    about = format_html('role="img" aria-label="{}"', label) if label else _UNHEARD
+    svg = '<svg class="icon" {} focusable="false"><use href="{}#{}"></use></svg>'
+    return format_html(svg, about, _sprite(), name)
+
+
+@functools.cache
+def _sprite() -> str:
+    return static("vendor/icons.svg")
 
 
 @register.simple_tag(takes_context=True)
