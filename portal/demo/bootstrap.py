@@ -32,6 +32,7 @@ VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 VENV_STAMP = VENV / "kvitt-lock.json"
 LOCKS = {"run": ROOT / "requirements.txt", "test": ROOT / "requirements-test.txt"}
+NODE_LOCK = ROOT / "requirements-node.txt"  # only where the machine has no npm
 PYTHONS = ((3, 11), (3, 13))
 
 OLDEST_POSTGRES = 15
@@ -79,7 +80,7 @@ def ensure_venv(kind: str) -> None:
         if first:
             shutil.rmtree(VENV, ignore_errors=True)
         VENV_STAMP.unlink(missing_ok=True)
-        _install(LOCKS[kind])
+        install(LOCKS[kind])
         VENV_STAMP.write_text(json.dumps({kind: hashes[kind]}))
     finally:
         os.close(folder)
@@ -100,24 +101,30 @@ def _venv_works() -> bool:
     return version is not None and PYTHONS[0] <= (int(version[1]), int(version[2])) <= PYTHONS[1]
 
 
-def _install(lock: Path) -> None:
-    """With uv if it is at hand, with uv from pip if that can be had, else with pip alone."""
+def install(lock: Path, *, aside: Path | None = None) -> None:
+    """With uv if it is at hand, with uv from pip if that can be had, else with pip alone.
+
+    Into `.venv`, which then holds nothing else, or into a folder `aside` that needs no virtualenv.
+    """
     uv = shutil.which("uv")
-    if not VENV_PYTHON.exists():
-        _make_venv(pip=uv is None)
+    python, where = sys.executable, ["--target", str(aside)]
+    if aside is None:
+        python, where = str(VENV_PYTHON), []
+        if not VENV_PYTHON.exists():
+            _make_venv(pip=uv is None)
     settings = pip_settings()
     uv = uv or _fetch_uv()
     if uv is not None:
-        sync = [uv, "pip", "sync", "--require-hashes", "--python", str(VENV_PYTHON), str(lock)]
-        done = subprocess.run([*sync, "--quiet"], env=uv_environment(settings), check=False)
+        sync = [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, *where]
+        done = subprocess.run([*sync, str(lock)], env=uv_environment(settings), check=False)
         if done.returncode == 0:
             return
         print("uv could not install; trying with pip.", file=sys.stderr, flush=True)
-    pip = [str(VENV_PYTHON), "-m", "pip"]
+    pip = [python, "-m", "pip"]
     if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
-        subprocess.run([str(VENV_PYTHON), "-m", "ensurepip"], capture_output=True, check=False)
-    install = [*pip, "install", "--quiet", "--require-hashes", "-r", str(lock)]
-    if subprocess.run(install, check=False).returncode:
+        subprocess.run([python, "-m", "ensurepip"], capture_output=True, check=False)
+    command = [*pip, "install", "--quiet", "--require-hashes", *where, "-r", str(lock)]
+    if subprocess.run(command, check=False).returncode:
         raise SetupFailed(
             f"What {lock.name} lists could not be installed; the reason stands above. See that pip "
             "reaches its package index (PIP_INDEX_URL or pip.conf), remove .venv and try again."
@@ -138,7 +145,7 @@ def _make_venv(*, pip: bool) -> None:
 def _fetch_uv() -> str | None:
     """Puts uv beside, not among, the virtualenv's packages: `uv pip sync` would remove it."""
     uv = VENV / "uv" / "bin" / "uv"
-    if not uv.exists():
+    if not uv.exists() and VENV_PYTHON.exists():
         pip = [str(VENV_PYTHON), "-m", "pip", "install", "--quiet", "--target", str(VENV / "uv")]
         subprocess.run([*pip, "uv"], capture_output=True, check=False)
     return str(uv) if uv.exists() else None
@@ -147,7 +154,7 @@ def _fetch_uv() -> str | None:
 def pip_settings() -> dict[str, str]:
     """What pip was told on this machine: its files first, its environment above them."""
     asked: subprocess.CompletedProcess[str] | None = None
-    for python in (str(VENV_PYTHON), sys.executable):
+    for python in filter(os.path.exists, (str(VENV_PYTHON), sys.executable)):
         asked = subprocess.run(
             [python, "-m", "pip", "config", "list"], capture_output=True, check=False, text=True
         )
@@ -187,30 +194,32 @@ def uv_environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def lock(*, upgrade: bool) -> None:
-    """Makes both lock files anew from pyproject.toml; `upgrade` lets go of the present versions."""
+    """Makes the lock files anew from pyproject.toml; `upgrade` lets go of the present versions."""
     uv = shutil.which("uv") or _fetch_uv()
     if uv is None:
         raise SetupFailed("Locks are made with uv, which could not be had: install uv first.")
     # From the main index alone: a folder of local wheels has other files, so other hashes.
     kept = {k: v for k, v in pip_settings().items() if k not in {"find-links", "extra-index-url"}}
     shared = "--universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header"
-    for kind, more in (
-        ("run", []),
-        ("test", ["--group", "test", "--constraint", LOCKS["run"].name]),
+    all_of_it = ["pyproject.toml", "--group", "test", "--constraint", LOCKS["run"].name]
+    for target, source in (
+        (LOCKS["run"], ["pyproject.toml"]),
+        (LOCKS["test"], all_of_it),
+        (NODE_LOCK, ["--group", "node"]),
     ):
         with tempfile.TemporaryDirectory() as folder:
-            made = Path(folder, LOCKS[kind].name)
-            if LOCKS[kind].exists() and not upgrade:
-                shutil.copy(LOCKS[kind], made)
-            command = [uv, "pip", "compile", "pyproject.toml", *shared.split(), "--no-annotate"]
-            command += ["--quiet", "--python-version", "3.11", *more, "--output-file", str(made)]
+            made = Path(folder, target.name)
+            if target.exists() and not upgrade:
+                shutil.copy(target, made)
+            command = [uv, "pip", "compile", *source, *shared.split(), "--no-annotate"]
+            command += ["--quiet", "--python-version", "3.11", "--output-file", str(made)]
             done = subprocess.run(command, cwd=ROOT, env=uv_environment(kept), check=False)
             if done.returncode:
                 raise SetupFailed("The lock could not be made; uv's reason stands above.")
             text = made.read_text()
             if "://" in text or " @ " in text or re.search(r"^-", text, re.MULTILINE):
-                raise SetupFailed(f"The new {LOCKS[kind].name} names a place; it was not kept.")
-            LOCKS[kind].write_text(text)
+                raise SetupFailed(f"The new {target.name} names a place; it was not kept.")
+            target.write_text(text)
 
 
 # --- roles and databases -----------------------------------------------------------------------

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import collections
-import ctypes
 import fcntl
 import http.client
 import json
@@ -26,6 +25,7 @@ from urllib.parse import unquote, urlsplit
 
 from portal.demo import bootstrap
 from portal.demo.bootstrap import ROOT, SetupFailed
+from portal.demo.guardian import guarded, heard
 from portal.demo.servers import Postgres, Server, Valkey, child_setup, free_port, is_free
 
 
@@ -55,6 +55,7 @@ PROGRAMS = (
 )
 MIGRATE = Program("migrate", "manage.py migrate --no-input")
 TRANSLATIONS = Program("translations", "-m portal.translations compile")
+ASSETS = Program("assets", "-m portal.assets build")
 STATIC = Program("static", "manage.py collectstatic --no-input")
 LOAD = Program("demo", "manage.py demo load")
 SIGNINS = Program("signins", "manage.py demo signins")
@@ -72,78 +73,6 @@ class StopAsked(Exception):
 
 class ProgramEnded(Exception):
     """A program that should run on has ended, or a step of the set-up has failed."""
-
-
-def guarded(work: Callable[[], int]) -> int:
-    """Does the work in a child process and ends all that it leaves behind, however it ends.
-
-    Orphans fall to this process (it is their subreaper), so not even a `kill -9` of the child
-    leaves one; a `kill -9` of this process makes the child stop its programs in good order.
-    """
-    if sys.platform != "linux":
-        return work()
-    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
-    told = _heard()
-    signal.pthread_sigmask(signal.SIG_BLOCK, told | {signal.SIGCHLD})
-    tie = child_setup(signal.SIGTERM)
-    child = os.fork()
-    if child == 0:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, told | {signal.SIGCHLD})
-        tie()
-        return work()
-    while (status := _reap().get(child)) is None:
-        info = signal.sigwaitinfo(told | {signal.SIGCHLD})
-        # A Ctrl-C in the terminal (from the kernel, no sender) has reached the child itself.
-        if info.si_signo in told and (info.si_pid or info.si_signo != signal.SIGINT):
-            os.kill(child, info.si_signo)
-    _end_descendants()
-    code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code
-
-
-def _heard() -> set[signal.Signals]:
-    """The signals that ask us to stop. One that nohup has closed our ears to stays unheard."""
-    nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    return {signal.SIGINT, signal.SIGTERM} | (set() if nohup else {signal.SIGHUP})
-
-
-def _reap() -> dict[int, int]:
-    """The children that have ended since last asked, and how; adopted ones too."""
-    ended: dict[int, int] = {}
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:  # there is none left
-            return ended
-        if pid == 0:
-            return ended
-        ended[pid] = status
-
-
-def _end_descendants(patience_seconds: float = 3.0) -> None:
-    """Waits for what the child left behind (the servers shut down by themselves), then kills."""
-    deadline = time.monotonic() + patience_seconds
-    while True:
-        _reap()
-        left = _children()
-        if not left:
-            return
-        for pid in left if time.monotonic() > deadline else ():
-            os.kill(pid, signal.SIGKILL)  # its own children become ours, and are next
-        time.sleep(0.02)
-
-
-def _children() -> list[int]:
-    """Our living and unreaped children. None can vanish meanwhile: only we reap them."""
-    me, found = os.getpid(), []
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            words = entry.read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):  # somebody else's, gone since the listing
-            continue
-        if int(words[1]) == me:
-            found.append(int(entry.parent.name))
-    return found
 
 
 class Child:
@@ -184,7 +113,7 @@ class Supervisor:
 
     def listen(self) -> None:
         """From now on Ctrl-C, SIGTERM and SIGHUP end the next wait with `StopAsked`."""
-        for number in _heard():
+        for number in heard():
             signal.signal(number, self._ask)
 
     def _ask(self, number: int, frame: object) -> None:
@@ -340,11 +269,13 @@ class Stack:
         if reset:
             bootstrap.drop_own_database(admin_url, name)
         bank_ready.unlink(missing_ok=True)
+        assets = self._start(ASSETS, self.env, runs_on=False)
         self._start(BANK, self.env)  # an outsider: it gets none of our secrets
         urls = bootstrap.prepare_database(admin_url, name, passwords=self.data / "passwords.json")
         env = self.env | {"REDIS_URL": redis_url} | bootstrap.database_environment(urls)
         env |= bootstrap.secrets_in(self.data / "secrets.json")
         steps = [self._start(MIGRATE, env | {"DATABASE_URL": urls.owner}, runs_on=False)]
+        watch.finish([assets])  # its files are among those that the next steps read
         done = bootstrap.Done(self.data / "steps.json")
         for step, files in self._inputs().items():
             if not done.same(step.name, files):

@@ -27,7 +27,10 @@ class Chip:
 class FilterSet(filters.FilterSet):
     """A set that finds nothing, and says why, when a value in the address cannot be."""
 
-    def __init__(self, data: QueryDict | None = None, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, data: QueryDict | None = None, *args: Any, acting: Any, user: Any, **kwargs: Any
+    ) -> None:
+        self.acting, self.user = acting, user
         super().__init__(data, *args, **kwargs)
         for field in self.form.fields.values():
             widget = field.widget

@@ -22,8 +22,9 @@ Sums = dict[str, Decimal]
 
 @dataclass(frozen=True, slots=True)
 class ListSpec:
-    """A list by name. `rows(acting=, user=)` gives all that may be seen; `loaded` adds what a page of it shows.
+    """A list by name.
 
+    `rows(acting=, user=)` gives all that may be seen; `loaded` adds what a page of it shows.
     `sums` adds up a selection by currency; None where rows have no amounts. `tabs` are
     (value of the filter `tab`, label) pairs shown above the list, the first being all rows.
     """

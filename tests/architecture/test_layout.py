@@ -38,7 +38,7 @@ def test_the_top_level_is_what_was_given() -> None:
     known = {
         "portal", "payments", "collections", "banking", "templates", "static", "tests", "docs",
         "manage.py", "pyproject.toml", "README.md", "run", "test", "requirements.txt",
-        "requirements-test.txt",
+        "requirements-test.txt", "requirements-node.txt", "package.json", "package-lock.json",
     }  # fmt: skip
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
     names = {line.split("/", 1)[0] for line in listed.stdout.splitlines()}

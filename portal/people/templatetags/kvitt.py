@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -19,6 +21,7 @@ NARROW = "\u00a0"
 STEPS = {"JPY": 0, "ISK": 0}
 SIGNS = {"NOK": "kr"}
 TONES = {"neutral": "neutral", "wait": "warning", "good": "success", "bad": "danger"}
+_UNHEARD = SafeString('aria-hidden="true"')
 
 
 @register.filter
@@ -106,6 +109,22 @@ def tag(status: Any) -> SafeString:
     return format_html(
         '<span class="ds-tag" data-color="{}">{}</span>', TONES[status.tone], status.label
     )
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """A drawing of the sprite, sized by the stylesheet; decoration unless a label says what it is.
+
+    The sprite holds the names that stand in quotes in this tag, or in code as `icon`'s.
+    """
+    about = format_html('role="img" aria-label="{}"', label) if label else _UNHEARD
+    svg = '<svg class="icon" {} focusable="false"><use href="{}#{}"></use></svg>'
+    return format_html(svg, about, _sprite(), name)
+
+
+@functools.cache
+def _sprite() -> str:
+    return static("vendor/icons.svg")
 
 
 @register.simple_tag(takes_context=True)

@@ -27,13 +27,16 @@ def names(requirements: list[str]) -> set[str]:
     return {re.sub(r"[-_.]+", "-", match[0]).lower() for match in found if match}
 
 
-@pytest.mark.parametrize("kind", ["run", "test"])
-def test_a_lock_names_no_place_and_hashes_everything(kind: str) -> None:
-    text = bootstrap.LOCKS[kind].read_text()
+@pytest.mark.parametrize(
+    ("lock", "least"),
+    [(bootstrap.LOCKS["run"], 31), (bootstrap.LOCKS["test"], 31), (bootstrap.NODE_LOCK, 1)],
+)
+def test_a_lock_names_no_place_and_hashes_everything(lock: Path, least: int) -> None:
+    text = lock.read_text()
     assert "://" not in text
     assert not re.search(r"^(-|.* @ )", text, re.MULTILINE)
     rows = re.split(r"\n(?=\S)", text.strip())
-    assert len(rows) == len(pinned(kind)) > 30
+    assert len(rows) == len(PINNED.findall(text)) >= least
     assert all("--hash=sha256:" in row for row in rows)
 
 
@@ -42,6 +45,8 @@ def test_the_locks_hold_all_that_the_project_asks_for() -> None:
     runtime = names(project["project"]["dependencies"])
     assert runtime <= set(pinned("run"))
     assert runtime | names(project["dependency-groups"]["test"]) <= set(pinned("test"))
+    pinned_aside = dict(PINNED.findall(bootstrap.NODE_LOCK.read_text()))
+    assert names(project["dependency-groups"]["node"]) <= set(pinned_aside)
 
 
 def test_the_tests_run_with_the_versions_that_run() -> None:
@@ -82,7 +87,7 @@ def test_the_virtualenv_is_filled_once_per_lock(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed: list[str] = []
-    monkeypatch.setattr(bootstrap, "_install", lambda lock: installed.append(lock.name))
+    monkeypatch.setattr(bootstrap, "install", lambda lock: installed.append(lock.name))
     bootstrap.ensure_venv("run")
     bootstrap.ensure_venv("run")
     assert installed == ["requirements.txt"]
@@ -103,7 +108,7 @@ def test_an_interrupted_installation_is_done_again(
     def fails(lock: Path) -> None:
         raise bootstrap.SetupFailed(lock.name)
 
-    monkeypatch.setattr(bootstrap, "_install", fails)
+    monkeypatch.setattr(bootstrap, "install", fails)
     with pytest.raises(bootstrap.SetupFailed):
         bootstrap.ensure_venv("run")
     assert not bootstrap.VENV_STAMP.exists()
@@ -113,7 +118,7 @@ def test_a_virtualenv_of_an_unfit_python_is_thrown_away(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (checkout / ".venv" / "pyvenv.cfg").write_text("version_info = 3.9.18\n")
-    monkeypatch.setattr(bootstrap, "_install", lambda lock: bootstrap.VENV.mkdir())
+    monkeypatch.setattr(bootstrap, "install", lambda lock: bootstrap.VENV.mkdir())
     bootstrap.ensure_venv("run")
     assert [entry.name for entry in bootstrap.VENV.iterdir()] == ["kvitt-lock.json"]
 
