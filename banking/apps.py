@@ -31,10 +31,12 @@ class BankingConfig(AppConfig):
         def menu(permissions: Any) -> list[questions.MenuItem] | None:
             rows = []
             if Permission.SEE_AGREEMENTS in permissions:
-                item = questions.MenuItem(50, "banking:agreements", _("Agreements"), "Handshake")
+                item = questions.MenuItem(
+                    50, "banking:agreements", _("Agreements"), icon="Handshake"
+                )
                 rows.append(item)
             if Permission.SEE_FILES in permissions:
-                rows.append(questions.MenuItem(55, "banking:files", _("Bank files"), "Files"))
+                rows.append(questions.MenuItem(55, "banking:files", _("Bank files"), icon="Files"))
             return rows or None
 
         questions.explain_reason.register(explain_reason)

@@ -110,10 +110,9 @@ class FileTable(Table):
         return format_html('<a class="ds-link" href="{}">{}</a>', address, row.name)
 
     def render_direction(self, row: BankFile) -> str:
-        icon = "ArrowUp" if row.direction == BankFile.Direction.OUT else "ArrowDown"
-        return format_html(
-            '<span class="nowrap">{} {}</span>', kvitt.icon(icon), row.get_direction_display()
-        )
+        out = row.direction == BankFile.Direction.OUT
+        arrow = kvitt.icon("ArrowUp") if out else kvitt.icon("ArrowDown")
+        return format_html('<span class="nowrap">{} {}</span>', arrow, row.get_direction_display())
 
     def render_kind(self, row: BankFile) -> str:
         return format_html("{} <small>{}</small>", kind_of(row), row.kind)

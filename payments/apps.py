@@ -47,10 +47,12 @@ class PaymentsConfig(AppConfig):
         def menu(permissions: Any) -> list[questions.MenuItem] | None:
             rows = []
             if roles.SEE_PAYMENTS & permissions:
-                item = questions.MenuItem(10, "payments:list", _("Outgoing"), "TasklistSend")
+                item = questions.MenuItem(10, "payments:list", _("Outgoing"), icon="TasklistSend")
                 rows.append(item)
             if roles.APPROVE_PAYMENTS & permissions:
-                rows.append(questions.MenuItem(20, "payments:approve", _("Approve"), "PencilLine"))
+                rows.append(
+                    questions.MenuItem(20, "payments:approve", _("Approve"), icon="PencilWriting")
+                )
             return rows or None
 
         questions.status_text.register(status_text)

@@ -59,10 +59,9 @@ class PaymentFilter(FilterSet):
         choices=[("supplier", _("Supplier")), ("salary", _("Salary"))],
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if len(queries.kinds_seen(self.acting.permissions)) < len(Payment.Kind):
-            del self.filters["kind"]
+    def left_out(self) -> list[str]:
+        both = len(queries.kinds_seen(self.acting.permissions)) == len(Payment.Kind)
+        return [] if both else ["kind"]
 
     def filter_tab(self, rows: QuerySet[Payment], name: str, value: str) -> QuerySet[Payment]:
         return rows.filter(phase=value)

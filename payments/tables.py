@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from payments.models import Payment
 from portal.lists.keyset import Order
@@ -16,6 +17,7 @@ from portal.lists.tables import Column, Table
 from portal.people.templatetags import kvitt
 
 PLACEHOLDER = 987654321
+NUMBER_ON_ONE_LINE = 18
 
 
 def source_of(payment: Payment) -> str:
@@ -80,7 +82,8 @@ class PaymentTable(Table):
     def render_number(self, row: Payment) -> str:
         before, after = self._detail
         return format_html(
-            '<a class="ds-link" href="{}{}{}">{}</a> <small>{}</small>',
+            '<a class="ds-link{}" href="{}{}{}">{}</a> <small>{}</small>',
+            " nowrap" if len(row.number) <= NUMBER_ON_ONE_LINE else "",
             before,
             row.pk,
             after,
@@ -108,12 +111,14 @@ class PaymentTable(Table):
         )
 
     def render_received(self, row: Payment) -> str:
-        return format_html("{} <small>{}</small>", kvitt.moment(row.created_at), source_of(row))
+        time = kvitt.clock(row.created_at)
+        day = kvitt.day(timezone.localdate(row.created_at))
+        return format_html("{} <small>{}, {}</small>", day, time, source_of(row))
 
     def render_approvals(self, row: Payment) -> str:
         names = [str(signature.user) for signature in row.alive]  # type: ignore[attr-defined]
         needed = row.agreement.approvers_required
-        shown = ngettext("%(given)s of %(needed)s", "%(given)s of %(needed)s", needed) % {
+        shown = _("%(given)s of %(needed)s") % {
             "given": len(names),
             "needed": needed,
         }

@@ -94,7 +94,7 @@ def _acts(request: HttpRequest, row: Payment, signatures: list[Signature]) -> li
             chosen,
             policy.text_of(approve),
             "main",
-            "PencilLine",
+            icon="PencilWriting",
         ),
         details.Act(
             "cancel",

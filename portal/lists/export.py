@@ -112,6 +112,11 @@ FORMATS = {
 }
 
 
+def file_name(spec: ListSpec, kind: str, day: dt.date) -> str:
+    """The name that a browser saves it under."""
+    return f"kvitt-{spec.name.replace('_', '-')}-{day.isoformat()}.{FORMATS[kind].ending}"
+
+
 def write(
     *,
     spec: ListSpec,

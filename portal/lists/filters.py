@@ -32,10 +32,16 @@ class FilterSet(filters.FilterSet):
     ) -> None:
         self.acting, self.user = acting, user
         super().__init__(data, *args, **kwargs)
+        for name in self.left_out():
+            del self.filters[name]
         for field in self.form.fields.values():
             widget = field.widget
             widget.attrs.setdefault("class", "ds-input")
             widget.attrs.setdefault("autocomplete", "off")
+
+    def left_out(self) -> list[str]:
+        """Filters that would tell this user nothing."""
+        return []
 
     @property
     def qs(self) -> QuerySet[Any]:

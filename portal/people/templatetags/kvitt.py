@@ -96,6 +96,12 @@ def clock(value: dt.datetime) -> SafeString:
 
 
 @register.filter
+def unlocal(value: float) -> str:
+    """A figure for a drawing: with a point, whatever the language."""
+    return f"{value:g}"
+
+
+@register.filter
 def own_words(reason: str) -> str:
     """A reason kept with an event or a void signature: our own codes in words, else as written."""
     return str(questions.own_reason.first(reason) or reason)

@@ -1,0 +1,170 @@
+"""The first page of a company: what waits, what is due, what went wrong, who has been heard of.
+
+It reads what the floors below know and changes nothing; a constant number of queries.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from banking import calendar
+from banking.models import BankChannel
+from payments import lifecycle, lists, queries
+from payments.models import PaymentLine
+from portal import clock
+from portal.access import guard
+from portal.access.models import SigningKey
+from portal.access.roles import APPROVE_PAYMENTS, SEE_PAYMENTS, Permission
+from portal.events import questions
+from portal.lists import keyset
+
+DAYS = 30
+WEEK = dt.timedelta(days=7)
+DEVIATIONS_SHOWN = 5
+DUE_ROWS_MAX = 10_000
+CHART_WIDTH, CHART_HEIGHT, CHART_FOOT = 900, 160, 22
+
+
+@dataclass(frozen=True, slots=True)
+class DueDay:
+    """What is due on one day in one currency, and its bar in the chart (in its units)."""
+
+    date: dt.date
+    payments: int
+    sum: Decimal
+    open: bool
+    x: float
+    y: float
+    width: float
+    height: float
+    labelled: bool
+
+
+@require_GET
+@guard.company(*SEE_PAYMENTS, Permission.SEE_AGREEMENTS, Permission.SEE_FILES)
+def page(request: HttpRequest) -> HttpResponse:
+    acting = guard.acting_of(request)
+    context: dict[str, Any] = {"channels": _channels(acting), "key": _key(acting)}
+    if acting.permissions & APPROVE_PAYMENTS:
+        context["to_sign"] = _to_sign(request, acting)
+    if acting.permissions & SEE_PAYMENTS:
+        today = clock.today()
+        context |= {
+            "due": _due(acting, today),
+            "days": DAYS,
+            "deviations": _deviations(acting, today),
+            "chart": {"width": CHART_WIDTH, "height": CHART_HEIGHT + CHART_FOOT},
+        }
+    return render(request, "overview.html", context)
+
+
+def _to_sign(request: HttpRequest, acting: guard.Acting) -> dict[str, Any]:
+    """What waits for this user: how many, and their sums where they are not too many to add."""
+    rows = lists.to_sign(acting=acting, user=request.user)
+    found = keyset.count(rows)
+    sums = {} if found.capped or not found.shown else lists.sums(rows)
+    return {"count": found, "sums": sums}
+
+
+def _due(acting: guard.Acting, today: dt.date) -> list[dict[str, Any]]:
+    """Per currency, what is due on each of the next days and not yet settled."""
+    rows = queries.visible(company=acting.company, permissions=acting.permissions).filter(
+        due_date__range=(today, today + dt.timedelta(days=DAYS - 1)),
+        phase__in=[lifecycle.OPEN, lifecycle.WAY],
+    )
+    found = list(
+        rows.order_by("due_date", "pk").values_list("due_date", "totals")[: DUE_ROWS_MAX + 1]
+    )
+    by_currency: dict[str, dict[dt.date, list[Decimal]]] = {}
+    for date, totals in found[:DUE_ROWS_MAX]:
+        for currency, amount in totals.items():
+            days = by_currency.setdefault(currency, {})
+            days.setdefault(date, []).append(Decimal(amount))
+    return [
+        {
+            "currency": currency,
+            "bars": _bars(days, today),
+            "sum": {currency: str(sum(sum(amounts) for amounts in days.values()))},
+            "cut": len(found) > DUE_ROWS_MAX,
+        }
+        for currency, days in sorted(by_currency.items())
+    ]
+
+
+def _bars(days: dict[dt.date, list[Decimal]], today: dt.date) -> list[DueDay]:
+    highest = max(sum(amounts) for amounts in days.values())
+    step = CHART_WIDTH / DAYS
+    bars = []
+    for place in range(DAYS):
+        date = today + dt.timedelta(days=place)
+        amounts = days.get(date, [])
+        total = sum(amounts, Decimal(0))
+        height = float(total / highest) * (CHART_HEIGHT - 10) if total else 0.0
+        height = max(height, 3.0) if total else 0.0
+        bars.append(
+            DueDay(
+                date=date,
+                payments=len(amounts),
+                sum=total,
+                open=calendar.is_bank_day(date),
+                x=round(place * step + step * 0.15, 1),
+                y=round(CHART_HEIGHT - height, 1),
+                width=round(step * 0.7, 1),
+                height=round(height, 1),
+                labelled=place % 5 == 0,
+            )
+        )
+    return bars
+
+
+def _deviations(acting: guard.Acting, today: dt.date) -> list[PaymentLine]:
+    """Lines of the last week, or yet to come, that were stopped, refused by the bank or the like."""
+    payments = queries.visible(company=acting.company, permissions=acting.permissions).filter(
+        phase=lifecycle.DEVIATING, due_date__gte=today - WEEK
+    )
+    chosen = list(payments.order_by("-due_date", "-pk").values_list("pk", flat=True)[:20])
+    apart = [lifecycle.REJECTED, lifecycle.STOPPED, lifecycle.RETURNED, lifecycle.UNKNOWN]
+    rows = PaymentLine.objects.filter(payment_id__in=chosen).filter(
+        Q(status__in=apart) | Q(status=lifecycle.UNDELIVERED, position=1)
+    )
+    return list(
+        rows.select_related("payment").order_by("-payment__due_date", "payment_id", "position")[
+            :DEVIATIONS_SHOWN
+        ]
+    )
+
+
+def _channels(acting: guard.Acting) -> list[BankChannel]:
+    """The banks that the company's agreements go to, with when they were last heard of."""
+    if not acting.may(Permission.SEE_AGREEMENTS):
+        return []
+    rows = BankChannel.objects.filter(agreements__company=acting.company).distinct()
+    return list(rows.order_by("name"))
+
+
+def _key(acting: guard.Acting) -> SigningKey | None:
+    """The key that the company's ERP signs with: when it was last used."""
+    return SigningKey.objects.of(acting.company).filter(retired_at=None).first()
+
+
+def _menu(permissions: frozenset[Permission]) -> list[questions.MenuItem] | None:
+    opens = SEE_PAYMENTS | {Permission.SEE_AGREEMENTS, Permission.SEE_FILES}
+    if not opens & permissions:
+        return None
+    return [questions.MenuItem(5, "overview:page", _("Overview"), icon="House")]
+
+
+questions.menu.register(_menu)
+
+app_name = "overview"
+urlpatterns = [path("overview/", page, name="page")]
