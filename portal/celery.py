@@ -29,6 +29,7 @@ def timetable() -> dict[str, int]:
         "payments.send_due": settings.SEND_CHECK_SECONDS,
         "banking.poll_banks": settings.BANK_POLL_SECONDS,
         "payments.take_answers": settings.BANK_POLL_SECONDS,
+        "mail.deliver": settings.MAIL_CHECK_SECONDS,
         "portal.number_events": 10,
         "portal.tidy": 3600,
     }

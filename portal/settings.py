@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "django_tables2",
     "portal.access",
     "portal.events",
+    "portal.mail",
     "portal.jobs",
     "portal.people",
     "portal.erp",
@@ -194,6 +195,13 @@ CHANNEL_MAX_ATTEMPTS = 8
 RECEIPT_WINDOW_SECONDS = ENV.receipt_window_seconds
 BANK_POLL_SECONDS = ENV.bank_poll_seconds
 SEND_CHECK_SECONDS = 10 if DEMO else 60
+MAIL_CHECK_SECONDS = 10 if DEMO else 60
+MAIL_BATCH = 50
+MAIL_RUN_SECONDS = 240
+MAIL_LEASE_SECONDS = 900  # longer than a task may live, so the former sender has ended
+MAIL_MAX_ATTEMPTS = 20  # with the waits below, about two days
+MAIL_RETRY_SECONDS = 60
+MAIL_RETRY_MAX_SECONDS = 4 * 3600
 SPOOL_MEMORY_BYTES = 1024 * 1024
 LINES_PER_PAGE = 50
 PAYMENTS_PER_PAGE = 50
