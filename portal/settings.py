@@ -123,12 +123,11 @@ AXES_USERNAME_FORM_FIELD = "email"
 AXES_ENABLE_ADMIN = False
 AXES_DISABLE_ACCESS_LOG = True
 
-# Mail: an SMTP server by URL; the demo keeps every letter in a folder that its page shows.
+# Mail: an SMTP server by URL; in the demo nothing leaves, and its page shows the outbox.
 DEFAULT_FROM_EMAIL = ENV.mail_from
 EMAIL_TIMEOUT = 20
-EMAIL_FILE_PATH = DATA_DIR / "mails"
 if DEMO:
-    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 else:
     globals().update(ENV.mail_settings)
 
