@@ -201,6 +201,7 @@ MAIL_LEASE_SECONDS = 900  # longer than a task may live, so the former sender ha
 MAIL_MAX_ATTEMPTS = 20  # with the waits below, about two days
 MAIL_RETRY_SECONDS = 60
 MAIL_RETRY_MAX_SECONDS = 4 * 3600
+MAIL_KEEP_DAYS = 90
 SPOOL_MEMORY_BYTES = 1024 * 1024
 LINES_PER_PAGE = 50
 PAYMENTS_PER_PAGE = 50
