@@ -1,17 +1,19 @@
-"""Mails about payments, in each reader's language; salary only to those with its axis."""
+"""Letters about payments: who is told of what, and the facts; salary only to those with its axis.
+
+The words are in templates/mail/payments.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.urls import reverse
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
+from payments import lifecycle
 from payments.models import Payment, PaymentLine
 from portal import mail
 from portal.access import grants
@@ -20,14 +22,24 @@ from portal.access.roles import Permission
 from portal.events import questions
 from portal.events.models import Event
 
-LINES_TOLD_MAX = 20
+TOLD_MAX = 20
 
 
-def _axes(ids: Sequence[int]) -> list[tuple[str, list[int]]]:
-    """Payment ids by kind: each kind has its own readers."""
-    kinds: dict[str, list[int]] = {}
-    for pk, kind in Payment.objects.filter(pk__in=list(ids)).values_list("pk", "kind"):
-        kinds.setdefault(kind, []).append(pk)
+class _Row(NamedTuple):
+    pk: int
+    kind: str
+    number: str
+    status: str
+    due_date: dt.date
+
+
+def _axes(ids: Sequence[int]) -> list[tuple[str, list[_Row]]]:
+    """Payments by kind: each kind has its own readers."""
+    kinds: dict[str, list[_Row]] = {}
+    found = Payment.objects.filter(pk__in=list(ids)).order_by("pk")
+    for values in found.values_list(*_Row._fields):
+        row = _Row(*values)
+        kinds.setdefault(row.kind, []).append(row)
     return sorted(kinds.items())
 
 
@@ -43,75 +55,77 @@ def _readers(company: Company, kind: str) -> list[User]:
     return list(grants.holders(company=company, permission=permission))
 
 
-def _address(company: Company) -> str:
-    path = reverse("payments:list", kwargs={"company": company.public_id})
+def _page(company: Company, payment_ids: Sequence[int]) -> str:
+    """The address of the payment, or of all payments when there are several."""
+    words: dict[str, Any] = {"company": company.public_id}
+    if len(payment_ids) == 1:
+        path = reverse("payments:detail", kwargs={**words, "payment": payment_ids[0]})
+    else:
+        path = reverse("payments:list", kwargs=words)
     return f"{settings.BASE_URL}{path}"
 
 
 def to_approve(*, company: Company, payment_ids: Sequence[int]) -> None:
-    """Tells those who may approve that payments wait, when the transaction commits."""
-    for kind, ids in _axes(payment_ids):
-        count = len(ids)
-
-        def compose(user: User, count: int = count) -> tuple[str, str]:
-            subject = ngettext(
-                "%(n)s payment to approve for %(company)s",
-                "%(n)s payments to approve for %(company)s",
-                count,
-            ) % {"n": count, "company": company.name}
-            body = _("See them and approve here:") + f"\n\n{_address(company)}\n"
-            return subject, body
-
-        mail.after_commit(to=_approvers(company, kind), compose=compose)
+    """Tells those who may approve which payments wait; one that is stopped whole does not."""
+    for kind, rows in _axes(payment_ids):
+        waiting = [row for row in rows if row.status == lifecycle.AWAITING]
+        if not waiting:
+            continue
+        mail.post(
+            kind="payments.to_approve",
+            company=company,
+            users=_approvers(company, kind),
+            context={
+                "count": len(waiting),
+                "first_due": min(row.due_date for row in waiting),
+                "page": _page(company, [row.pk for row in waiting]),
+            },
+        )
 
 
 def rejected(*, company: Company, payment_ids: Sequence[int], at: dt.datetime) -> None:
     """Tells the company's readers which lines the bank rejected at this time, and the cures."""
-    for kind, ids in _axes(payment_ids):
+    for kind, rows in _axes(payment_ids):
         events = list(
-            Event.objects.filter(group_id__in=ids, event="rejected", at=at).order_by("id")[
-                : LINES_TOLD_MAX + 1
-            ]
+            Event.objects.filter(
+                group_id__in=[row.pk for row in rows], event="rejected", at=at
+            ).order_by("id")[: TOLD_MAX + 1]
         )
         if not events:
             continue
         lines = PaymentLine.objects.in_bulk([event.subject_id for event in events])
-        compose = functools.partial(_rejection, company, events, lines)
-        mail.after_commit(to=_readers(company, kind), compose=compose)
-
-
-def _rejection(
-    company: Company, events: list[Event], lines: dict[int, Any], user: User
-) -> tuple[str, str]:
-    told = []
-    for event in events[:LINES_TOLD_MAX]:
-        line = lines.get(event.subject_id)
-        if line is None:
-            continue
-        told.append(
-            f"{event.number} {event.reference}: {line.payee_name},"
-            f" {line.amount:.2f} {line.currency}"
+        told = [
+            {"event": event, "line": lines[event.subject_id]}
+            for event in events[:TOLD_MAX]
+            if event.subject_id in lines
+        ]
+        mail.post(
+            kind="payments.rejected",
+            company=company,
+            users=_readers(company, kind),
+            context={
+                "rejections": told,
+                "more": len(events) > TOLD_MAX,
+                "page": _page(company, sorted({event.group_id or 0 for event in events})),
+            },
         )
-        for reason in questions.explained(event.reasons):
-            told.append(f"  {reason['code']} {reason['title']}. {reason.get('text', '')}".rstrip())
-            told.append(f"  {reason['cure']}")
-        told.append("")
-    if len(events) > LINES_TOLD_MAX:
-        told.append(_("There are more; see the payments."))
-    subject = _("The bank rejected payments for %(company)s") % {"company": company.name}
-    return subject, "\n".join([*told, _address(company), ""])
 
 
-def sent_back(*, company: Company, payment_ids: Sequence[int]) -> None:
-    """Tells the approvers that the bank took nothing of a file: approve again."""
-    for kind, _ids in _axes(payment_ids):
-
-        def compose(user: User) -> tuple[str, str]:
-            subject = _("The bank refused a file from %(company)s") % {"company": company.name}
-            body = _(
-                "Nothing was paid. See the cause at the payments, have it mended, and approve"
-                " them again:"
-            )
-            return subject, f"{body}\n\n{_address(company)}\n"
-
-        mail.after_commit(to=_approvers(company, kind), compose=compose)
+def sent_back(
+    *, company: Company, payment_ids: Sequence[int], reasons: list[dict[str, Any]]
+) -> None:
+    """Tells the approvers that the bank took nothing of a file, and why: approve again."""
+    for kind, rows in _axes(payment_ids):
+        mail.post(
+            kind="payments.sent_back",
+            company=company,
+            users=_approvers(company, kind),
+            context={
+                "count": len(rows),
+                "numbers": [row.number for row in rows[:TOLD_MAX]],
+                "more": len(rows) > TOLD_MAX,
+                # A function, so that each letter has the reasons in its own language.
+                "why": functools.partial(questions.explained, reasons),
+                "page": _page(company, [row.pk for row in rows]),
+            },
+        )

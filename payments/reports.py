@@ -178,7 +178,7 @@ class _Carried:
         )
         if moved.rows:
             approval.void(payment_ids=ids, by=self.by, at=self.at, reason="refused by the bank")
-            notices.sent_back(company=self.company, payment_ids=ids)
+            notices.sent_back(company=self.company, payment_ids=ids, reasons=stored(group.reasons))
 
     def transactions(self, staging: str) -> None:
         """Each transaction that the report names, by what the bank says of it."""

@@ -29,6 +29,7 @@ def timetable() -> dict[str, int]:
         "payments.send_due": settings.SEND_CHECK_SECONDS,
         "banking.poll_banks": settings.BANK_POLL_SECONDS,
         "payments.take_answers": settings.BANK_POLL_SECONDS,
+        "mail.deliver": settings.MAIL_CHECK_SECONDS,
         "portal.number_events": 10,
         "portal.tidy": 3600,
     }
@@ -80,15 +81,17 @@ def number_events() -> None:
 
 @app.task(name="portal.tidy")
 def tidy() -> None:
-    """Removes what no longer serves: old runs, and nonces older than a signature may be."""
+    """Removes what no longer serves: old runs, nonces older than a signature may be, old mails."""
     from django.utils import timezone
 
     from portal.access import tenancy
     from portal.access.models import Company
     from portal.erp import door
     from portal.jobs import due
+    from portal.mail import pruning
 
     due.prune(now=timezone.now())
+    pruning.forget(now=timezone.now())
     with tenancy.acting_for(Company.objects.values_list("pk", flat=True)):
         door.forget_nonces(now=timezone.now())
 

@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "portal.access",
     "portal.events",
+    "portal.mail",
     "portal.jobs",
     "portal.lists",
     "portal.people",
@@ -125,12 +126,11 @@ AXES_USERNAME_FORM_FIELD = "email"
 AXES_ENABLE_ADMIN = False
 AXES_DISABLE_ACCESS_LOG = True
 
-# Mail: an SMTP server by URL; the demo keeps every letter in a folder that its page shows.
+# Mail: an SMTP server by URL; in the demo nothing leaves, and its page shows the outbox.
 DEFAULT_FROM_EMAIL = ENV.mail_from
 EMAIL_TIMEOUT = 20
-EMAIL_FILE_PATH = DATA_DIR / "mails"
 if DEMO:
-    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 else:
     globals().update(ENV.mail_settings)
 
@@ -197,6 +197,14 @@ CHANNEL_MAX_ATTEMPTS = 8
 RECEIPT_WINDOW_SECONDS = ENV.receipt_window_seconds
 BANK_POLL_SECONDS = ENV.bank_poll_seconds
 SEND_CHECK_SECONDS = 10 if DEMO else 60
+MAIL_CHECK_SECONDS = 10 if DEMO else 60
+MAIL_BATCH = 50
+MAIL_RUN_SECONDS = 240
+MAIL_LEASE_SECONDS = 900  # longer than a task may live, so the former sender has ended
+MAIL_MAX_ATTEMPTS = 20  # with the waits below, about two days
+MAIL_RETRY_SECONDS = 60
+MAIL_RETRY_MAX_SECONDS = 4 * 3600
+MAIL_KEEP_DAYS = 90
 SPOOL_MEMORY_BYTES = 1024 * 1024
 LINES_PER_PAGE = 50
 LIST_PAGE_SIZE = 50

@@ -46,6 +46,7 @@ from portal.access.roles import Role
 from portal.demo.dataset import _new_key
 from portal.events import moves
 from portal.events.models import Event
+from portal.mail.models import Letter
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT.parent / "shared" / "reference"
@@ -578,3 +579,9 @@ def until(true: Any, *, seconds: float = 30, what: str = "it") -> None:
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not happen within {seconds} s")
         time.sleep(0.05)
+
+
+def letters(**which: Any) -> list[Letter]:
+    """The letters in the outbox, whosever they are, oldest first."""
+    with tenancy.acting_for((), letters=True):
+        return list(Letter.objects.filter(**which).order_by("pk"))

@@ -20,11 +20,13 @@ from django.db.backends.signals import connection_created
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Company ids that may be seen; the user whose own grants may be seen; the unclaimed rows."""
+    """Company ids that may be seen; the user whose own grants may be seen; the unclaimed rows;
+    the letters of everybody."""
 
     companies: tuple[int, ...] = ()
     user: int | None = None
     unclaimed: bool = False
+    letters: bool = False
 
 
 NOBODY = Scope()
@@ -38,16 +40,17 @@ def current() -> Scope:
 
 @contextlib.contextmanager
 def acting_for(
-    companies: Iterable[Any], *, user: Any = None, unclaimed: bool = False
+    companies: Iterable[Any], *, user: Any = None, unclaimed: bool = False, letters: bool = False
 ) -> Iterator[None]:
     """Shows the rows of these companies (models or ids), and of no other, to all work inside.
 
     `user` shows that user's own role grants. `unclaimed` shows bank files that no company owns
-    yet; only the bank's inbox asks for it. Inside a transaction it makes a savepoint, so that a
-    failure cannot leave the wider scope behind.
+    yet; only the bank's inbox asks for it. `letters` shows the mail outbox, whosever the letters
+    are; only `portal.mail` and the demo's mailbox ask for it. Inside a transaction it makes a
+    savepoint, so that a failure cannot leave the wider scope behind.
     """
     ids = tuple(sorted({getattr(company, "pk", company) for company in companies}))
-    scope = Scope(ids, getattr(user, "pk", user), unclaimed)
+    scope = Scope(ids, getattr(user, "pk", user), unclaimed, letters)
     before = _scope.get()
     token = _scope.set(scope)
     try:
@@ -77,11 +80,13 @@ def _apply(db: BaseDatabaseWrapper, scope: Scope) -> None:
     with db.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('kvitt.companies', %s, false),"
-            " set_config('kvitt.user', %s, false), set_config('kvitt.unclaimed', %s, false)",
+            " set_config('kvitt.user', %s, false), set_config('kvitt.unclaimed', %s, false),"
+            " set_config('kvitt.letters', %s, false)",
             [
                 "{" + ",".join(map(str, scope.companies)) + "}",
                 "" if scope.user is None else str(scope.user),
                 "on" if scope.unclaimed else "",
+                "on" if scope.letters else "",
             ],
         )
 

@@ -1,12 +1,9 @@
-"""The demo page: everybody's codes, the mails sent, and the clock of bank, portal and ERP."""
+"""The demo page: everybody's codes, the latest mails, and the clock of bank, portal and ERP."""
 
 from __future__ import annotations
 
 import datetime as dt
-import email
-import email.policy
 import time
-from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -22,9 +19,9 @@ from banking import tasks as banking_tasks
 from payments import tasks as payment_tasks
 from portal import clock
 from portal.access.models import Authenticator
-from portal.demo import cast, dataset
+from portal.demo import cast, dataset, mailbox
 
-MAILS_SHOWN = 20
+MAILS_SHOWN = 10
 DAYS_MAX = 400
 
 
@@ -47,33 +44,13 @@ def page(request: HttpRequest) -> HttpResponse:
         "people": people,
         "password": cast.PASSWORD,
         "left": step - int(time.time()) % step,
-        "mails": _mails(),
+        "mails": mailbox.latest(count=MAILS_SHOWN),
         "now": clock.now(),
         "next_bank_day": calendar.next_bank_day(clock.today()),
         "erp": settings.SIMERP_URL,
         "bank": settings.SIMBANK_CONTROL_URL,
     }
     return render(request, "demo/page.html", context)
-
-
-def _mails() -> list[dict[str, Any]]:
-    folder = settings.EMAIL_FILE_PATH
-    files = sorted(folder.glob("*.log"), reverse=True)[:MAILS_SHOWN] if folder.exists() else []
-    mails = []
-    for file in files:
-        for raw in file.read_bytes().split(b"\n" + b"-" * 79 + b"\n"):
-            if raw.strip():
-                letter = email.message_from_bytes(raw.strip(), policy=email.policy.default)
-                body = letter.get_body(preferencelist=("plain",))
-                mails.append(
-                    {
-                        "to": letter["To"],
-                        "subject": letter["Subject"],
-                        "date": letter["Date"],
-                        "body": body.get_content() if body else "",
-                    }
-                )
-    return mails[:MAILS_SHOWN]
 
 
 @require_POST

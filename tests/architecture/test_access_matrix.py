@@ -13,6 +13,7 @@ from payments.models import Payment
 from portal.access import guard
 from portal.access.models import RoleGrant
 from portal.access.roles import Role
+from portal.mail.models import Letter
 from tests import kit
 from tests.flows.test_main_job import upload
 
@@ -86,6 +87,9 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "banking:file-download": {"get": codes(403, **FILE_SEERS)},
     "demo:page": {"get": EVERYBODY},
     "demo:act": {"post": dict.fromkeys(ALL, 302)},
+    "demo:mails": {"get": EVERYBODY},
+    "demo:mail": {"get": EVERYBODY},
+    "demo:mail-html": {"get": EVERYBODY},
 }
 
 
@@ -117,7 +121,28 @@ def test_every_row_names_every_role() -> None:
 
 
 def test_the_public_pages_are_a_short_list() -> None:
-    assert len(guard.PUBLIC) <= 8
+    assert len(guard.PUBLIC) <= 6
+    assert set(guard.PUBLIC) <= set(TABLE)
+    assert not [name for name in guard.PUBLIC if name.startswith(guard.DEMO)]
+
+
+def test_whoever_is_not_signed_in_opens_only_public_pages_the_machines_door_and_the_demo() -> None:
+    let_in = {
+        name
+        for name, methods in TABLE.items()
+        if any(expected["nobody"] not in (302, 401) for expected in methods.values())
+    }
+    spaces = (f"{guard.MACHINES}:", f"{guard.DEMO}:")
+    assert {name for name in let_in if not name.startswith(spaces)} <= set(guard.PUBLIC)
+
+
+def test_outside_the_demo_its_pages_are_as_shut_as_any(settings: Any) -> None:
+    settings.DEMO = False
+    for name in addresses():
+        if name.startswith(f"{guard.DEMO}:"):
+            answer = Client().get(_fill(addresses()[name], {"letter": 1}))
+            assert answer.status_code == 302, name
+            assert answer["Location"].startswith("/sign-in/"), name
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +167,9 @@ def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
         clients[name] = kit.signed_in(user)
     with made.scope():
         payment = Payment.objects.first()
+        letter = Letter.objects.first()
         assert payment is not None
+        assert letter is not None
         file = BankFile.objects.create(
             company=made.company,
             channel=made.channel,
@@ -161,6 +188,7 @@ def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
         "payment": payment.pk,
         "agreement": made.agreement.pk,
         "file": file.pk,
+        "letter": letter.pk,
         "ceremony": 1,
         "number": payment.number,
     }

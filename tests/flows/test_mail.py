@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.core import mail
+from django.core import mail as django_mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from payments import notices
+from payments.models import Payment, PaymentLine
+from portal import clock
+from portal.access import actors
 from portal.access.roles import Role
+from portal.events import moves
+from portal.events.models import Event
+from portal.mail import delivery
 from tests import kit
 from tests.flows import test_main_job as job
 from tests.kit import Bank, Erp, Line, Stage
@@ -24,40 +35,112 @@ def made(own_database: str, bank: Bank) -> Stage:
 
 def receivers(made: Stage, words: str) -> set[str]:
     emails = {user.email: name for name, user in made.users.items()}
-    return {emails[letter.to[0]] for letter in mail.outbox if words in letter.subject}
+    return {emails[letter.address] for letter in kit.letters() if words in letter.subject}
+
+
+def salary(made: Stage) -> None:
+    """A salary payment with a name and a sum that supplier roles must not meet."""
+    body = kit.pain001(
+        {"LONN1": [Line("S1", "98765.43", kit.account(75), name="Hemmelig Ansatt")]},
+        account=made.agreement.account.number,
+        due=kit.soon(),
+        category="SALA",
+    )
+    assert Erp(made).post("payments", body).status_code == 201
 
 
 def test_approvers_are_told_of_what_waits_in_their_own_language(made: Stage) -> None:
     job.upload(made)
     assert receivers(made, "to approve") == {"bjorn"}
-    assert {letter.to[0] for letter in mail.outbox} == {
-        made.users["anne"].email,
-        made.users["bjorn"].email,
+    assert receivers(made, "til godkjenning") == {"anne"}
+    assert len(kit.letters()) == 2
+    for letter in kit.letters(language="nb"):
+        assert "2 betalinger for Prøve 1 AS venter på godkjenning." in letter.text
+        assert f"{kit.soon():%d.%m.%Y}" in letter.text
+        assert f"/c/{made.company.public_id}/outgoing/\n" in letter.text
+
+
+def test_what_is_posted_is_sent(made: Stage) -> None:
+    job.upload(made)
+    assert delivery.deliver(now=timezone.now()) == 2
+    assert {(letter.to[0], letter.subject) for letter in django_mail.outbox} == {
+        (letter.address, letter.subject) for letter in kit.letters()
     }
+    assert all(letter.sent_at for letter in kit.letters())
+
+
+def test_an_upload_that_is_refused_leaves_no_letter(made: Stage) -> None:
+    body = kit.pain001(
+        {"B1": [Line("L1", "100.00", kit.account(70), message="En")]},
+        account=made.agreement.account.number,
+        due=kit.soon(),
+        totals=(1, Decimal("7.00")),
+    )
+    assert Erp(made).post("payments", body).status_code == 422
+    assert kit.letters() == []
+
+
+def test_a_payment_that_is_stopped_whole_waits_for_nobody(made: Stage) -> None:
+    body = kit.pain001(
+        {
+            "B1": [Line("L1", "100.00", kit.account(70), kid="1000422")],
+            "B2": [Line("L2", "100.00", kit.account(71), message="To")],
+        },
+        account=made.agreement.account.number,
+        due=kit.soon(),
+    )
+    assert Erp(made).post("payments", body).status_code == 201
+    assert receivers(made, "1 betaling til godkjenning") == {"anne"}
+    with made.scope():
+        waiting = Payment.objects.get(number="B2")
+    for letter in kit.letters():
+        assert f"/outgoing/{waiting.pk}/\n" in letter.text
 
 
 def test_salary_is_told_only_to_its_own_approvers(made: Stage) -> None:
-    body = kit.pain001(
-        {"LONN1": [Line("S1", "98765.43", kit.account(75), name="Hemmelig Ansatt")]},
-        account=made.agreement.account.number,
-        due=kit.soon(),
-        category="SALA",
-    )
-    assert Erp(made).post("payments", body).status_code == 201
-    assert {letter.to[0] for letter in mail.outbox} == {made.users["lars"].email}
-    for letter in mail.outbox:
-        assert "Hemmelig" not in letter.body
-        assert "98765" not in letter.body
+    salary(made)
+    assert {letter.address for letter in kit.letters()} == {made.users["lars"].email}
+    for letter in kit.letters():
+        for words in (letter.subject, letter.text, letter.html):
+            assert "Hemmelig" not in words
+            assert "98765" not in words
+            assert "98\u00a0765" not in words
+
+
+def test_a_rejected_salary_is_told_only_within_its_axis(made: Stage) -> None:
+    salary(made)
+    job.upload(made)
+    with made.scope():
+        payment = Payment.objects.get(number="LONN1")
+        line = payment.lines.get()
+        moves.record(
+            company_id=made.company.pk,
+            event="rejected",
+            subject="line",
+            subject_id=line.pk,
+            group_id=payment.pk,
+            number=payment.number,
+            reasons=[{"code": "AC04", "text": ""}],
+            by=actors.BANK,
+            at=clock.now(),
+        )
+        at = Event.objects.get(event="rejected").at
+        ids = list(Payment.objects.values_list("pk", flat=True))
+        notices.rejected(company=made.company, payment_ids=ids, at=at)
+    (told,) = kit.letters(kind="payments.rejected")
+    assert told.address == made.users["lars"].email
+    assert "Hemmelig Ansatt" in told.text
+    assert "98\u00a0765,43\u00a0NOK" in told.text
+    for letter in kit.letters():
+        if letter.user_id != made.users["lars"].pk:
+            for words in (letter.subject, letter.text, letter.html):
+                assert "Hemmelig" not in words
+                assert "765,43" not in words
+                assert "LONN1" not in words
 
 
 def test_a_planted_salary_is_seen_nowhere_by_supplier_roles(made: Stage) -> None:
-    body = kit.pain001(
-        {"LONN1": [Line("S1", "98765.43", kit.account(75), name="Hemmelig Ansatt")]},
-        account=made.agreement.account.number,
-        due=kit.soon(),
-        category="SALA",
-    )
-    assert Erp(made).post("payments", body).status_code == 201
+    salary(made)
     anne, lars = kit.signed_in(made.users["anne"]), kit.signed_in(made.users["lars"])
     base = f"/c/{made.company.public_id}/"
     theirs = lars.get(base + "outgoing/").content.decode()
@@ -65,8 +148,6 @@ def test_a_planted_salary_is_seen_nowhere_by_supplier_roles(made: Stage) -> None
     assert "LONN1" in theirs
     page: Any = anne.get(base + "outgoing/")
     with made.scope():
-        from payments.models import Payment
-
         pk = Payment.objects.get().pk
     for text in (
         page.content.decode(),
@@ -85,11 +166,70 @@ def test_rejections_are_told_with_code_and_cure(made: Stage, bank: Bank) -> None
     job.send(made)
     bank.pass_days()
     bank.work()
-    mail.outbox.clear()
     job.fetch(made)
-    told = [letter for letter in mail.outbox if letter.to[0] == made.users["bjorn"].email]
+    told = kit.letters(kind="payments.rejected", user=made.users["bjorn"])
     assert len(told) == 1
-    assert "rejected" in told[0].subject
-    assert "AM04" in told[0].body
-    assert "200.00 NOK" in told[0].body
-    assert made.company.public_id in told[0].body
+    (letter,) = told
+    assert letter.subject == f"The bank rejected a payment for {made.company.name}"
+    with made.scope():
+        line = PaymentLine.objects.get(status="rejected")
+    for words in (letter.text, letter.html):
+        assert "AM04" in words
+        assert "Payment B2, reference L2" in words
+        assert "Leverandør AS" in words
+        assert "200,00\u00a0NOK" in words
+        assert line.why[0]["text"] in words
+        assert "What to do:" in words
+        assert f"/c/{made.company.public_id}/outgoing/{line.payment_id}/" in words
+    assert "Banken avviste" in kit.letters(kind="payments.rejected", language="nb")[0].subject
+
+
+def test_a_file_refused_whole_is_told_to_the_approvers_with_the_banks_reason(
+    made: Stage, bank: Bank
+) -> None:
+    job.upload(made)
+    job.sign(made, made.users["anne"])
+    job.sign(made, made.users["bjorn"])
+    closed = {
+        "customer_number": made.agreement.customer_number,
+        "name": made.company.name,
+        "organisation_number": made.company.organisation_number,
+        "channel": "kvitt",
+        "agreement_id": made.agreement.agreement_id,
+        "active": False,
+        "approvers_required": 1,
+        "people": [],
+        "accounts": [],
+    }
+    bank.ask("/setup", {"customers": [closed]})
+    job.send(made)
+    bank.work()
+    job.fetch(made)
+    told = kit.letters(kind="payments.sent_back")
+    assert {letter.address for letter in told} == {
+        made.users["anne"].email,
+        made.users["bjorn"].email,
+    }
+    with made.scope():
+        reason = Event.objects.filter(event="sent_back").first().reasons[0]  # type: ignore[union-attr, index]
+    english = kit.letters(kind="payments.sent_back", language="en")[0]
+    assert english.subject == f"The bank refused a file from {made.company.name}"
+    for words in (english.text, english.html):
+        assert "Payments: B1, B2" in words
+        assert f"({reason['code']})" in words
+        assert "Nothing in it has been paid" in words
+        assert "Then approve the payments again." in words
+
+
+def test_the_statements_of_a_notice_do_not_grow_with_its_readers(made: Stage) -> None:
+    job.upload(made)
+    counts = []
+    with made.scope():
+        ids = list(Payment.objects.values_list("pk", flat=True))
+        for more in range(2):
+            with CaptureQueriesContext(connection) as asked:
+                notices.to_approve(company=made.company, payment_ids=ids)
+            counts.append(len(asked))
+            for n in range(10):
+                kit.person(f"a{more}{n}", made.company, Role.APPROVER)
+    assert counts[0] == counts[1]

@@ -121,7 +121,7 @@ def test_extraction_finds_every_tag_of_every_template() -> None:
     for name, *_rest in translations.messages():
         found[name] = found.get(name, 0) + 1
     for path in translations.files():
-        if path.suffix == ".html":
+        if path.suffix in (".html", ".txt"):
             text = path.read_text(encoding="utf-8")
             text = re.sub(r"\{#.*?#\}|\{% comment .*?\{% endcomment %\}", "", text, flags=re.DOTALL)
             tags = len(re.findall(r"\{%\s*(?:block)?trans(?:late)?\s", text))

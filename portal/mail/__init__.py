@@ -1,0 +1,73 @@
+"""Mail to people, in their own language: letters in an outbox, sent after the work is committed.
+
+It holds how letters are composed, kept and delivered; who is told of what is for the callers to
+know, and the words are templates.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from portal.access.models import Company, User
+
+Context = Mapping[str, Any]
+
+
+def post(
+    *,
+    kind: str,
+    users: Iterable[User],
+    context: Context | Callable[[User], Context],
+    company: Company | None,
+) -> int:
+    """Writes a letter to each of the users and answers how many; delivery follows the commit.
+
+    `kind` names the templates: "payments.rejected" is templates/mail/payments/rejected.* . A
+    function for `context` is called for each user, in that user's language. A letter is kept in
+    the caller's transaction, so it is undone with the work that it tells of; a letter about a
+    company is written while acting for that company, one about no company from anywhere.
+    """
+    # Here and not above: Django imports this package before any model may be.
+    from django.utils import timezone, translation
+
+    from portal.access import tenancy
+    from portal.mail import composing, tasks
+    from portal.mail.models import Letter
+
+    now = timezone.now()
+    shared: dict[str, composing.Composed] = {}
+    letters = []
+    for user in users:
+        words = shared.get(user.language)
+        if words is None:
+            with translation.override(user.language):
+                values = context(user) if callable(context) else context
+                words = composing.compose(
+                    kind=kind,
+                    language=user.language,
+                    context={"company": company.name if company else "", **values},
+                )
+            if not callable(context):
+                shared[user.language] = words
+        letters.append(
+            Letter(
+                company=company,
+                user=user,
+                kind=kind,
+                address=user.email,
+                language=user.language,
+                created_at=now,
+                next_attempt_at=now,
+                **words._asdict(),
+            )
+        )
+    if not letters:
+        return 0
+    ours = tenancy.acting_for((), letters=True) if company is None else contextlib.nullcontext()
+    with ours:
+        Letter.objects.bulk_create(letters)
+    tasks.nudge()
+    return len(letters)

@@ -1,0 +1,8 @@
+"""The outbox as a Django app."""
+
+from django.apps import AppConfig
+
+
+class MailConfig(AppConfig):
+    name = "portal.mail"
+    label = "mail"

@@ -1,0 +1,63 @@
+"""Letter: the outbox, and what became of each letter; holds no words of its own."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from portal.access.tenancy import CompanyQuerySet
+
+SUBJECT_MAX = 200
+WAITING = Q(sent_at__isnull=True, failed_at__isnull=True)
+
+
+class Letter(models.Model):
+    """One mail to one person, as composed; all its times are the machine's.
+
+    It waits until `sent_at` or `failed_at` is set. `attempts` counts those begun, and
+    `next_attempt_at` is when the next one may begin: a sender who takes a letter moves it to the
+    end of the lease. A letter about no company (`company` is null) is seen, like everybody's
+    letters, only in `acting_for(…, letters=True)`: it may open an account, so acting for a
+    company must not show it.
+    """
+
+    company = models.ForeignKey(
+        "access.Company", on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    user = models.ForeignKey(
+        "access.User", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    kind = models.CharField(max_length=60)
+    address = models.EmailField(max_length=254)
+    language = models.CharField(max_length=5)
+    subject = models.CharField(max_length=SUBJECT_MAX)
+    text = models.TextField(blank=True)
+    html = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    failed_at = models.DateTimeField(null=True)
+    error = models.TextField(blank=True)
+
+    objects = CompanyQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.CheckConstraint(
+                condition=Q(sent_at__isnull=True) | Q(failed_at__isnull=True),
+                name="letter_sent_or_failed",
+            )
+        ]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(
+                fields=["next_attempt_at", "id"], condition=WAITING, name="letter_waiting"
+            ),
+            models.Index(fields=["created_at"], condition=~Q(text=""), name="letter_with_text"),
+            models.Index(fields=["user", "-id"], name="letter_of_user"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
