@@ -75,6 +75,7 @@ FILES = spec.ListSpec(
     title=_("Bank files"),
     address_name="banking:files",
     permissions=frozenset({Permission.SEE_FILES}),
+    narrowed_by=frozenset({Permission.SEE_SALARY}),
     table=FileTable,
     filters=FileFilter,
     rows=files_seen,

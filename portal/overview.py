@@ -128,7 +128,7 @@ def _bars(days: dict[dt.date, list[Decimal]], today: dt.date) -> list[DueDay]:
 
 
 def _deviations(acting: guard.Acting, today: dt.date) -> list[PaymentLine]:
-    """Lines of the last week, or yet to come, that were stopped, refused by the bank or the like."""
+    """Lines of the last week, or yet to come, that were stopped, rejected or returned."""
     payments = queries.visible(company=acting.company, permissions=acting.permissions).filter(
         phase=lifecycle.DEVIATING, due_date__gte=today - WEEK
     )

@@ -25,6 +25,7 @@ class ListSpec:
     """A list by name.
 
     `rows(acting=, user=)` gives all that may be seen; `loaded` adds what a page of it shows.
+    Any of `permissions` opens it; those of `narrowed_by` decide which rows are among `rows`.
     `sums` adds up a selection by currency; None where rows have no amounts. `tabs` are
     (value of the filter `tab`, label) pairs shown above the list, the first being all rows.
     """
@@ -37,6 +38,7 @@ class ListSpec:
     filters: type[FilterSet]
     rows: Callable[..., QuerySet[Any]]
     loaded: Callable[[QuerySet[Any]], QuerySet[Any]]
+    narrowed_by: frozenset[Permission] = frozenset()
     sums: Callable[[QuerySet[Any]], Sums] | None = None
     tabs: tuple[tuple[str, Any], ...] = ()
 
@@ -67,8 +69,11 @@ _register: dict[str, ListSpec] = {}
 
 
 def register(spec: ListSpec) -> ListSpec:
-    """Makes a list known by its name; called when the apps are ready."""
+    """Makes a list and its export known by its name; called when the apps are ready."""
+    from portal.lists import exporting
+
     _register[spec.name] = spec
+    exporting.offer(spec)
     return spec
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -15,7 +15,8 @@ from django.views.decorators.http import require_POST
 
 from portal.access import guard
 from portal.access.roles import Permission
-from portal.lists import export, keyset, spec
+from portal.jobs import work
+from portal.lists import export, exporting, keyset, spec
 from portal.lists.models import NAME_MAX, QUERY_MAX, SavedView
 
 VIEWS_MAX = 30
@@ -78,6 +79,30 @@ def delete_view(request: HttpRequest, view: int) -> HttpResponse:
     return redirect(f"{found.address(acting)}?{row.query}")
 
 
+def spool() -> BinaryIO:
+    """A temporary file that stays in memory while it is small; closed by the answer it is in."""
+    return cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=settings.SPOOL_MEMORY_BYTES))
+
+
+def _as_job(
+    request: HttpRequest, found: spec.ListSpec, query: QueryDict, kind: str
+) -> HttpResponse:
+    """Asks for the export as a job and goes to its page."""
+    acting = guard.acting_of(request)
+    try:
+        job = work.start(
+            company=acting.company,
+            user=guard.user_of(request),
+            kind=exporting.KIND + found.name,
+            params={"query": query.urlencode(), "format": kind},
+        )
+    except work.TooMany as error:
+        text = _("You have %(n)s jobs under way. Wait for one to end, or stop it; then try again.")
+        messages.error(request, text % {"n": error.limit})
+        return redirect("jobs:list", company=acting.company.public_id)
+    return redirect("jobs:job", company=acting.company.public_id, job=job.public_id)
+
+
 @require_POST
 @guard.company(Permission.SEE_COMPANY)
 def export_list(request: HttpRequest, list_name: str) -> HttpResponse | FileResponse:
@@ -91,7 +116,7 @@ def export_list(request: HttpRequest, list_name: str) -> HttpResponse | FileResp
     rows = found.filtered(acting, query, request.user).qs
     if keyset.count(rows, cap=settings.LIST_EXPORT_DIRECT).capped:
         return _as_job(request, found, query, kind)
-    file: Any = tempfile.SpooledTemporaryFile(max_size=settings.SPOOL_MEMORY_BYTES)
+    file: Any = spool()
     export.write(spec=found, acting=acting, user=request.user, query=query, kind=kind, file=file)
     file.seek(0)
     made = export.FORMATS[kind]
