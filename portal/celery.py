@@ -30,6 +30,7 @@ def timetable() -> dict[str, int]:
         "banking.poll_banks": settings.BANK_POLL_SECONDS,
         "payments.take_answers": settings.BANK_POLL_SECONDS,
         "portal.number_events": 10,
+        "jobs.pick_up": settings.JOB_CHECK_SECONDS,
         "portal.tidy": 3600,
     }
 
@@ -80,17 +81,18 @@ def number_events() -> None:
 
 @app.task(name="portal.tidy")
 def tidy() -> None:
-    """Removes what no longer serves: old runs, and nonces older than a signature may be."""
+    """Removes what no longer serves: old runs, files past their day, nonces past any signature."""
     from django.utils import timezone
 
     from portal.access import tenancy
     from portal.access.models import Company
     from portal.erp import door
-    from portal.jobs import due
+    from portal.jobs import due, results
 
     due.prune(now=timezone.now())
     with tenancy.acting_for(Company.objects.values_list("pk", flat=True)):
         door.forget_nonces(now=timezone.now())
+        results.remove_expired(now=timezone.now())
 
 
 @signals.setup_logging.connect
