@@ -17,6 +17,7 @@ urlpatterns = [
     path("api/erp/v1/docs", docs.page, name="erp-docs"),
     path("api/erp/v1/", api.urls),
     path("", include("portal.people.urls")),
+    path("c/<slug:company>/", include("portal.jobs.urls")),
     path("c/<slug:company>/", include("payments.urls")),
     path("c/<slug:company>/", include("banking.urls")),
 ]
