@@ -31,6 +31,7 @@ def timetable() -> dict[str, int]:
         "payments.take_answers": settings.BANK_POLL_SECONDS,
         "mail.deliver": settings.MAIL_CHECK_SECONDS,
         "portal.number_events": 10,
+        "jobs.pick_up": settings.JOB_CHECK_SECONDS,
         "portal.tidy": 3600,
     }
 
@@ -81,19 +82,20 @@ def number_events() -> None:
 
 @app.task(name="portal.tidy")
 def tidy() -> None:
-    """Removes what no longer serves: old runs, nonces older than a signature may be, old mails."""
+    """Removes what no longer serves: old runs, results, nonces past any signature, old mails."""
     from django.utils import timezone
 
     from portal.access import tenancy
     from portal.access.models import Company
     from portal.erp import door
-    from portal.jobs import due
+    from portal.jobs import due, results
     from portal.mail import pruning
 
     due.prune(now=timezone.now())
     pruning.forget(now=timezone.now())
     with tenancy.acting_for(Company.objects.values_list("pk", flat=True)):
         door.forget_nonces(now=timezone.now())
+        results.remove_expired(now=timezone.now())
 
 
 @signals.setup_logging.connect

@@ -212,6 +212,15 @@ LIST_SELECT_MAX = 10_000
 LIST_EXPORT_DIRECT = 2_000
 LIST_EXPORT_MAX = 100_000
 SIGN_AT_ONCE_MAX = 500
+JOBS_PER_PAGE = 50
+JOBS_OPEN_PER_USER_MAX = 3
+JOB_ATTEMPTS_MAX = 3
+JOB_MAX_SECONDS = 540  # a run ends itself before CELERY_TASK_TIME_LIMIT kills it
+JOB_SILENT_SECONDS = 120  # unheard of for longer, its worker is taken for dead
+JOB_CHECK_SECONDS = 15
+JOB_FILE_MAX_BYTES = 256 * 1024 * 1024
+JOB_FILE_PART_BYTES = 1024 * 1024
+JOB_FILE_KEPT_SECONDS = 7 * 24 * 3600
 FAULT_POINT = ENV.fault_point
 
 # Celery (its traps: infrastructure notes in docs/operations.md)

@@ -19,6 +19,7 @@ urlpatterns = [
     path("", include("portal.people.urls")),
     path("c/<slug:company>/", include("portal.overview")),
     path("c/<slug:company>/", include("portal.lists.urls")),
+    path("c/<slug:company>/", include("portal.jobs.urls")),
     path("c/<slug:company>/", include("payments.urls")),
     path("c/<slug:company>/", include("banking.urls")),
 ]

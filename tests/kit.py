@@ -536,11 +536,17 @@ def environment(database: str, **more: str) -> dict[str, str]:
 
 
 class Worker:
-    """A real Celery worker on a test's own database; `solo`, so that killing it kills the task."""
+    """A real Celery worker on a test's own database; `solo`, so that killing it kills the task.
 
-    def __init__(self, database: str, log: Path, **more: str) -> None:
+    `options` are further ones of Celery's own, `more` is further environment.
+    """
+
+    def __init__(
+        self, database: str, log: Path, *, options: tuple[str, ...] = (), **more: str
+    ) -> None:
         command = [sys.executable, "-m", "celery", "-A", "portal.celery", "worker", "-P", "solo"]
         command += [
+            *options,
             "-Q",
             "default,bank",
             "--without-gossip",

@@ -14,8 +14,10 @@ from portal.access import guard
 from portal.access.models import RoleGrant
 from portal.access.roles import Role
 from portal.mail.models import Letter
+from portal.jobs import work
 from tests import kit
 from tests.flows.test_main_job import upload
+from tests.portal.jobs import sample_kinds
 
 pytestmark = pytest.mark.django_db
 
@@ -85,6 +87,12 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "banking:files": {"get": codes(403, **FILE_SEERS)},
     "banking:file": {"get": codes(403, **FILE_SEERS)},
     "banking:file-download": {"get": codes(403, **FILE_SEERS)},
+    "jobs:list": {"get": codes(200)},
+    "jobs:job": {"get": codes(404, accountant=200)},
+    "jobs:progress": {"get": codes(404, accountant=200)},
+    "jobs:stop": {"post": codes(404, accountant=302)},
+    "jobs:again": {"post": codes(404, accountant=302)},
+    "jobs:file": {"get": codes(404, accountant=200)},
     "demo:page": {"get": EVERYBODY},
     "demo:act": {"post": dict.fromkeys(ALL, 302)},
     "demo:mails": {"get": EVERYBODY},
@@ -164,6 +172,7 @@ def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
             )
         else:
             user = kit.person(name, made.company, *roles)
+        made.users[name] = user
         clients[name] = kit.signed_in(user)
     with made.scope():
         payment = Payment.objects.first()
@@ -183,6 +192,13 @@ def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
             status="stored",
             created_at=payment.created_at,
         )
+        job = work.start(
+            company=made.company,
+            user=made.users["accountant"],
+            kind=sample_kinds.EXPORT,
+            params={"rows": 1},
+        )
+        work.run(company_id=made.company.pk, job_id=job.pk)
     words = {
         "company": made.company.public_id,
         "payment": payment.pk,
@@ -190,6 +206,7 @@ def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
         "file": file.pk,
         "letter": letter.pk,
         "ceremony": 1,
+        "job": job.public_id,
         "number": payment.number,
     }
     return made, clients, words
@@ -229,16 +246,19 @@ def test_another_companys_objects_are_not_found_by_any_role() -> None:
     with theirs.scope():
         other = Payment.objects.first()
         assert other is not None
+        anne = theirs.users["anne"]
+        job = work.start(company=theirs.company, user=anne, kind=sample_kinds.EXPORT)
     foreign = words | {
         "payment": other.pk,
         "agreement": theirs.agreement.pk,
+        "job": job.public_id,
     }
     away = words | {"company": theirs.company.public_id}
     for role, client in clients.items():
-        for name in ("payments:detail", "banking:agreement"):
+        for name in ("payments:detail", "banking:agreement", "jobs:job", "jobs:file"):
             inside = client.get(_fill(addresses()[name], foreign)).status_code
             assert inside in ({302} if role == "nobody" else {403, 404}), (role, name)
-        for name in ("payments:list", "payments:detail", "banking:files"):
+        for name in ("payments:list", "payments:detail", "banking:files", "jobs:list", "jobs:job"):
             outside = client.get(_fill(addresses()[name], away)).status_code
             assert outside == (302 if role == "nobody" else 404), (role, name)
     assert mine.company.pk != theirs.company.pk

@@ -10,6 +10,7 @@ import pytest
 
 from banking import lifecycle as banking_lifecycle
 from payments import lifecycle
+from portal.jobs import lifecycle as jobs_lifecycle
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITER = ROOT / "portal" / "events" / "moves.py"
@@ -68,7 +69,8 @@ def test_moves_itself_is_seen_to_write() -> None:
 
 
 @pytest.mark.parametrize(
-    "cycle", [lifecycle.LINE, banking_lifecycle.FILE, banking_lifecycle.AGREEMENT]
+    "cycle",
+    [lifecycle.LINE, banking_lifecycle.FILE, banking_lifecycle.AGREEMENT, jobs_lifecycle.JOB],
 )
 def test_no_move_leaves_a_final_status_but_a_return(cycle: object) -> None:
     for move in cycle.moves.values():  # type: ignore[attr-defined]
