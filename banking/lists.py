@@ -7,6 +7,7 @@ from typing import Any
 import django_filters as filters
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from banking import lifecycle
 from banking.models import BankAgreement, BankFile
@@ -63,6 +64,7 @@ def files_seen(*, acting: Acting, user: Any = None) -> QuerySet[BankFile]:
 AGREEMENTS = spec.ListSpec(
     name="agreements",
     title=_("Agreements"),
+    counted=ngettext_lazy("%(shown)s agreement", "%(shown)s agreements", "n"),
     address_name="banking:agreements",
     permissions=frozenset({Permission.SEE_AGREEMENTS}),
     table=AgreementTable,
@@ -73,6 +75,7 @@ AGREEMENTS = spec.ListSpec(
 FILES = spec.ListSpec(
     name="bank_files",
     title=_("Bank files"),
+    counted=ngettext_lazy("%(shown)s file", "%(shown)s files", "n"),
     address_name="banking:files",
     permissions=frozenset({Permission.SEE_FILES}),
     narrowed_by=frozenset({Permission.SEE_SALARY}),

@@ -62,6 +62,11 @@ class Shown:
     excluded: tuple[int, ...]
     signed_by: tuple[Signature, ...]
 
+    @property
+    def needed_after(self) -> int:
+        """How many approvals are still needed when the one who looks has given theirs."""
+        return max(0, self.payment.agreement.approvers_required - len(self.signed_by) - 1)
+
     def fingerprint(self) -> str:
         """Changes when a line, a sum or the status of the payment changes."""
         sums = ",".join(f"{c}{self.totals[c]:.2f}" for c in sorted(self.totals))
@@ -331,8 +336,8 @@ def _depart(
     refusals = [policy.ending(payment, change, permissions=permissions) for payment in payments]
     if any(refusal and refusal.code == policy.NOT_YOURS for refusal in refusals):
         raise NotYours
-    standing = {code for payment in payments for code in policy.standing_lines(payment, change)}
-    wanted = PaymentLine.objects.filter(payment_id__in=ids, status__in=standing)
+    over = policy.over_for(change)
+    wanted = PaymentLine.objects.filter(payment_id__in=ids).exclude(status__in=over)
     if references:
         wanted = wanted.filter(reference__in=list(references))
     expected = wanted.count()

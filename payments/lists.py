@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from banking.models import BankAccount
 from payments import lifecycle, queries
@@ -22,6 +23,7 @@ from portal.lists import keyset, spec
 from portal.lists.filters import DateFilter, FilterSet
 from portal.lists.keyset import Count
 
+COUNTED = ngettext_lazy("%(shown)s payment", "%(shown)s payments", "n")
 WAITING_CAP = 99
 SEARCH_MAX = 8
 
@@ -148,6 +150,7 @@ def _seen(*, acting: Acting, user: Any) -> QuerySet[Payment]:
 PAYMENTS = spec.ListSpec(
     name="payments",
     title=_("Outgoing payments"),
+    counted=COUNTED,
     address_name="payments:list",
     permissions=SEE_PAYMENTS,
     table=PaymentTable,
@@ -181,6 +184,7 @@ class ApprovalFilter(PaymentFilter):
 TO_APPROVE = spec.ListSpec(
     name="to_approve",
     title=_("Approve"),
+    counted=COUNTED,
     address_name="payments:approve",
     permissions=APPROVE_PAYMENTS,
     table=ApprovalTable,

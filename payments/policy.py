@@ -89,7 +89,8 @@ def ending(
         missing = _not_held(needed, permissions)
         if missing is not None:
             return missing
-    standing = set(standing_lines(payment, move))
+    over = over_for(move)
+    standing = {code for code, rows in payment.line_counts.items() if rows and code not in over}
     if not standing:
         return Refusal(GONE, _("It is over: no line can change any more."))
     if standing - move.sources:
@@ -98,12 +99,10 @@ def ending(
     return None
 
 
-def standing_lines(payment: Payment, move: Move) -> list[str]:
-    """The statuses of the lines that the move would end: not those that are over already."""
+def over_for(move: Move) -> set[str]:
+    """The statuses of lines that refusing or cancelling a payment leaves alone: they are over."""
     over = {code for code, status in lifecycle.LINE.statuses.items() if status.final}
-    if move is lifecycle.REFUSE:
-        over.add(lifecycle.STOPPED)
-    return [code for code, rows in payment.line_counts.items() if rows and code not in over]
+    return over | {lifecycle.STOPPED} if move is lifecycle.REFUSE else over
 
 
 def sending_again(payment: Payment, *, permissions: frozenset[Permission]) -> Refusal | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from collections.abc import Sequence
+from decimal import Decimal
+
+from django.db.models import QuerySet, Sum
 
 from payments import lifecycle
 from payments.models import Payment, PaymentLine
@@ -74,3 +77,11 @@ def events(*, payment: Payment, size: int) -> list[Event]:
 def by_number(*, company: Company, number: str) -> Payment | None:
     """A payment by its number in the ERP."""
     return Payment.objects.of(company).filter(number=number).first()
+
+
+def sums_to_send(*, payment_ids: Sequence[int]) -> dict[str, Decimal]:
+    """Currency → sum of the lines of these payments that wait for approval, line by line."""
+    rows = PaymentLine.objects.filter(
+        payment_id__in=payment_ids, status__in=lifecycle.PHASES[lifecycle.OPEN]
+    )
+    return dict(rows.order_by().values_list("currency").annotate(sum=Sum("amount")))

@@ -214,6 +214,7 @@ LIST_EXPORT_MAX = 100_000
 SIGN_AT_ONCE_MAX = 500
 JOBS_PER_PAGE = 50
 JOBS_OPEN_PER_USER_MAX = 3
+JOB_QUEUE = "jobs"  # its own workers: a long export must not hold up the money
 JOB_ATTEMPTS_MAX = 3
 JOB_MAX_SECONDS = 540  # a run ends itself before CELERY_TASK_TIME_LIMIT kills it
 JOB_SILENT_SECONDS = 120  # unheard of for longer, its worker is taken for dead

@@ -548,7 +548,7 @@ class Worker:
         command += [
             *options,
             "-Q",
-            "default,bank",
+            "default,bank,jobs",
             "--without-gossip",
             "--without-mingle",
             "--without-heartbeat",

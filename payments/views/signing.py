@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -153,7 +154,26 @@ def _context(
             user=guard.user_of(request), payments=chosen
         ),
         "left": left,
+        "checked": _checked(payments, rows, sums),
         "form": form,
+    }
+
+
+def _checked(
+    payments: list[Payment], rows: list[approval.Shown], sums: dict[str, Any]
+) -> dict[str, Any]:
+    """The sum of what was chosen, and of the lines that the bank file will hold, beside `sums`."""
+    chosen: dict[str, Decimal] = {}
+    for payment in payments:
+        for currency, amount in payment.totals.items():
+            chosen[currency] = chosen.get(currency, Decimal(0)) + Decimal(amount)
+    ids = [row.payment.pk for row in rows]
+    file = queries.sums_to_send(payment_ids=ids)
+    return {
+        "chosen": {currency: str(amount) for currency, amount in chosen.items()},
+        "file": {currency: str(amount) for currency, amount in file.items()},
+        "agree": chosen == sums == file,
+        "apart": sum(len(row.excluded) for row in rows),
     }
 
 

@@ -50,6 +50,12 @@ PROGRAMS = (
         "-m celery -A portal.celery worker -Q default,bank -c 2 --loglevel INFO"
         " --without-gossip --without-mingle",
     ),
+    # Exports and the like, apart: however many people ask for, nothing of the money waits for them.
+    Program(
+        "jobs",
+        "-m celery -A portal.celery worker -Q jobs -c 1 --loglevel INFO"
+        " --without-gossip --without-mingle -n jobs@%h",
+    ),
     Program("beat", "-m celery -A portal.celery beat --schedule {data}/beat --pidfile="),
     Program("erp", "-m portal.simerp serve --data {data}/erp --portal {portal} --port {erp}"),
 )

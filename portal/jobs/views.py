@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from portal import details
 from portal.access import actors, guard
 from portal.access.roles import Permission
 from portal.events.models import Event
@@ -76,6 +77,7 @@ def one(request: HttpRequest, job: str) -> HttpResponse:
             request, "jobs/open.html", _progress(row) | {"cancellable": _cancellable(row)}
         )
     what, cure = sentences.why(row)
+    events = Event.objects.filter(subject=Job.tracking.subject, subject_id=row.pk, group_id=None)
     context: dict[str, Any] = {
         "row": row,
         "title": kinds.title_of(row),
@@ -87,9 +89,7 @@ def one(request: HttpRequest, job: str) -> HttpResponse:
         "available": _available(row),
         "sha256": bytes(row.sha256 or b"").hex(),
         "may_repeat": _may_repeat(row),
-        "events": Event.objects.filter(
-            subject=Job.tracking.subject, subject_id=row.pk, group_id=None
-        ).order_by("-id")[:EVENTS_SHOWN],
+        "days": details.timeline(events.order_by("-id")[:EVENTS_SHOWN]),
     }
     return render(request, "jobs/receipt.html", context)
 

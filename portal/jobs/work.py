@@ -170,7 +170,10 @@ def nudge(job: Job) -> None:
     """Lets a worker begin soon after commit; `pick_up` catches what is lost."""
     transaction.on_commit(
         lambda: current_app.send_task(
-            TASK, (job.company_id, job.pk), soft_time_limit=settings.JOB_MAX_SECONDS
+            TASK,
+            (job.company_id, job.pk),
+            queue=settings.JOB_QUEUE,
+            soft_time_limit=settings.JOB_MAX_SECONDS,
         ),
         robust=True,
     )

@@ -69,6 +69,12 @@ class ListPage:
             return Count(len(self.page.rows), False)
         return keyset.count(self.matching)
 
+    @property
+    def counted(self) -> str:
+        """How many there are, in words; up to the cap."""
+        shown = f"{self.count.shown:,}".replace(",", "\u00a0")
+        return str(self.spec.counted % {"n": self.count.shown, "shown": shown})
+
     @cached_property
     def headings(self) -> list[Heading]:
         return self.table.headings(self.known)

@@ -26,12 +26,14 @@ class ListSpec:
 
     `rows(acting=, user=)` gives all that may be seen; `loaded` adds what a page of it shows.
     Any of `permissions` opens it; those of `narrowed_by` decide which rows are among `rows`.
-    `sums` adds up a selection by currency; None where rows have no amounts. `tabs` are
-    (value of the filter `tab`, label) pairs shown above the list, the first being all rows.
+    `counted` says how many there are: a lazy plural on «n» that shows «shown». `sums` adds up a
+    selection by currency; None where rows have no amounts. `tabs` are (value of the filter `tab`,
+    label) pairs shown above the list, the first being all rows.
     """
 
     name: str
     title: Any
+    counted: Any
     address_name: str
     permissions: frozenset[Permission]
     table: type[Table]

@@ -13,8 +13,8 @@ from payments.models import Payment
 from portal.access import guard
 from portal.access.models import RoleGrant
 from portal.access.roles import Role
-from portal.mail.models import Letter
 from portal.jobs import work
+from portal.mail.models import Letter
 from tests import kit
 from tests.flows.test_main_job import upload
 from tests.portal.jobs import sample_kinds
@@ -67,7 +67,14 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "people:sign-out": {"post": dict.fromkeys(ALL, 302)},
     "people:language": {"post": dict.fromkeys(ALL, 302)},
     "people:company": {"get": codes(302, customer=200)},
+    "people:search": {"get": codes(200)},
+    "people:shortcuts": {"get": dict.fromkeys(ALL, 200) | {"nobody": 302}},
+    "overview:page": {"get": codes(200, customer=403)},
+    "lists:save-view": {"post": codes(403, **dict.fromkeys(SEERS, 302))},
+    "lists:delete-view": {"post": codes(404)},
+    "lists:export": {"post": codes(403, **SEERS)},
     "payments:list": {"get": codes(403, **SEERS)},
+    "payments:approve": {"get": codes(403, approver=200, payroll=200)},
     "payments:update": {"post": codes(403, **dict.fromkeys(SEERS, 302))},
     "payments:sign": {"post": codes(403, approver=200, payroll=302)},
     "payments:refuse": {"post": codes(403, approver=200, payroll=302)},
@@ -206,6 +213,8 @@ def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
         "file": file.pk,
         "letter": letter.pk,
         "ceremony": 1,
+        "list_name": "payments",
+        "view": 1,
         "job": job.public_id,
         "number": payment.number,
     }
@@ -229,7 +238,8 @@ def test_every_address_answers_each_role_as_the_table_says() -> None:
         for method, expected in methods.items():
             address = _fill(routes[name], words)
             for role, client in clients.items():
-                body = {"payment": words["payment"], "language": "nb"} if method == "post" else {}
+                body = {"payment": words["payment"], "language": "nb", "format": "csv"}
+                body = body if method == "post" else {}
                 answer = getattr(client, method)(address, body)
                 if answer.status_code != expected[role]:
                     wrong.append(f"{name} {method} {role}: {answer.status_code}")

@@ -189,4 +189,5 @@ def test_another_companys_files_and_unclaimed_ones_are_not_found(made: Stage, er
 
 def test_a_company_without_files_is_told_where_they_come_from(made: Stage, erp: Client) -> None:
     assert "No files yet" in erp.get(base(made)).content.decode()
-    assert "There are no older files." in erp.get(base(made), {"before": "1"}).content.decode()
+    keep(made, "ONE", agreement=None, direction="in")
+    assert "There is no more" in erp.get(base(made), {"after": "1,1"}).content.decode()

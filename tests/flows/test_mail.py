@@ -130,7 +130,7 @@ def test_a_rejected_salary_is_told_only_within_its_axis(made: Stage) -> None:
     (told,) = kit.letters(kind="payments.rejected")
     assert told.address == made.users["lars"].email
     assert "Hemmelig Ansatt" in told.text
-    assert "98\u00a0765,43\u00a0NOK" in told.text
+    assert "98\u00a0765,43\u00a0kr" in told.text
     for letter in kit.letters():
         if letter.user_id != made.users["lars"].pk:
             for words in (letter.subject, letter.text, letter.html):
@@ -177,7 +177,7 @@ def test_rejections_are_told_with_code_and_cure(made: Stage, bank: Bank) -> None
         assert "AM04" in words
         assert "Payment B2, reference L2" in words
         assert "Leverandør AS" in words
-        assert "200,00\u00a0NOK" in words
+        assert "200,00\u00a0kr" in words
         assert line.why[0]["text"] in words
         assert "What to do:" in words
         assert f"/c/{made.company.public_id}/outgoing/{line.payment_id}/" in words

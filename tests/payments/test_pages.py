@@ -57,7 +57,9 @@ def text_of(answer: Any) -> str:
 
 
 def listed(page: str) -> list[int]:
-    return [int(pk) for pk in re.findall(r'type="checkbox" name="payment" value="(\d+)"', page)]
+    return [
+        int(pk) for pk in re.findall(r'type="checkbox"[^>]* name="payment" value="(\d+)"', page)
+    ]
 
 
 def approve(*payments: Payment) -> None:
@@ -76,8 +78,10 @@ def test_filters_count_and_show_what_stands_so(made: Stage, anne: Client) -> Non
     assert "1 salary payment is not shown" in page
     assert listed(text_of(anne.get(base(made), {"status": "held"}))) == [held.pk]
     assert listed(text_of(anne.get(base(made), {"status": "awaiting"}))) == [waiting.pk]
-    assert "No payment stands like this now." in text_of(anne.get(base(made), {"status": "sent"}))
-    assert len(listed(text_of(anne.get(base(made), {"status": "nonsense' OR 1=1"})))) == 2
+    assert "Nothing matches" in text_of(anne.get(base(made), {"status": "sent"}))
+    odd = text_of(anne.get(base(made), {"status": "nonsense' OR 1=1"}))
+    assert listed(odd) == []
+    assert "A filter could not be understood" in odd
     lars = text_of(browser(made, "lars").get(base(made)))
     assert listed(lars) == [salary.pk]
     assert "2 supplier payments are not shown" in lars
@@ -111,7 +115,7 @@ def test_every_payment_stands_on_one_page_and_on_one_only(
 
 
 @pytest.mark.parametrize(
-    "after", ["x", ",", "2026-11-25", "2026-11-25,x", "2026-13-01,1", "2026-11-25," + "9" * 30, "'"]
+    "after", ["x", ",", "7", "x,2026-11-25", "1,2026-13-01", "9" * 30 + ",2026-11-25", "'"]
 )
 def test_an_odd_key_of_a_page_does_no_harm(after: str, made: Stage, anne: Client) -> None:
     make(made, "P1")
@@ -132,7 +136,8 @@ def test_as_many_queries_for_fifty_payments_as_for_five(made: Stage, anne: Clien
 
 def test_an_empty_list_tells_where_payments_come_from(made: Stage, anne: Client) -> None:
     assert "No payments yet" in text_of(anne.get(base(made)))
-    assert "There are no more payments." in text_of(anne.get(base(made), {"after": "2026-01-01,1"}))
+    make(made, "P1")
+    assert "There is no more" in text_of(anne.get(base(made), {"after": "1,2001-01-01"}))
 
 
 def test_update_now_asks_for_sending_and_for_news_from_the_bank(
@@ -258,14 +263,14 @@ def test_the_signing_page_shows_exactly_what_is_signed_and_leads_to_a_receipt(
     page = text_of(answer)
     assert "no-store" in answer["Cache-Control"]
     assert "Strøm og Nett AS" in page
-    assert "84\u00a0303,50\u00a0NOK" in page
+    assert "84\u00a0303,50\u00a0kr" in page
     assert "1 line is not included" in page
     assert Signature.objects.count() == 0
     fields = shown(made, anne, one, two)
     receipt = text_of(confirm(made, anne, "anne", fields))
     assert "You have approved 2 payments" in receipt
     assert "2 payments wait for another approver." in receipt
-    assert "84\u00a0303,50\u00a0NOK" in receipt
+    assert "84\u00a0303,50\u00a0kr" in receipt
     assert Signature.objects.count() == 2
     assert statuses(two) == ["held", "partly", "partly"]
     assert "Nobody else needs to approve" in signed_by(made, "bjorn", one, two)

@@ -131,13 +131,13 @@ def test_a_rejection_tells_number_payee_amount_code_the_banks_words_and_the_cure
 ) -> None:
     letter = composed("payments.rejected", language)
     (known,) = questions.explained([{"code": "AM04"}], language=language)
-    for part in ("LEV-1", "L2", EVIL, "98\u00a0765,43\u00a0NOK", "(AM04)", "AVVIST <b>"):
+    for part in ("LEV-1", "L2", EVIL, "98\u00a0765,43\u00a0kr", "(AM04)", "AVVIST <b>"):
         assert part in letter.text
     assert known["title"] in letter.text
     assert known["cure"] in letter.text
     assert "(XX99)" in letter.text, "a code that nobody has explained is told all the same"
     shown = markup.document_fromstring(letter.html).text_content()
-    for part in ("LEV-1", EVIL, "98\u00a0765,43\u00a0NOK", "(AM04)", "AVVIST <b>", known["cure"]):
+    for part in ("LEV-1", EVIL, "98\u00a0765,43\u00a0kr", "(AM04)", "AVVIST <b>", known["cure"]):
         assert part in shown
 
 

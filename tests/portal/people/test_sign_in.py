@@ -312,7 +312,7 @@ def test_a_users_own_language_is_used_after_signing_in(anne: User) -> None:
 def test_start_leads_to_the_only_company_and_lists_several(anne: User) -> None:
     client = kit.signed_in(anne)
     assert client.get("/")["Location"].startswith("/c/")
-    bjorn = kit.person("bjorn", kit.company(2, "Aa AS"), Role.APPROVER)
+    bjorn = kit.person("bjorn", kit.company(2, "Ab AS"), Role.APPROVER)
     other = kit.company(3, "Bb AS")
     from portal.access import tenancy
     from portal.access.models import RoleGrant
@@ -322,7 +322,7 @@ def test_start_leads_to_the_only_company_and_lists_several(anne: User) -> None:
     page = kit.signed_in(bjorn).get("/")
     assert page.status_code == 200
     text = page.content.decode()
-    assert text.index("Aa AS") < text.index("Bb AS")
+    assert text.index("Ab AS") < text.index("Bb AS")
     assert "Prøve AS" not in text
 
 
