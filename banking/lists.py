@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import django_filters as filters
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
@@ -15,15 +14,14 @@ from banking.tables import KINDS, AgreementTable, FileTable
 from portal.access.guard import Acting
 from portal.access.roles import Permission
 from portal.lists import spec
-from portal.lists.filters import DateFilter, FilterSet
+from portal.lists.filters import ChoiceFilter, DateFilter, FilterSet, TextFilter
 
 
 class AgreementFilter(FilterSet):
     """Filters of agreements."""
 
-    status = filters.ChoiceFilter(
+    status = ChoiceFilter(
         label=_("Status"),
-        empty_label=_("All"),
         choices=[(code, status.label) for code, status in lifecycle.AGREEMENT.statuses.items()],
     )
 
@@ -31,20 +29,16 @@ class AgreementFilter(FilterSet):
 class FileFilter(FilterSet):
     """Filters of bank files."""
 
-    name = filters.CharFilter(label=_("Name holds"), field_name="name", lookup_expr="icontains")
-    direction = filters.ChoiceFilter(
-        label=_("Way"), empty_label=_("All"), choices=BankFile.Direction.choices
-    )
-    kind = filters.ChoiceFilter(
+    name = TextFilter(label=_("Name holds"), field_name="name", lookup_expr="icontains")
+    direction = ChoiceFilter(label=_("Way"), choices=BankFile.Direction.choices)
+    kind = ChoiceFilter(
         label=_("Content"),
-        empty_label=_("All"),
         choices=list(KINDS.items()),
         field_name="kind",
         lookup_expr="startswith",
     )
-    status = filters.ChoiceFilter(
+    status = ChoiceFilter(
         label=_("Status"),
-        empty_label=_("All"),
         choices=[(code, status.label) for code, status in lifecycle.FILE.statuses.items()],
     )
     made_from = DateFilter(label=_("From"), field_name="created_at", lookup_expr="date__gte")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-import django_filters as filters
 from django.db import connection
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.urls import reverse
@@ -20,7 +19,7 @@ from portal.access.guard import Acting
 from portal.access.roles import APPROVE_PAYMENTS, SEE_PAYMENTS, Permission
 from portal.events import questions
 from portal.lists import keyset, spec
-from portal.lists.filters import DateFilter, FilterSet
+from portal.lists.filters import ChoiceFilter, DateFilter, FilterSet, TextFilter
 from portal.lists.keyset import Count
 
 COUNTED = ngettext_lazy("%(shown)s payment", "%(shown)s payments", "n")
@@ -37,27 +36,23 @@ def _accounts() -> Any:
 class PaymentFilter(FilterSet):
     """Filters of outgoing payments; each is answered by an index."""
 
-    tab = filters.ChoiceFilter(
+    tab = ChoiceFilter(
         label=_("Show"),
         choices=list(lifecycle.PHASE_LABELS.items()),
         method="filter_tab",
     )
-    number = filters.CharFilter(
+    number = TextFilter(
         label=_("Payment number begins with"), field_name="number", lookup_expr="startswith"
     )
-    status = filters.ChoiceFilter(
+    status = ChoiceFilter(
         label=_("Status"),
-        empty_label=_("All"),
         choices=[(code, status.label) for code, status in lifecycle.PAYMENT_STATUSES.items()],
     )
-    account = filters.ChoiceFilter(
-        label=_("Debit account"), empty_label=_("All"), choices=_accounts, field_name="account_id"
-    )
+    account = ChoiceFilter(label=_("Debit account"), choices=_accounts, field_name="account_id")
     due_from = DateFilter(label=_("Due from"), field_name="due_date", lookup_expr="gte")
     due_to = DateFilter(label=_("Due to"), field_name="due_date", lookup_expr="lte")
-    kind = filters.ChoiceFilter(
+    kind = ChoiceFilter(
         label=_("Kind"),
-        empty_label=_("All"),
         choices=[("supplier", _("Supplier")), ("salary", _("Salary"))],
     )
 

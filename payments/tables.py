@@ -51,9 +51,6 @@ class PaymentTable(Table):
     approvals = Column(gettext_lazy("Approvals"))
     approvers = Column(gettext_lazy("Approved by"), shown=False)
 
-    class Meta:
-        sequence = ("...",)
-
     def __init__(self, rows: Any = (), *, acting: Any = None, **given: Any) -> None:
         super().__init__(rows, acting=acting, **given)
         words = {"company": acting.company.public_id, "payment": PLACEHOLDER}
@@ -185,5 +182,12 @@ class ApprovalTable(PaymentTable):
         "received": Order("created_at", "moment", descending=True),
     }
 
-    class Meta:
-        sequence = ("number", "due_date", "amount", "lines", "account", "...")
+    shown: ClassVar[tuple[str, ...]] = (
+        "number",
+        "due_date",
+        "amount",
+        "lines",
+        "account",
+        "received",
+        "approvals",
+    )

@@ -10,6 +10,9 @@ from django import forms
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import formats
+from django.utils.translation import gettext_lazy as _
+
+from portal.lists import widgets
 
 PLACE = ("after", "before", "select")
 SORT = "sort"
@@ -96,8 +99,22 @@ def address(query: QueryDict, **changed: str | None) -> str:
 
 
 class DateFilter(filters.DateFilter):
-    """A date that the browser's own control can pick."""
+    """A filter by a date."""
 
     def __init__(self, **kwargs: Any) -> None:
-        widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-        super().__init__(widget=widget, input_formats=["%Y-%m-%d", "%d.%m.%Y"], **kwargs)
+        formats_read = ["%Y-%m-%d", "%d.%m.%Y"]
+        super().__init__(widget=widgets.Date, input_formats=formats_read, **kwargs)
+
+
+class ChoiceFilter(filters.ChoiceFilter):
+    """A filter by one of several values; all of them when none is chosen."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(widget=widgets.Select, empty_label=_("All"), **kwargs)
+
+
+class TextFilter(filters.CharFilter):
+    """A filter by a piece of text."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(widget=widgets.Text, **kwargs)

@@ -75,6 +75,8 @@ class Table(django_tables2.Table):
     standard: ClassVar[str] = ""
     choice: ClassVar[str] = ""
     all_chosen = False
+    # The columns of the page in their order, where that is not as they are declared.
+    shown: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, rows: Any = (), *, acting: Any = None, **given: Any) -> None:
         super().__init__([], empty_text="")
@@ -92,7 +94,8 @@ class Table(django_tables2.Table):
         return text, order.reversed() if text.startswith("-") else order
 
     def columns_shown(self) -> list[tuple[str, Column]]:
-        return [(name, c) for name, c in self.base_columns.items() if c.shown]
+        names = self.shown or [name for name, c in self.base_columns.items() if c.shown]
+        return [(name, self.base_columns[name]) for name in names]
 
     def choosable(self, row: Any) -> bool:
         """Whether the row has a box to choose it by."""

@@ -1,0 +1,60 @@
+"""The controls of filters, in Python: a template for each option costs more than the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString
+
+
+def _attributes(attrs: dict[str, Any]) -> SafeString:
+    """Attributes as HTML; those that are False or None are left out, True stands alone."""
+    parts = []
+    for name, value in attrs.items():
+        if value is True:
+            parts.append(f" {name}")
+        elif value not in (None, False):
+            parts.append(format_html(' {}="{}"', name, value))
+    return SafeString("".join(parts))
+
+
+class Select(forms.Select):
+    """A select without groups."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        chosen = "" if value is None else str(value)
+        options = []
+        for code, label in self.choices:
+            code_text = "" if code is None else str(code)
+            mark = " selected" if code_text == chosen else ""
+            options.append(
+                f'<option value="{conditional_escape(code_text)}"{mark}>'
+                f"{conditional_escape(str(label))}</option>"
+            )
+        given = _attributes({"name": name, **self.build_attrs(self.attrs, attrs)})
+        return SafeString(f"<select{given}>{''.join(options)}</select>")
+
+
+class _Input(forms.TextInput):
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        shown = self.format_value(value)
+        words = {"type": self.input_type, "name": name, "value": shown}
+        given = _attributes({**words, **self.build_attrs(self.attrs, attrs)})
+        return SafeString(f"<input{given}>")
+
+
+class Text(_Input):
+    """A line of text."""
+
+
+class Date(_Input):
+    """A date that the browser's own control can pick; written as 2026-11-25."""
+
+    input_type = "date"
+
+    def format_value(self, value: Any) -> str | None:
+        if hasattr(value, "isoformat"):
+            return str(value.isoformat())
+        return None if value in (None, "") else str(value)
