@@ -99,7 +99,7 @@ def test_the_whole_job(stack: Stack, browser: Any) -> None:
     assert "Strøm og Nett AS" in anne.page.inner_text("main")
     anne.page.fill("[name=code]", "000000")
     anne.page.keyboard.press("Enter")
-    anne.page.wait_for_selector("[role=alert]")
+    anne.page.wait_for_selector(".ds-error-summary")
     time.sleep(1)
     anne.page.fill("[name=code]", anne.code())
     anne.page.keyboard.press("Enter")
