@@ -6,6 +6,7 @@ because events refuse to be flushed. The application role is used throughout.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import itertools
 import os
@@ -82,18 +83,24 @@ def own_database(
     django_db_setup: None, django_db_blocker: pytest.FixtureRequest, worker_id: str
 ) -> Iterator[str]:
     """A clone of the template for one test, with real commits; gone afterwards."""
+    with django_db_blocker.unblock(), own(worker_id) as name:  # type: ignore[attr-defined]
+        yield name
+
+
+@contextlib.contextmanager
+def own(worker: str) -> Iterator[str]:
+    """Puts Django on a clone of the template; its name. The clone is gone afterwards."""
     before = connection.settings_dict["NAME"]
-    name = f"{bootstrap_name()}_{worker_id}_{next(_numbers)}"
+    name = f"{bootstrap_name()}_{worker}_{next(_numbers)}"
     clone(name)
-    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+    connection.close()
+    connection.settings_dict["NAME"] = name
+    try:
+        yield name
+    finally:
         connection.close()
-        connection.settings_dict["NAME"] = name
-        try:
-            yield name
-        finally:
-            connection.close()
-            connection.settings_dict["NAME"] = before
-            kit.administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        connection.settings_dict["NAME"] = before
+        kit.administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 @pytest.fixture

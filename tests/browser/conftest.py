@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,18 +16,11 @@ from typing import Any
 import pytest
 
 from portal.demo.servers import free_port
+from tests.browser import chromium
+from tests.browser.site import Site, running
+from tests.conftest import own
 
 ROOT = Path(__file__).resolve().parents[2]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 READY_SECONDS = 120
 
 
@@ -91,14 +83,25 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 @pytest.fixture
 def browser() -> Iterator[Any]:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip("there is no Chromium on this machine")
-    from playwright.sync_api import sync_playwright
+    _needs_chromium()
+    with chromium.running() as found:
+        yield found
 
-    # Playwright runs an event loop in this thread; Django's guard against that is not meant for us.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
+
+@pytest.fixture(scope="module")
+def site(
+    django_db_setup: None,
+    django_db_blocker: Any,
+    worker_id: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    """A server over a full scene, for all tests of a module: they read, and change nothing."""
+    _needs_chromium()
+    with django_db_blocker.unblock(), own(worker_id) as database:
+        with running(database, tmp_path_factory.mktemp("site")) as made:
+            yield made
+
+
+def _needs_chromium() -> None:
+    if chromium.found() is None:
+        pytest.skip(chromium.MISSING)

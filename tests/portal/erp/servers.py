@@ -9,26 +9,36 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from portal.demo import bootstrap
 from tests import kit
 
 
 @contextlib.contextmanager
-def running(database: str) -> Iterator[int]:
-    """The server over that database; its port."""
+def running(
+    database: str,
+    *,
+    application: str = "portal.wsgi:application",
+    workers: int = 1,
+    log: Path = Path(os.devnull),
+    **more: str,
+) -> Iterator[int]:
+    """The server over that database, at its own address; its port. `more` is for its environment."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
     url = bootstrap.with_database(os.environ["DATABASE_URL"], database)
-    command = "-m gunicorn portal.wsgi:application --no-control-socket --workers 1"
+    own = {"DATABASE_URL": url, "KVITT_BASE_URL": f"http://localhost:{port}"}
+    command = f"-m gunicorn {application} --no-control-socket --workers {workers}"
     command += f" --worker-class gthread --threads 4 --bind 127.0.0.1:{port}"
-    process = subprocess.Popen(
-        [sys.executable, *command.split()],
-        cwd=kit.ROOT,
-        env=os.environ | {"DATABASE_URL": url},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, *command.split()],
+            cwd=kit.ROOT,
+            env=os.environ | own | more,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
     try:
         deadline = time.monotonic() + 30
         while True:

@@ -1,0 +1,291 @@
+"""Where the crawler goes: every page address that can be opened, and named states beside them.
+
+Addresses come from the resolver by themselves; a new parameter needs a line in PARAMETERS, and
+a state that no plain GET shows needs a line in STATES.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests import kit
+from tests.architecture.test_access_matrix import TABLE, addresses
+from tests.browser import FAILS, scene
+from tests.browser.scene import NOBODY, Scene
+from tests.browser.site import TOKEN, Site
+
+KWARG = re.compile(r"<(?:\w+:)?(\w+)>|\{(\w+)\}")
+FORM_TOO_LARGE = 2 * 1024 * 1024 + 1
+# What stands in an address → {label: value} of the scene; one page is opened for each.
+PARAMETERS: dict[str, Callable[[Scene], Mapping[str, Any]]] = {
+    "company": lambda known: {"": known.companies["main"]},
+    "payment": lambda known: known.payments,
+    "agreement": lambda known: known.agreements,
+    "file": lambda known: known.files,
+    "ceremony": lambda known: known.ceremonies,
+    "number": lambda known: {"": "M0001"},
+}
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A page of the browser of one person in one language, and where it may go."""
+
+    page: Any
+    site: Site
+    role: str
+    language: str
+
+    @property
+    def scene(self) -> Scene:
+        return self.site.scene
+
+    def address(self, name: str, **words: Any) -> str:
+        """The whole address of this name; the company is the main one if not told."""
+        words = {"company": self.scene.companies["main"]} | words
+        route = addresses()[name].replace("^", "").replace("$", "")
+        return self.site.url + KWARG.sub(lambda found: str(words[found[1] or found[2]]), route)
+
+    def goto(self, address: str) -> Any:
+        return self.page.goto(address, wait_until="load")
+
+
+Go = Callable[[Visit], Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page to look at: the name of its address, what is special, and the way there.
+
+    `status` is what the richest view is answered with, None for any: a state that is not reached
+    is found. `apart` is for ways that change who is signed in: only nobody goes there, in a browser
+    context of its own.
+    """
+
+    name: str
+    label: str
+    go: Go
+    status: int | None = 200
+    apart: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name}[{self.label}]" if self.label else self.name
+
+    def is_for(self, role: str) -> bool:
+        return role == NOBODY or not self.apart
+
+
+# Ways to a state, put together in one line each
+
+
+def at(name: str, query: str = "", *, of: str = "main", **words: str) -> Go:
+    """A plain GET, in one of the scene's companies; `words` are labels of its parameters."""
+
+    def go(visit: Visit) -> Any:
+        told = {key: PARAMETERS[key](visit.scene)[label] for key, label in words.items()}
+        address = visit.address(name, **{"company": visit.scene.companies[of]} | told)
+        return visit.goto(address + query)
+
+    return go
+
+
+def other(name: str, **words: str) -> Go:
+    """A plain GET of what is not this company's; `words` are names of the scene's `others`."""
+
+    def go(visit: Visit) -> Any:
+        told = {key: visit.scene.others[label] for key, label in words.items()}
+        return visit.goto(visit.address(name, **told))
+
+    return go
+
+
+def path(text: str) -> Go:
+    """An address that has no name."""
+    return lambda visit: visit.goto(visit.site.url + text)
+
+
+def following(go: Go) -> Go:
+    """The next page of a list: its link says rel=next. Without one there is nothing to look at."""
+
+    def further(visit: Visit) -> Any:
+        go(visit)
+        link = visit.page.query_selector("a[rel=next]")
+        return visit.goto(link.evaluate("link => link.href")) if link else None
+
+    return further
+
+
+SUBMIT = """([action, fields]) => {
+  const form = document.createElement('form');
+  form.method = 'post';
+  form.action = action;
+  for (const [name, value] of fields) {
+    const field = document.createElement('textarea');
+    field.name = name;
+    field.value = value;
+    form.append(field);
+  }
+  document.body.append(form);
+  HTMLFormElement.prototype.submit.call(form);
+}"""
+
+
+def post(name: str, *, token: str = TOKEN, of: str = "main", **fields: Any) -> Go:
+    """A form sent as a page would send it. `payment` and the like are labels, one or several."""
+
+    def go(visit: Visit) -> Any:
+        known = visit.scene
+        rows = [("csrfmiddlewaretoken", token)]
+        words: dict[str, Any] = {"company": known.companies[of]}
+        for field, value in fields.items():
+            labels = [value] if isinstance(value, str) else list(value)
+            if field == "to":
+                key, label = labels
+                words[key] = PARAMETERS[key](known)[label]
+            elif field in PARAMETERS:
+                values = {**PARAMETERS[field](known), **known.others}
+                rows += [(field, str(values[label])) for label in labels]
+            else:
+                rows += [(field, text) for text in labels]
+        visit.goto(visit.site.url + "/healthz")
+        with visit.page.expect_navigation(wait_until="load") as told:
+            visit.page.evaluate(SUBMIT, [visit.address(name, **words), rows])
+        return told.value
+
+    return go
+
+
+FILL = """([field, values]) => {
+  const form = field.form;
+  for (const [name, value] of Object.entries(values)) form.elements[name].value = value;
+  form.noValidate = true;
+  form.requestSubmit();
+}"""
+
+
+def fill(go: Go, **values: str) -> Go:
+    """Goes there, and sends the form that holds these fields. Where it is not shown: stays."""
+
+    def further(visit: Visit) -> Any:
+        if visit.role != NOBODY:
+            scene.fresh_codes(visit.scene.people[visit.role])
+        answer = go(visit)
+        field = visit.page.query_selector(f"form [name={next(iter(values))}]")
+        if field is None:
+            return answer
+        with visit.page.expect_navigation(wait_until="load") as told:
+            visit.page.evaluate(FILL, [field, values])
+        return told.value
+
+    return further
+
+
+def enter(email: str, password: str) -> Go:
+    """The sign-in page with this e-mail and password sent."""
+    return fill(at("people:sign-in"), email=email, password=password)
+
+
+HALFWAY = enter(scene.HALFWAY, kit.PASSWORD)
+WAITING = ("awaiting", "partly", "partly-mine", "urgent", "foreign", "netted", "settled")
+SIGNING = post("payments:sign", payment=WAITING)
+TOO_LATE = {"payment": "second-sending", "step": "do", "reason": "Betalt fra før"}
+CHANGE, DRAFT = "banking:agreement-change", ("agreement", "draft")
+BAD_AGREEMENT = {
+    "account_number": "123",
+    "account_name": "Drift",
+    "bic": "ikke-en-bic",
+    "customer_number": "✓",
+    "agreement_id": "A",
+    "approvers_required": "1",
+    "bank_approvers_required": "2",
+}
+
+STATES = [
+    # Lists: other companies, nothing in them, filtered, further pages
+    Place("payments:list", "second", at("payments:list", of="second")),
+    Place("payments:list", "empty", at("payments:list", of="empty")),
+    Place("payments:list", "filtered", at("payments:list", "?status=rejected")),
+    Place("payments:list", "filtered-to-nothing", at("payments:list", "?status=sent", of="empty")),
+    Place("payments:list", "next", following(at("payments:list"))),
+    Place("payments:list", "past-the-end", at("payments:list", "?after=2000-01-01,1")),
+    Place("payments:detail", "next-lines", following(at("payments:detail", payment="many-lines"))),
+    Place("banking:files", "empty", at("banking:files", of="empty")),
+    Place("banking:files", "past-the-end", at("banking:files", "?before=1")),
+    Place("banking:agreements", "empty", at("banking:agreements", of="empty")),
+    # Signing, refusing, cancelling
+    Place("payments:sign", "one", post("payments:sign", payment="awaiting")),
+    Place("payments:sign", "many", SIGNING),
+    Place("payments:sign", "wrong-code", fill(SIGNING, code="000000"), 422),
+    Place("payments:sign", "no-code", fill(SIGNING, code=""), 422),
+    Place("payments:sign", "changed", post("payments:sign", payment="awaiting", code="1"), 422),
+    Place("payments:sign", "nothing-to-sign", post("payments:sign", of="second")),
+    Place("payments:refuse", "one", post("payments:refuse", payment="awaiting")),
+    Place("payments:refuse", "no-reason", post("payments:refuse", payment=WAITING, step="do"), 422),
+    Place("payments:refuse", "none-chosen", post("payments:refuse", of="second")),
+    Place("payments:cancel", "many", post("payments:cancel", payment=WAITING)),
+    Place(
+        "payments:cancel", "no-reason", post("payments:cancel", payment="partly", step="do"), 422
+    ),
+    Place("payments:cancel", "too-late", post("payments:cancel", of="second", **TOO_LATE)),
+    Place("payments:update", "", post("payments:update", of="second")),
+    Place("payments:lines", "none-chosen", post("payments:lines", to=("payment", "awaiting"))),
+    Place("payments:send-again", "not", post("payments:send-again", to=("payment", "sent"))),
+    # Agreements
+    Place("banking:agreement-new", "empty-form", post("banking:agreement-new"), 422),
+    Place("banking:agreement-new", "wrong", post("banking:agreement-new", **BAD_AGREEMENT), 422),
+    Place("banking:agreement-change", "unfit", post(CHANGE, to=DRAFT, act="activate")),
+    Place("banking:agreement-change", "no-act", post(CHANGE, to=DRAFT)),
+    # Signing in
+    Place("people:sign-in", "next", path("/sign-in/?next=/c/somewhere/outgoing/")),
+    Place("people:sign-in", "empty-form", enter("", ""), 422, apart=True),
+    Place("people:sign-in", "wrong-password", enter("ingen@example.org", "feil"), 422, apart=True),
+    Place("people:sign-in", "locked-out", enter(scene.LOCKED, "feil"), 429, apart=True),
+    Place("people:sign-in-code", "after-password", HALFWAY, apart=True),
+    Place("people:sign-in-code", "wrong-code", fill(HALFWAY, code="000000"), 422, apart=True),
+    Place("people:sign-in-code", "no-code", fill(HALFWAY, code=""), 422, apart=True),
+    # What goes wrong
+    Place("400", "form-too-large", post("people:sign-in", email="x" * FORM_TOO_LARGE), 400),
+    Place("403", "csrf", post("people:language", token="f" * 32, language="nb"), 403),
+    Place("404", "no-such-address", path("/no/such/address/"), 404),
+    Place("404", "another-company", at("payments:list", of="foreign"), 404),
+    Place(
+        "404", "another-companys-payment", other("payments:detail", payment="foreign-payment"), 404
+    ),
+    Place("405", "form-opened-as-page", at("payments:sign"), 405),
+    Place("500", "", path(FAILS), 500),
+]
+
+
+def places(known: Scene) -> list[Place]:
+    """Every page address with every object of the scene, then the states."""
+    found = []
+    # The way in leads on to other pages; these come last, so that a page bears its own name.
+    for name, route in sorted(addresses().items(), key=lambda one: one[0].startswith("people:")):
+        if "get" not in TABLE[name]:
+            continue
+        wanted = [one[0] or one[1] for one in KWARG.findall(route)]
+        missing = [word for word in wanted if word not in PARAMETERS]
+        assert not missing, f"{name}: put {missing} into PARAMETERS in {__name__}"
+        combinations: list[dict[str, str]] = [{}]
+        for word in wanted:
+            labels = PARAMETERS[word](known)
+            combinations = [one | {word: label} for one in combinations for label in labels]
+        for words in combinations:
+            label = " ".join(filter(None, words.values()))
+            own = words.get("ceremony", scene.ALL) == scene.ALL  # a receipt is only its signer's
+            status = 200 if own and not name.startswith("erp:") else None
+            found.append(Place(name, label, at(name, **words), status))
+    return found + STATES
+
+
+def few(all_of_them: list[Place], most: int) -> list[Place]:
+    """Of the objects at one address only so many, spread over all; every state stays."""
+    groups: dict[str, list[Place]] = {}
+    for place in all_of_them:
+        if place not in STATES:
+            groups.setdefault(place.name, []).append(place)
+    kept = [place for rows in groups.values() for place in rows[:: -(-len(rows) // most)]]
+    return kept + [place for place in all_of_them if place in STATES]

@@ -1,0 +1,244 @@
+"""A company whose pages are all full, companies beside it, and a person for every role.
+
+`make` fills the database that Django is connected to; the answer is plain facts (ids and names),
+so that other processes can look at a clone of that database.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+
+from django.test import Client, override_settings
+
+from banking import lifecycle, numbers
+from banking.models import Authority, BankAccount, BankAgreement
+from payments import lifecycle as payments_lifecycle
+from payments.models import Payment
+from portal.access import actors, tenancy
+from portal.access.models import Authenticator, Company, RoleGrant, User
+from portal.access.roles import CUSTOMER_ROLES, Role
+from portal.clock import now
+from portal.events import moves
+from tests import kit
+from tests.browser import scene_payments as story
+from tests.kit import Stage
+
+NOBODY, STRANGER, ALL = "nobody", "stranger", "all"
+# Everybody whom pages are shown to, the richest view first.
+ROLES = [ALL, *(role.value for role in Role), STRANGER, NOBODY]
+NAME = "Sørøyværingens Fiskeforedling og Kjølelager AS"
+SECOND = "Bærum og Østre Ærlighet Eiendomsforvaltning, Vaktmester- og Rengjøringstjenester AS"
+EMPTY = "Åpen Kasse AS"
+MORE_COMPANIES = 40
+LOCKED, HALFWAY = "utestengt@example.org", "halvveis@example.org"
+TRIES = 10
+QUICK = {"PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"]}
+SERVED = {"PASSWORD_HASHERS": ["django.contrib.auth.hashers.Argon2PasswordHasher"]}
+
+
+@dataclass
+class Scene:
+    """What stands in the database, by name: companies' public ids, people's e-mails, row ids."""
+
+    companies: dict[str, str] = field(default_factory=dict)
+    people: dict[str, str] = field(default_factory=dict)
+    payments: dict[str, int] = field(default_factory=dict)
+    agreements: dict[str, int] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
+    ceremonies: dict[str, int] = field(default_factory=dict)
+    others: dict[str, int] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+
+    def written(self) -> str:
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def read(cls, text: str) -> Scene:
+        return cls(**json.loads(text))
+
+
+@override_settings(**QUICK)
+def make() -> Scene:
+    """Fills the database; a few seconds."""
+    made = kit.stage()
+    scene = Scene()
+    Company.objects.filter(pk=made.company.pk).update(name=NAME, address="Fiskebryggen 12")
+    made.company.refresh_from_db()
+    _people(made, scene)
+    _agreements(made, scene)
+    story.fill(made, scene.files)
+    _deactivated(made, scene)
+    scene.payments = story.by_status(made)
+    _ceremonies(made, scene)
+    _neighbours(made, scene)
+    _at_the_door()
+    people = User.objects.values_list("name", flat=True)
+    scene.names = [NAME, SECOND, *(name for name in people if " " in name)]
+    _complete(made, scene)
+    return scene
+
+
+def _people(made: Stage, scene: Scene) -> None:
+    """One person for each role, one with all of them, and one with none."""
+    here = [role for role in Role if role not in CUSTOMER_ROLES]
+    made.users[ALL] = kit.person("all", made.company, *here)
+    for role in Role:
+        if role in CUSTOMER_ROLES:
+            user = kit.person(role.value, made.company)
+            _at_customer(user, made, role)
+        else:
+            user = kit.person(role.value, made.company, role)
+        made.users[role.value] = user
+    made.users[STRANGER] = kit.person(STRANGER, made.company)
+    _at_customer(made.users[ALL], made, Role.CUSTOMER_ADMINISTRATOR)
+    User.objects.filter(pk=made.users[ALL].pk).update(name="Ragnhild Sørbø-Åkermann")
+    scene.people = {name: made.users[name].email for name in ROLES if name != NOBODY}
+    with made.scope():
+        for name in (Role.PAYROLL_APPROVER.value, Role.APPROVER.value):
+            Authority.objects.create(
+                company=made.company,
+                account=made.agreement.account,
+                user=made.users[name],
+                bank_identity=name[:20].upper(),
+                holds_authority=name == Role.APPROVER.value,
+            )
+
+
+def _at_customer(user: User, made: Stage, role: Role) -> None:
+    RoleGrant.objects.create(user=user, customer=made.company.customer, role=role)
+
+
+def _agreements(made: Stage, scene: Scene) -> None:
+    """An agreement in every state; the active one is the stage's own."""
+    scene.agreements["active"] = made.agreement.pk
+    with made.scope():
+        for place, (label, change) in enumerate(
+            {
+                "draft": None,
+                "ordered": lifecycle.ORDER,
+                "one-approver": lifecycle.ACTIVATE,
+                "deactivated": lifecycle.ACTIVATE,
+            }.items(),
+            start=2,
+        ):
+            row = _agreement(made, place, label)
+            scene.agreements[label] = row.pk
+            if change is not None:
+                moves.move(
+                    BankAgreement.objects.filter(pk=row.pk),
+                    change,
+                    by=actors.person(made.users[ALL]),
+                    at=now(),
+                )
+
+
+def _agreement(made: Stage, place: int, label: str) -> BankAgreement:
+    number = kit.account(place * 100)
+    account = BankAccount.objects.create(
+        company=made.company,
+        number=number,
+        iban=numbers.iban_of(number),
+        name="Skattetrekkskonto" if label != "draft" else "Ny konto for bærekraftige innkjøp",
+        bic="DNBANOKK",
+    )
+    return BankAgreement.objects.create(
+        company=made.company,
+        channel=made.channel,
+        account=account,
+        customer_number=f"CUST{place}00",
+        agreement_id=f"AGR{place}00",
+        description=f"Avtale {place} for {NAME}" if place % 2 else "",
+        approvers_required=1 if label == "one-approver" else 2,
+        bank_approvers_required=1,
+    )
+
+
+def _deactivated(made: Stage, scene: Scene) -> None:
+    """A payment waits on an agreement that is then deactivated."""
+    with made.scope():
+        rows = BankAgreement.objects.filter(pk=scene.agreements["deactivated"])
+        number = rows.get().account_number
+    story.at_rest(made, number)
+    with made.scope():
+        moves.move(rows, lifecycle.DEACTIVATE, by=actors.person(made.users[ALL]), at=now())
+
+
+def _ceremonies(made: Stage, scene: Scene) -> None:
+    """A receipt for each who may approve: of a payment that still waits for another."""
+    signed = {ALL: "B-partly-mine", Role.APPROVER.value: "M0001"}
+    for name, number in signed.items():
+        scene.ceremonies[name] = story.sign(made, made.users[name], number)
+    story.upload(made, [story.some(made, "B-salary-waiting", kind="salary")])
+    payroll = Role.PAYROLL_APPROVER.value
+    scene.ceremonies[payroll] = story.sign(made, made.users[payroll], "B-salary-waiting")
+    scene.payments |= {
+        name.removeprefix("B-"): pk
+        for name in ("B-salary-waiting",)
+        for pk in story.ids(made, [name])
+    }
+
+
+def _neighbours(made: Stage, scene: Scene) -> None:
+    """Companies of the same customer, one of them without any payment; and somebody else's."""
+    scene.companies["main"] = made.company.public_id
+    customer = made.company.customer
+    second = kit.stage(place=2)
+    Company.objects.filter(pk=second.company.pk).update(name=SECOND, customer=customer)
+    _roles_of_all(made.users[ALL], second.company)
+    second.users[ALL] = made.users[ALL]
+    story.upload(second, [story.some(second, "S-1"), story.some(second, "S-2", 1)])
+    story.send(second, "S-1")
+    scene.others["second-sending"] = story.ids(second, ["S-1"])[0]
+    scene.companies["second"] = second.company.public_id
+    rows = [
+        Company(
+            customer=customer,
+            name=EMPTY if n == 0 else f"Datterselskap nummer {n} Øst AS",
+            organisation_number=kit.organisation(100 + n),
+        )
+        for n in range(MORE_COMPANIES)
+    ]
+    Company.objects.bulk_create(rows)
+    _roles_of_all(made.users[ALL], rows[0])
+    scene.companies["empty"] = rows[0].public_id
+    foreign = kit.stage(place=3)
+    story.upload(foreign, [story.some(foreign, "X-1")])
+    scene.companies["foreign"] = foreign.company.public_id
+    scene.others["foreign-payment"] = story.ids(foreign, ["X-1"])[0]
+    scene.others["foreign-agreement"] = foreign.agreement.pk
+
+
+def _roles_of_all(user: User, company: Company) -> None:
+    with tenancy.acting_for([company]):
+        for role in Role:
+            if role not in CUSTOMER_ROLES:
+                RoleGrant.objects.create(user=user, company=company, role=role)
+
+
+def _at_the_door() -> None:
+    """One whose password the server itself can check; and one who has tried too often."""
+    with override_settings(**SERVED):
+        user = User.objects.create_user(HALFWAY, kit.PASSWORD, name="Halvor Veis")
+    Authenticator.objects.create(user=user, name="test", confirmed=True)
+    client = Client()
+    for _try in range(TRIES):
+        client.post("/sign-in/", {"email": LOCKED, "password": "feil passord"})
+
+
+def _complete(made: Stage, scene: Scene) -> None:
+    """The scene is worthless when a status has no page: raises AssertionError naming it."""
+    with made.scope():
+        shown = set(Payment.objects.of(made.company).values_list("status", flat=True))
+    missing = set(payments_lifecycle.PAYMENT_STATUSES) - shown
+    assert not missing, f"no payment is {sorted(missing)}"
+    assert set(lifecycle.AGREEMENT.codes()) <= set(scene.agreements)
+    assert set(lifecycle.FILE.codes()) <= set(scene.files), sorted(scene.files)
+
+
+def fresh_codes(email: str) -> None:
+    """Forgets wrong codes, so that the next wrong one is answered as the first."""
+    Authenticator.objects.filter(user__email=email).update(
+        throttling_failure_count=0, throttling_failure_timestamp=None
+    )

@@ -1,0 +1,103 @@
+"""A real web server over a scene of its own, and browsers signed in to it as anybody there.
+
+Static files, content security policy and middleware are the real ones; only the password is
+never typed: the session is opened by Django's test client and its cookie given to the browser.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+from django.conf import settings
+from django.core import mail
+from django.test import override_settings
+
+from portal.access.models import User
+from tests import kit
+from tests.browser import scene
+from tests.browser.scene import NOBODY, Scene
+from tests.portal.erp import servers
+
+TOKEN = "crawl" + "0" * 27  # as long as Django's own; the cookie and the form say the same
+MAILS = 2
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where the server is, and what stands in its database."""
+
+    url: str
+    scene: Scene
+
+    def cookies(self, role: str, language: str) -> list[dict[str, Any]]:
+        """What a browser of this person's holds, signed in since now."""
+        held = {"kvitt_language": language, "kvitt_csrf": TOKEN}
+        if role != NOBODY:
+            user = User.objects.get(email=self.scene.people[role])
+            with override_settings(**scene.QUICK):
+                client = kit.signed_in(user)
+            held["kvitt_session"] = client.cookies["kvitt_session"].value
+        return [{"name": name, "value": value, "url": self.url} for name, value in held.items()]
+
+    def ask(self, path: str, cookies: dict[str, str]) -> tuple[int, str, str]:
+        """A plain request with these cookies: status, where it leads on to, and the text."""
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60)
+        try:
+            told = "; ".join(f"{name}={value}" for name, value in cookies.items())
+            connection.request("GET", path, headers={"Cookie": told})
+            answer = connection.getresponse()
+            kind = answer.getheader("Content-Type", "")
+            body = answer.read().decode(errors="replace") if "html" in kind else ""
+            return answer.status, answer.getheader("Location", ""), body
+        finally:
+            connection.close()
+
+
+@contextlib.contextmanager
+def running(database: str, folder: Path, *, workers: int = 2) -> Iterator[Site]:
+    """The site over this database, which Django is connected to and which is filled first.
+
+    What the server writes (its log, mails) lies in the folder.
+    """
+    made = scene.make()
+    (folder / "static").symlink_to(settings.STATIC_ROOT)
+    _letters(folder / "mails")
+    with servers.running(
+        database,
+        application="tests.browser.wsgi:application",
+        workers=workers,
+        log=folder / "web.log",
+        KVITT_DATA_DIR=str(folder),
+        REDIS_URL=settings.REDIS_URL,
+        SIMERP_URL="http://localhost:1",
+        SIMBANK_CONTROL_URL="http://localhost:1",
+    ) as port:
+        try:
+            yield Site(f"http://localhost:{port}", made)
+        finally:
+            # «Update now» and the like leave tasks that no worker of this database will take.
+            redis.Redis.from_url(settings.REDIS_URL).flushdb()
+
+
+def _letters(folder: Path) -> None:
+    """Mails that the demo page shows."""
+    folder.mkdir()
+    backend = "django.core.mail.backends.filebased.EmailBackend"
+    with mail.get_connection(backend, file_path=os.fspath(folder)) as post:
+        for number in range(1, MAILS + 1):
+            body = f"Se dem og godkjenn her:\n\nhttp://localhost/c/{number}/outgoing/\n"
+            mail.EmailMessage(
+                f"{number} betalinger til godkjenning",
+                body,
+                None,
+                ["a@example.org"],
+                connection=post,
+            ).send()

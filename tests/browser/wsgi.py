@@ -1,0 +1,25 @@
+"""The web server's entry, with one address more: a page that fails, for the page that says so."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+from portal.wsgi import application
+from tests.browser import FAILS
+
+__all__ = ["application"]
+
+
+def fails(request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("planted, so that the error page can be seen")
+
+
+def _plant() -> None:
+    from portal import urls
+    from portal.access import guard
+
+    urls.urlpatterns.append(path(FAILS.removeprefix("/"), guard.signed_in(fails)))
+
+
+_plant()
