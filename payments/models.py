@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Case, Q, Value, When
+from django.db.models.functions import Collate
 from django.utils.translation import gettext as _
 
 from payments import lifecycle
@@ -95,12 +96,25 @@ class Payment(CompanyOwned):
                 fields=["company", "agreement", "-due_date", "-id"], name="payment_by_agreement"
             ),
             models.Index(fields=["company", "-created_at", "-id"], name="payment_by_received"),
-            models.Index(fields=["company", "number", "id"], name="payment_by_number"),
+            # By code point, whatever the database sorts by: what a number begins with is a range.
+            models.Index(
+                models.F("company"), Collate("number", "C"), name="payment_by_number_start"
+            ),
             # Salary is few among many: whoever sees it alone must not walk past the others.
             models.Index(
                 fields=["company", "-due_date", "-id"],
                 condition=Q(kind="salary"),
                 name="payment_salary_by_date",
+            ),
+            models.Index(
+                fields=["company", "phase", "-due_date", "-id"],
+                condition=Q(kind="salary"),
+                name="payment_salary_by_phase",
+            ),
+            models.Index(
+                fields=["company", "status", "-due_date", "-id"],
+                condition=Q(kind="salary"),
+                name="payment_salary_by_status",
             ),
         ]
 

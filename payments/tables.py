@@ -110,7 +110,7 @@ class PaymentTable(Table):
     def render_received(self, row: Payment) -> str:
         time = kvitt.clock(row.created_at)
         day = kvitt.day(timezone.localdate(row.created_at))
-        return format_html("{} <small>{}, {}</small>", day, time, source_of(row))
+        return format_html("{} <small>{}</small>", day, time)
 
     def render_approvals(self, row: Payment) -> str:
         names = [str(signature.user) for signature in row.alive]  # type: ignore[attr-defined]

@@ -1,8 +1,10 @@
+import django.db.models.functions.comparison
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
     dependencies = [
+        ("access", "0003_sorted_names_and_shortcuts"),
         ("banking", "0002_walls"),
         ("payments", "0002_walls"),
     ]
@@ -72,7 +74,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="payment",
-            index=models.Index(fields=["company", "number", "id"], name="payment_by_number"),
+            index=models.Index(
+                models.F("company"),
+                django.db.models.functions.comparison.Collate("number", "C"),
+                name="payment_by_number_start",
+            ),
         ),
         migrations.AddIndex(
             model_name="payment",
@@ -80,6 +86,22 @@ class Migration(migrations.Migration):
                 condition=models.Q(("kind", "salary")),
                 fields=["company", "-due_date", "-id"],
                 name="payment_salary_by_date",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="payment",
+            index=models.Index(
+                condition=models.Q(("kind", "salary")),
+                fields=["company", "phase", "-due_date", "-id"],
+                name="payment_salary_by_phase",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="payment",
+            index=models.Index(
+                condition=models.Q(("kind", "salary")),
+                fields=["company", "status", "-due_date", "-id"],
+                name="payment_salary_by_status",
             ),
         ),
     ]

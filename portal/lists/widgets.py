@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 
 def _attributes(attrs: dict[str, Any]) -> SafeString:
@@ -50,11 +51,15 @@ class Text(_Input):
 
 
 class Date(_Input):
-    """A date that the browser's own control can pick; written as 2026-11-25."""
+    """A date as it is written in Norway.
 
-    input_type = "date"
+    The browser's own control would write it as the browser's language does, not the page's.
+    """
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__({"placeholder": _("dd.mm.yyyy"), "inputmode": "numeric", **(attrs or {})})
 
     def format_value(self, value: Any) -> str | None:
-        if hasattr(value, "isoformat"):
-            return str(value.isoformat())
+        if hasattr(value, "strftime"):
+            return f"{value:%d.%m.%Y}"
         return None if value in (None, "") else str(value)

@@ -1,8 +1,10 @@
 // Drop-downs that close when one goes elsewhere, and panels that put the cursor where one writes.
 export function menus() {
   const drops = [...document.querySelectorAll("details.drop")];
-  const close = (but) => drops.forEach((drop) => { if (drop !== but) drop.open = drop.hasAttribute("data-keep"); });
-  document.addEventListener("click", (event) => close(event.target.closest("details.drop")));
+  const close = (but) => drops.forEach((drop) => { if (drop !== but) drop.open = false; });
+  for (const event of ["click", "focusin"]) {
+    document.addEventListener(event, ({ target }) => close(target.closest("details.drop")));
+  }
   document.addEventListener("keydown", (event) => {
     const open = drops.find((drop) => drop.open);
     if (event.key !== "Escape" || !open) return;

@@ -27,6 +27,8 @@ PARAMETERS: dict[str, Callable[[Scene], Mapping[str, Any]]] = {
     "file": lambda known: known.files,
     "ceremony": lambda known: known.ceremonies,
     "number": lambda known: {"": "M0001"},
+    "job": lambda known: known.jobs,
+    "letter": lambda known: known.letters,
 }
 
 
@@ -118,6 +120,58 @@ def following(go: Go) -> Go:
     return further
 
 
+def opened(go: Go, selector: str, place: int = 0) -> Go:
+    """With a drop-down of the page open."""
+
+    def further(visit: Visit) -> Any:
+        answer = go(visit)
+        drops = visit.page.query_selector_all(selector)
+        if len(drops) > place:
+            drops[place].evaluate("drop => { drop.open = true; }")
+        return answer
+
+    return further
+
+
+def chosen(go: Go) -> Go:
+    """With every row of the page chosen, where there are boxes."""
+
+    def further(visit: Visit) -> Any:
+        answer = go(visit)
+        for box in visit.page.query_selector_all("td.pick input"):
+            box.check()
+        return answer
+
+    return further
+
+
+def pressed(go: Go, button: str, shows: str) -> Go:
+    """With what a button of the frame opens, where there is such a button."""
+
+    def further(visit: Visit) -> Any:
+        answer = go(visit)
+        if visit.page.query_selector(button):
+            visit.page.click(button)
+            visit.page.wait_for_selector(shows)
+        return answer
+
+    return further
+
+
+def keyed(go: Go, keys: str, shows: str) -> Go:
+    """With what a shortcut opens, where the page has the shortcuts."""
+
+    def further(visit: Visit) -> Any:
+        answer = go(visit)
+        if visit.page.query_selector("dialog"):
+            visit.page.keyboard.press(keys)
+            visit.page.wait_for_selector(shows)
+        return answer
+
+    return further
+
+
+FILTERS = "?number=M&status=awaiting&due_from=2026-01-01"
 SUBMIT = """([action, fields]) => {
   const form = document.createElement('form');
   form.method = 'post';
@@ -210,10 +264,34 @@ STATES = [
     Place("payments:list", "filtered", at("payments:list", "?status=rejected")),
     Place("payments:list", "filtered-to-nothing", at("payments:list", "?status=sent", of="empty")),
     Place("payments:list", "next", following(at("payments:list"))),
-    Place("payments:list", "past-the-end", at("payments:list", "?after=2000-01-01,1")),
+    Place("payments:list", "past-the-end", at("payments:list", "?after=1,2000-01-01")),
+    Place("payments:list", "last", at("payments:list", "?before=last")),
+    Place("payments:list", "broken-place", at("payments:list", "?after=x")),
+    Place("payments:list", "tab", at("payments:list", "?tab=deviating&sort=number")),
+    Place("payments:list", "tab-of-none", at("payments:list", "?tab=way", of="empty")),
+    Place("payments:list", "filters-open", opened(at("payments:list", FILTERS), "#filters")),
+    Place("payments:list", "views-open", opened(at("payments:list", FILTERS), ".drop", 1)),
+    Place("payments:list", "export-open", opened(at("payments:list"), ".drop", 2)),
+    Place("payments:list", "bad-filter", at("payments:list", "?due_from=nei&status=tull")),
+    Place("payments:list", "all-chosen", at("payments:list", "?tab=open&select=all")),
+    Place("payments:list", "some-chosen", chosen(at("payments:list", "?tab=open"))),
+    Place("payments:approve", "empty", at("payments:approve", of="empty")),
+    Place("payments:approve", "chosen", chosen(at("payments:approve"))),
+    Place("overview:page", "empty", at("overview:page", of="empty")),
+    Place("people:search", "found", at("people:search", "?q=M000")),
+    Place("people:search", "nothing", at("people:search", "?q=finnes-ikke")),
+    Place("people:start", "found", path("/?q=øst")),
+    Place("people:start", "nothing", path("/?q=finnes-ikke")),
+    Place("frame", "switcher", pressed(at("payments:list"), ".acting", "#companies-found a")),
+    Place("frame", "user", pressed(at("payments:list"), ".user-button", "#user form")),
+    Place("frame", "palette", keyed(at("payments:list"), "Control+k", "#palette-found a")),
+    Place("frame", "shortcuts", keyed(at("payments:list"), "?", "#keys form")),
+    Place("jobs:list", "empty", at("jobs:list", of="empty")),
+    Place("jobs:list", "past-the-end", at("jobs:list", "?before=1")),
     Place("payments:detail", "next-lines", following(at("payments:detail", payment="many-lines"))),
     Place("banking:files", "empty", at("banking:files", of="empty")),
-    Place("banking:files", "past-the-end", at("banking:files", "?before=1")),
+    Place("banking:files", "past-the-end", at("banking:files", "?after=1,1")),
+    Place("banking:files", "filtered", at("banking:files", "?direction=in&kind=pain.002")),
     Place("banking:agreements", "empty", at("banking:agreements", of="empty")),
     # Signing, refusing, cancelling
     Place("payments:sign", "one", post("payments:sign", payment="awaiting")),

@@ -21,6 +21,10 @@ from portal.access.models import Authenticator, Company, RoleGrant, User
 from portal.access.roles import CUSTOMER_ROLES, Role
 from portal.clock import now
 from portal.events import moves
+from portal.jobs import work
+from portal.jobs.models import Job
+from portal.lists.models import SavedView
+from portal.mail.models import Letter
 from tests import kit
 from tests.browser import scene_payments as story
 from tests.kit import Stage
@@ -48,6 +52,8 @@ class Scene:
     agreements: dict[str, int] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
     ceremonies: dict[str, int] = field(default_factory=dict)
+    jobs: dict[str, str] = field(default_factory=dict)
+    letters: dict[str, int] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
 
@@ -73,6 +79,9 @@ def make() -> Scene:
     scene.payments = story.by_status(made)
     _ceremonies(made, scene)
     _neighbours(made, scene)
+    _jobs(made, scene)
+    _letters(scene)
+    _views(made)
     _at_the_door()
     people = User.objects.values_list("name", flat=True)
     scene.names = [NAME, SECOND, *(name for name in people if " " in name)]
@@ -208,6 +217,48 @@ def _neighbours(made: Stage, scene: Scene) -> None:
     scene.companies["foreign"] = foreign.company.public_id
     scene.others["foreign-payment"] = story.ids(foreign, ["X-1"])[0]
     scene.others["foreign-agreement"] = foreign.agreement.pk
+
+
+def _jobs(made: Stage, scene: Scene) -> None:
+    """Exports of the richest view in every state that one can be found in."""
+    user = made.users[ALL]
+
+    def asked(**params: str) -> Job:
+        with made.scope(), tenancy.acting_for([made.company], user=user):
+            return work.start(
+                company=made.company,
+                user=user,
+                kind="export.payments",
+                params={"query": "sort=number", "format": "csv"} | params,
+                language="nb",
+            )
+
+    done, failed, stopped = asked(), asked(format="none"), asked(format="xlsx")
+    for job in (done, failed):
+        work.run(company_id=made.company.pk, job_id=job.pk)
+    with made.scope(), tenancy.acting_for([made.company], user=user):
+        work.cancel(job=stopped, by=actors.person(user))
+    rows = {"done": done, "failed": failed, "cancelled": stopped, "waiting": asked()}
+    scene.jobs = {name: job.public_id for name, job in rows.items()}
+
+
+def _letters(scene: Scene) -> None:
+    """One letter of each kind and language, as the story above had them written."""
+    with tenancy.acting_for((), letters=True):
+        for letter in Letter.objects.order_by("-pk"):
+            scene.letters[f"{letter.kind}-{letter.language}"] = letter.pk
+
+
+def _views(made: Stage) -> None:
+    with made.scope():
+        for name, query in (("Avviste", "status=rejected"), ("Årets store", "due_from=2026-01-01")):
+            SavedView.objects.create(
+                company=made.company,
+                user=made.users[ALL],
+                list_name="payments",
+                name=name,
+                query=query,
+            )
 
 
 def _roles_of_all(user: User, company: Company) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ from urllib.parse import urlsplit
 
 import redis
 from django.conf import settings
-from django.core import mail
 from django.test import override_settings
 
 from portal.access.models import User
@@ -27,7 +25,6 @@ from tests.browser.scene import NOBODY, Scene
 from tests.portal.erp import servers
 
 TOKEN = "crawl" + "0" * 27  # as long as Django's own; the cookie and the form say the same
-MAILS = 2
 
 
 @dataclass(frozen=True)
@@ -65,11 +62,10 @@ class Site:
 def running(database: str, folder: Path, *, workers: int = 2) -> Iterator[Site]:
     """The site over this database, which Django is connected to and which is filled first.
 
-    What the server writes (its log, mails) lies in the folder.
+    What the server writes (its log) lies in the folder.
     """
     made = scene.make()
     (folder / "static").symlink_to(settings.STATIC_ROOT)
-    _letters(folder / "mails")
     with servers.running(
         database,
         application="tests.browser.wsgi:application",
@@ -85,19 +81,3 @@ def running(database: str, folder: Path, *, workers: int = 2) -> Iterator[Site]:
         finally:
             # «Update now» and the like leave tasks that no worker of this database will take.
             redis.Redis.from_url(settings.REDIS_URL).flushdb()
-
-
-def _letters(folder: Path) -> None:
-    """Mails that the demo page shows."""
-    folder.mkdir()
-    backend = "django.core.mail.backends.filebased.EmailBackend"
-    with mail.get_connection(backend, file_path=os.fspath(folder)) as post:
-        for number in range(1, MAILS + 1):
-            body = f"Se dem og godkjenn her:\n\nhttp://localhost/c/{number}/outgoing/\n"
-            mail.EmailMessage(
-                f"{number} betalinger til godkjenning",
-                body,
-                None,
-                ["a@example.org"],
-                connection=post,
-            ).send()
