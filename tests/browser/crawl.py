@@ -13,6 +13,7 @@ something was found; what `known` excuses in the quick test is told here too.
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import logging
 import multiprocessing
@@ -28,6 +29,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / ".kvitt" / "crawl"
 AT_ONCE = 12  # places that one process takes at a time
+_held = contextlib.ExitStack()  # a process's browser, as long as the process lives
 _crawler: Any = None
 _places: Any = None
 
@@ -75,7 +77,8 @@ def _begin(facts: Facts) -> None:
 
     connection.settings_dict["NAME"] = facts.database
     site = Site(facts.url, Scene.read(facts.scene))
-    browser = contextlib.ExitStack().enter_context(chromium.running())
+    browser = _held.enter_context(chromium.running())
+    atexit.register(_held.close)
     seen = InFolder(facts.seen)
     _crawler = Crawler(browser, site, seen=seen, keep=facts.keep, thorough=True)
     _places = places(site.scene)

@@ -132,8 +132,8 @@ class Eye:
         return self.page.evaluate(f"(argument) => kvittSees.{what}(argument)", argument)
 
     def links(self) -> list[str]:
-        """The page's links to this site, without what follows #."""
-        found = {link.split("#")[0] for link in self._sees("links")}
+        """The page's links to other pages of this site."""
+        found: list[str] = self._sees("links")
         return sorted(link for link in found if urlsplit(link).netloc == self.host)
 
     # One look

@@ -118,6 +118,19 @@ def following(go: Go) -> Go:
     return further
 
 
+def click(go: Go, selector: str) -> Go:
+    """Opens what is folded on the page: clicks all that fits, of which there must be one."""
+
+    def further(visit: Visit) -> Any:
+        answer = go(visit)
+        folded = visit.page.query_selector_all(selector)
+        for one in folded:
+            one.click()
+        return answer if folded or answer.status >= 400 else None
+
+    return further
+
+
 SUBMIT = """([action, fields]) => {
   const form = document.createElement('form');
   form.method = 'post';
@@ -192,6 +205,7 @@ HALFWAY = enter(scene.HALFWAY, kit.PASSWORD)
 WAITING = ("awaiting", "partly", "partly-mine", "urgent", "foreign", "netted", "settled")
 SIGNING = post("payments:sign", payment=WAITING)
 TOO_LATE = {"payment": "second-sending", "step": "do", "reason": "Betalt fra før"}
+DETAIL, FOLDED = "payments:detail", "main details > summary"
 CHANGE, DRAFT = "banking:agreement-change", ("agreement", "draft")
 BAD_AGREEMENT = {
     "account_number": "123",
@@ -211,7 +225,9 @@ STATES = [
     Place("payments:list", "filtered-to-nothing", at("payments:list", "?status=sent", of="empty")),
     Place("payments:list", "next", following(at("payments:list"))),
     Place("payments:list", "past-the-end", at("payments:list", "?after=2000-01-01,1")),
-    Place("payments:detail", "next-lines", following(at("payments:detail", payment="many-lines"))),
+    Place("payments:detail", "next-lines", following(at(DETAIL, payment="many-lines"))),
+    Place("payments:detail", "unfolded", click(at(DETAIL, payment="sent-back"), FOLDED)),
+    Place("banking:file", "unfolded", click(at("banking:file", file="stored"), FOLDED)),
     Place("banking:files", "empty", at("banking:files", of="empty")),
     Place("banking:files", "past-the-end", at("banking:files", "?before=1")),
     Place("banking:agreements", "empty", at("banking:agreements", of="empty")),
