@@ -212,7 +212,7 @@ class Crawler:
             seen.looks += 1
             if self.keep is not None:
                 seen.shots.append(self._shot(place, role, language, look))
-        return found
+        return found + eye.said()
 
     def _care(self, place: Place, role: str, language: str, look: Look) -> Care:
         """All, or quick: colours and the keyboard in one language, and of dark only its colours;
