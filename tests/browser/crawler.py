@@ -31,6 +31,7 @@ TOKENS = re.compile(
     r'|(data-code-of="[^"]*">)\d+|\b\d{1,2} (?:sekund(?:er)?|seconds?)\b'
 )
 STEPS_MAX, FORBIDDEN, OF_A_KIND = 5, 403, 10
+TIMEOUT_MS = 120_000  # a busy machine is slow, and that is no fault of a page
 JUDGED, NARROW = "nb", 320
 DOWNLOAD, EMPTY = "Download is starting", "ERR_HTTP_RESPONSE_CODE_FAILURE"
 
@@ -137,6 +138,7 @@ class Crawler:
             self._context = self.browser.new_context(
                 locale=f"{language}-NO", accept_downloads=False
             )
+            self._context.set_default_timeout(TIMEOUT_MS)
             self._context.add_cookies(self.site.cookies(role, language))
             self._eye = Eye(self._context, self.site.url, data=self.site.scene.names)
             self._who = (role, language)
@@ -210,7 +212,7 @@ class Crawler:
             seen.looks += 1
             if self.keep is not None:
                 seen.shots.append(self._shot(place, role, language, look))
-        return found
+        return found + eye.said()
 
     def _care(self, place: Place, role: str, language: str, look: Look) -> Care:
         """All, or quick: colours and the keyboard in one language, and of dark only its colours;
@@ -243,17 +245,25 @@ class Crawler:
                 continue
             asked.update({link, shape})
             seen.links += 1
-            status, path = 0, link
-            for _step in range(STEPS_MAX):
-                parts = urlsplit(path)
-                target = parts.path + (f"?{parts.query}" if parts.query else "")
-                status, onwards, _body = self.site.ask(target, cookies)
-                if not (300 <= status < 400 and onwards):
-                    break
-                path = urljoin(path, onwards)
+            status, body = self._lead(link, cookies)
+            parts = urlsplit(link)
             if status >= 300:
-                found.append(Finding("link", f"leads to {status}: {urlsplit(link).path}"))
+                found.append(Finding("link", f"leads to {status}: {parts.path}"))
+            elif parts.fragment and f'id="{parts.fragment}"' not in body:
+                found.append(Finding("link", f"#{parts.fragment} is not on {parts.path}"))
         return found
+
+    def _lead(self, link: str, cookies: dict[str, str]) -> tuple[int, str]:
+        """Where a link ends after its redirects: status and page."""
+        status, body, path = 0, "", link
+        for _step in range(STEPS_MAX):
+            parts = urlsplit(path)
+            target = parts.path + (f"?{parts.query}" if parts.query else "")
+            status, onwards, body = self.site.ask(target, cookies)
+            if not (300 <= status < 400 and onwards):
+                break
+            path = urljoin(path, onwards)
+        return status, body
 
     def _shot(self, place: Place, role: str, language: str, look: Look) -> Path:
         assert self.keep is not None

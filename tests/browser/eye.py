@@ -37,6 +37,7 @@ AXE = """([type, values, without]) => axe.run(document, {
     [...node.any, ...node.all, ...node.none].map((check) => check.message).join('; '),
   ]),
 })))"""
+ABORTED = "net::ERR_ABORTED"
 # What Chromium writes of each answer that is not 2xx: `response` tells the same, with more.
 ECHO = "Failed to load resource: the server responded with a status of"
 
@@ -82,7 +83,8 @@ class Eye:
         self.heard.append((kind, message.text))
 
     def _failed(self, request: Any) -> None:
-        if not request.is_navigation_request():
+        # What a page still asked for when it was left is no fault.
+        if not request.is_navigation_request() and ABORTED not in (request.failure or ""):
             self.heard.append(("network", f"failed: {request.url} {request.failure}"))
 
     def _response(self, response: Any) -> None:
@@ -102,15 +104,19 @@ class Eye:
         return answer
 
     def whole(self, language: str) -> list[Finding]:
-        """What was heard, and what is the same in every look; the page should be in `language`."""
+        """What is the same in every look; the page should be in `language`."""
         page = self.page
         page.evaluate("() => document.fonts.ready.then(() => true)")
         page.evaluate(_script(SEES))
-        heard = [*self.heard, *(("csp", text) for text in page.evaluate("window.kvittRefused"))]
-        found = [Finding(kind, text) for kind, text in dict.fromkeys(heard)]
-        found += [Finding("structure", text) for text in self._sees("structure")]
+        found = [Finding("structure", text) for text in self._sees("structure")]
         found += [Finding("link", text) for text in self._sees("anchors")]
         return found + list(self._language(language))
+
+    def said(self) -> list[Finding]:
+        """What the browser has told since the page was opened; ask when all looks are done."""
+        refused = self.page.evaluate("window.kvittRefused")
+        heard = [*self.heard, *(("csp", text) for text in refused)]
+        return [Finding(kind, text) for kind, text in dict.fromkeys(heard)]
 
     def _language(self, language: str) -> Iterable[Finding]:
         told = self.page.evaluate("document.documentElement.lang")
@@ -132,8 +138,8 @@ class Eye:
         return self.page.evaluate(f"(argument) => kvittSees.{what}(argument)", argument)
 
     def links(self) -> list[str]:
-        """The page's links to this site, without what follows #."""
-        found = {link.split("#")[0] for link in self._sees("links")}
+        """The page's links to other pages of this site."""
+        found: list[str] = self._sees("links")
         return sorted(link for link in found if urlsplit(link).netloc == self.host)
 
     # One look

@@ -49,7 +49,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Known:
-    """A fault that is known and will be mended: patterns that the whole of kind, place, what fit."""
+    """A fault that is known and will be mended: patterns for the whole of kind, place and what."""
 
     kind: str
     place: str

@@ -120,6 +120,19 @@ def following(go: Go) -> Go:
     return further
 
 
+def click(go: Go, selector: str) -> Go:
+    """Opens what is folded on the page: clicks all that fits, of which there must be one."""
+
+    def further(visit: Visit) -> Any:
+        answer = go(visit)
+        folded = visit.page.query_selector_all(selector)
+        for one in folded:
+            one.click()
+        return answer if folded or answer.status >= 400 else None
+
+    return further
+
+
 def opened(go: Go, selector: str, place: int = 0) -> Go:
     """With a drop-down of the page open."""
 
@@ -257,6 +270,8 @@ BAD_AGREEMENT = {
     "bank_approvers_required": "2",
 }
 
+DETAIL, FOLDED = "payments:detail", "main details:not(.drop) > summary"
+
 STATES = [
     # Lists: other companies, nothing in them, filtered, further pages
     Place("payments:list", "second", at("payments:list", of="second")),
@@ -288,7 +303,9 @@ STATES = [
     Place("frame", "shortcuts", keyed(at("payments:list"), "?", "#keys form")),
     Place("jobs:list", "empty", at("jobs:list", of="empty")),
     Place("jobs:list", "past-the-end", at("jobs:list", "?before=1")),
-    Place("payments:detail", "next-lines", following(at("payments:detail", payment="many-lines"))),
+    Place("payments:detail", "next-lines", following(at(DETAIL, payment="many-lines"))),
+    Place("payments:detail", "unfolded", click(at(DETAIL, payment="sent-back"), FOLDED)),
+    Place("banking:file", "unfolded", click(at("banking:file", file="stored"), FOLDED)),
     Place("banking:files", "empty", at("banking:files", of="empty")),
     Place("banking:files", "past-the-end", at("banking:files", "?after=1,1")),
     Place("banking:files", "filtered", at("banking:files", "?direction=in&kind=pain.002")),

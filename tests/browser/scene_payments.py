@@ -24,7 +24,7 @@ from tests.kit import Stage
 
 EVERYTHING = permissions_of(Role)
 MANY = 135
-LONG_NAME = ("Ærfuglværet Østlandske Næringsmiddelprodusenters Innkjøpssamvirke " * 3)[:140].strip()
+LONG_NAME = ("Ærfuglværet Østlandske Næringsmiddelprodusenters Samvirke " * 3)[:140].strip()
 LONG_WORD = "Kvalitetssikringsdokumentasjonsforvaltningsselskapet"
 KID25 = "123456789012345678901234" + luhn.calc_check_digit("123456789012345678901234")
 GERMAN, SWEDISH = "DE89370400440532013000", "SE4550000000058398257466"

@@ -239,7 +239,8 @@
     const add = (text, element) => {
       const plain = text.replace(/\s+/g, ' ').trim();
       const lang = element.closest('[lang]')?.lang ?? '';
-      if (/\p{L}/u.test(plain) || plain.includes('%')) found.set(`${lang}\n${plain}`, [plain, lang]);
+      if (/\p{L}/u.test(plain) || plain.includes('%'))
+        found.set(`${lang}\n${plain}`, [plain, lang]);
     };
     const roots = [document];
     for (const element of all('*')) if (element.shadowRoot) roots.push(element.shadowRoot);
@@ -267,8 +268,8 @@
   function anchors() {
     const here = location.href.split('#')[0], found = [];
     for (const link of all('a[href*="#"]')) {
-      const [to, name] = link.href.split('#');
-      if (to === here && name && name !== 'top' && !document.getElementById(decodeURIComponent(name)))
+      const [to, name] = link.href.split('#').map(decodeURIComponent);
+      if (to === decodeURIComponent(here) && name && !document.getElementById(name))
         found.push(`#${name} is not on the page: ${named(link)}`);
     }
     return [...new Set(found)];

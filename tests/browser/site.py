@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,8 @@ def running(database: str, folder: Path, *, workers: int = 2) -> Iterator[Site]:
 
     What the server writes (its log) lies in the folder.
     """
-    made = scene.make()
+    with _quietly():
+        made = scene.make()
     (folder / "static").symlink_to(settings.STATIC_ROOT)
     with servers.running(
         database,
@@ -81,3 +83,14 @@ def running(database: str, folder: Path, *, workers: int = 2) -> Iterator[Site]:
         finally:
             # «Update now» and the like leave tasks that no worker of this database will take.
             redis.Redis.from_url(settings.REDIS_URL).flushdb()
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """The scene is full of faults on purpose; what they write would hide a test's own words."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)

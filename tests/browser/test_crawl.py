@@ -1,7 +1,9 @@
 """Every page as everybody gets it, looked at quickly: `./test --crawl` looks at all of it.
 
-Each page once as the richest view, in both languages and four looks; then as each other role,
-once, of the objects at one address only some. What is known and not yet mended stands in `known`; anything else fails.
+Each page once as the richest view: in Norwegian with all care but one way of tabbing a width, in
+English for its words and shape, as colours know no language. Then as each other role, once, of the
+objects at one address only some. What is known and not yet mended stands in `known`; anything else
+fails.
 """
 
 from __future__ import annotations

@@ -40,6 +40,7 @@ a { color: #00c; } button { min-height: 2rem; } :focus { outline: 3px solid #00c
 }
 """
 SCRIPTS = {
+    "/late.js": "addEventListener('focusin', () => console.error('planted late'));",
     "/throws.js": "throw new Error('planted');",
     "/complains.js": "console.error('planted');",
     "/traps.js": "addEventListener('keydown', (event) => event.key === 'Tab' &&"
@@ -68,7 +69,7 @@ class Planted(http.server.BaseHTTPRequestHandler):
             return self._send(200, STYLE, "text/css")
         if self.path in SCRIPTS:
             return self._send(200, SCRIPTS[self.path], "text/javascript")
-        status, text = self.pages.get(self.path, (404, page("<p>Ikke her</p>")))
+        status, text = self.pages.get(self.path.split("?")[0], (404, page("<p>Ikke her</p>")))
         return self._send(status, text, "text/html; charset=utf-8")
 
     def _send(self, status: int, text: str, kind: str) -> None:
@@ -137,11 +138,13 @@ def told(seen: Seen, kind: str) -> str:
 
 GOOD = (
     '<form><label for="a">Navn</label> <input id="a"> <button>Send</button></form>'
-    '<p>Her er en <a href="/x#here">lenke</a> midt i en setning.</p><p id="here">Mål</p>'
+    '<p>Her er en <a href="/x#here">lenke</a> midt i en <a href="/x?a=1#here">setning</a>.</p>'
+    '<p id="here">Mål</p>'
     '<p lang="en">This is the text that you have asked for.</p>'
     '<div class="far"><button class="dot" aria-label="En"></button>'
     '<button class="dot" aria-label="To"></button></div>'
-    '<div class="scroller" tabindex="0" role="region" aria-label="Bred"><div class="wide"></div></div>'
+    '<div class="scroller" tabindex="0" role="region" aria-label="Bred">'
+    '<div class="wide"></div></div>'
 )
 
 
@@ -162,10 +165,12 @@ def test_a_page_without_faults_has_none_in_any_look(look: Looking) -> None:
         ('<p style="color: red">Rød</p>', "csp", "style-src-attr refuses inline"),
         ('<script src="/throws.js"></script>', "console", "planted"),
         ('<script src="/complains.js"></script>', "console", "planted"),
+        ('<button>En</button><script src="/late.js"></script>', "console", "planted late"),
         ('<img src="/gone.png" alt="">', "network", "404: "),
         ('<img src="http://other.invalid/a.png" alt="">', "csp", "img-src"),
         ('<a href="/gone">Borte</a>', "link", "leads to 404: /gone"),
         ('<a href="#gone">Borte</a>', "link", "#gone is not on the page"),
+        ('<a href="/x?a=1#gone">Borte</a>', "link", "#gone is not on /x"),
         ('<img src="/page.css">', "axe", "image-alt"),
         ('<div class="wide"></div>', "overflow", "sticks out of the window: div.wide"),
         ('<div class="wide"></div>', "overflow", "px too wide"),
@@ -183,7 +188,8 @@ def test_a_page_without_faults_has_none_in_any_look(look: Looking) -> None:
             "Tab does not leave button#trap",
         ),
         (
-            '<button class="dot" aria-label="En"></button><button class="dot" aria-label="To"></button>',
+            '<button class="dot" aria-label="En"></button>'
+            '<button class="dot" aria-label="To"></button>',
             "targets",
             "14×14 px, too near another: button.dot «En»",
         ),
