@@ -9,10 +9,19 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from banking import lifecycle
-from banking.models import BankAgreement
+from banking.models import BankAgreement, BankChannel
 from portal.access import actors
+from portal.access.models import Company
 from portal.access.roles import Permission
 from portal.events import moves
+
+
+def unreachable(company: Company) -> list[BankChannel]:
+    """The banks of the company's active agreements that could not be reached at the last try."""
+    rows = BankChannel.objects.filter(
+        agreements__company=company, agreements__status=lifecycle.ACTIVE
+    )
+    return list(rows.exclude(last_error="").distinct().order_by("name"))
 
 
 class AnotherIsActive(Exception):

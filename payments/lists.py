@@ -166,11 +166,9 @@ PAYMENTS = spec.ListSpec(
 class ApprovalFilter(PaymentFilter):
     """Filters among what waits for one's own signature."""
 
-    class Meta:
-        exclude = ("tab", "status")
-
-    tab = None
-    status = None
+    # The two are decided by what this list is.
+    tab: Any = None
+    status: Any = None
 
     def tab_counts(self, cap: int) -> dict[str, Count]:
         return {}

@@ -17,7 +17,7 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from banking import calendar
+from banking import agreements, calendar
 from banking.models import BankChannel
 from payments import lifecycle, lists, queries
 from payments.models import PaymentLine
@@ -54,7 +54,11 @@ class DueDay:
 @guard.company(*SEE_PAYMENTS, Permission.SEE_AGREEMENTS, Permission.SEE_FILES)
 def page(request: HttpRequest) -> HttpResponse:
     acting = guard.acting_of(request)
-    context: dict[str, Any] = {"channels": _channels(acting), "key": _key(acting)}
+    context: dict[str, Any] = {
+        "channels": _channels(acting),
+        "unreachable": agreements.unreachable(acting.company),
+        "key": _key(acting),
+    }
     if acting.permissions & APPROVE_PAYMENTS:
         context["to_sign"] = _to_sign(request, acting)
     if acting.permissions & SEE_PAYMENTS:

@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.access.guard.GuardMiddleware",
+    "portal.people.views.errors.NotAllowedPage",
     "axes.middleware.AxesMiddleware",
 ]
 

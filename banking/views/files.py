@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from banking import filestore, inbox, tables
+from banking import filestore, inbox, tables, unreadable
 from banking.lists import FILES, files_seen
 from banking.models import BankFile
 from portal import details
@@ -53,6 +53,7 @@ def one(request: HttpRequest, file: int) -> HttpResponse:
         "sha256": bytes(row.sha256).hex(),
         "answers": row.answers.order_by("id"),
         "kind": tables.kind_of(row),
+        "told": unreadable.told(row.error),
         "days": details.timeline(events.order_by("-id")[:EVENTS_SHOWN]),
         "raw": raw,
         "damaged": damaged,

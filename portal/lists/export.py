@@ -84,15 +84,16 @@ def _write_xlsx(head: list[str], rows: Iterator[list[Any]], file: BinaryIO) -> N
 
 
 def _xlsx_value(sheet: Any, value: Any) -> Any:
+    cell: Any
     if isinstance(value, Decimal):
-        cell = WriteOnlyCell(sheet, value=value)
-        cell.number_format = "#,##0.00"
+        cell = WriteOnlyCell(sheet)
+        cell.value, cell.number_format = value, "#,##0.00"
     elif isinstance(value, dt.datetime):
         cell = WriteOnlyCell(sheet, value=timezone.localtime(value).replace(tzinfo=None))
         cell.number_format = "dd.mm.yyyy hh:mm"
     elif isinstance(value, dt.date):
-        cell = WriteOnlyCell(sheet, value=value)
-        cell.number_format = "dd.mm.yyyy"
+        cell = WriteOnlyCell(sheet)
+        cell.value, cell.number_format = value, "dd.mm.yyyy"
     elif isinstance(value, str):
         # As text whatever it begins with: account numbers keep their zeros, formulas are none.
         cell = WriteOnlyCell(sheet, value="".join(c for c in value if c.isprintable() or c == "\n"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from django.conf import settings
 from django.http import QueryDict
@@ -52,7 +52,7 @@ def run(job: Job, told: progress.Progress) -> dict[str, Any]:
         user=job.user,
         query=query,
         kind=kind,
-        file=file,
+        file=cast(BinaryIO, file),
         told=lambda done: told.to(done, total.shown),
     )
     return {"rows": count, "cut": total.capped}

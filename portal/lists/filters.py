@@ -78,7 +78,8 @@ class FilterSet(filters.FilterSet):
 
 def _in_words(field: forms.Field, value: Any) -> str:
     if isinstance(field, forms.ChoiceField):
-        for code, label in field.choices:
+        choices: Any = field.choices
+        for code, label in choices:
             if str(code) == str(value):
                 return str(label)
     if hasattr(value, "strftime"):

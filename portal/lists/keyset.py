@@ -27,7 +27,15 @@ class _RowCompare(Func):
         super().__init__(*left, *right)
         self.half, self.sign = len(left), sign
 
-    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:
+    def as_sql(
+        self,
+        compiler: Any,
+        connection: Any,
+        function: str | None = None,
+        template: str | None = None,
+        arg_joiner: str | None = None,
+        **extra_context: Any,
+    ) -> tuple[str, list[Any]]:
         parts = [compiler.compile(expression) for expression in self.source_expressions]
         left, right = parts[: self.half], parts[self.half :]
         sides = [", ".join(sql for sql, _params in side) for side in (left, right)]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import structlog
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import get_template
 from django.utils.translation import gettext as _
 
 from portal.access import roles
 from portal.access.guard import Needs
+
+log = structlog.get_logger(__name__)
 
 
 def _page(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
@@ -37,9 +42,38 @@ def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
     return _page(request, 404, _("Nothing found here"), text)
 
 
+def not_allowed(request: HttpRequest) -> HttpResponse:
+    """A form's own address opened as a page, as after signing in again on the way to it."""
+    text = _("This address only takes a form that is sent to it. Go to the page that has the form.")
+    return _page(request, 405, _("There is no page here"), text)
+
+
 def failed(request: HttpRequest) -> HttpResponse:
+    """Our own fault; told in plain words even where the page's frame cannot be made."""
     text = _("The fault is ours, and it has been logged. Nothing was changed.")
-    return _page(request, 500, _("Something went wrong"), text)
+    title = _("Something went wrong")
+    try:
+        return _page(request, 500, title, text)
+    except Exception:
+        log.exception("error_page.failed")
+        words = {"title": title, "text": text, "request_id": getattr(request, "request_id", "")}
+        # Without the request, so that nothing asks the database for what the frame shows.
+        return HttpResponse(get_template("people/failed_bare.html").render(words), status=500)
+
+
+class NotAllowedPage:
+    """Puts a page in the place of an empty 405; the ERP's door answers for itself."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        answer = self.get_response(request)
+        if answer.status_code != 405 or answer.content or request.path.startswith("/api/"):
+            return answer
+        page = not_allowed(request)
+        page["Allow"] = answer["Allow"]
+        return page
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
