@@ -30,6 +30,7 @@ TOKENS = re.compile(
     r'|(name="next" value=")[^"]*'  # where one came from
     r'|(data-code-of="[^"]*">)\d+|\b\d{1,2} (?:sekund(?:er)?|seconds?)\b'
 )
+STOPS, STOPS_QUICK = 80, 40  # how far a page is walked by keyboard, each way
 STEPS_MAX, FORBIDDEN, OF_A_KIND = 5, 403, 10
 TIMEOUT_MS = 120_000  # a busy machine is slow, and that is no fault of a page
 JUDGED, NARROW = "nb", 320
@@ -208,25 +209,26 @@ class Crawler:
             care = self._care(place, role, language, look)
             if not care:
                 continue
-            found += eye.look(look, care=care)
+            found += eye.look(look, care=care, stops=STOPS if self.thorough else STOPS_QUICK)
             seen.looks += 1
             if self.keep is not None:
                 seen.shots.append(self._shot(place, role, language, look))
         return found + eye.said()
 
     def _care(self, place: Place, role: str, language: str, look: Look) -> Care:
-        """All, or quick: colours and the keyboard in one language, and of dark only its colours;
-        Tab at the one width and Shift+Tab at the other, in the richest view."""
+        """All; or quick: colours and keyboard in the richest view and one language, of dark only
+        its colours, Tab at the one width and Shift+Tab at the other, and elsewhere no rule twice.
+        """
         if self.thorough:
             return Care.ALL
+        judged = language == JUDGED and (role == ALL or place.apart)
         if look.scheme == "dark":
-            return Care.COLOURS if language == JUDGED else Care(0)
-        care = Care.RULES | Care.SHAPE
-        if language == JUDGED:
-            care |= Care.COLOURS
-            if role == ALL or place.apart:
-                care |= Care.FORWARDS if look.width > NARROW else Care.BACKWARDS
-        return care
+            return Care.COLOURS if judged else Care(0)
+        wide = look.width > NARROW
+        if judged:
+            way = Care.FORWARDS if wide else Care.BACKWARDS
+            return Care.RULES | Care.COLOURS | Care.SHAPE | way
+        return Care.RULES | Care.SHAPE if wide else Care.SHAPE
 
     def _names(self, role: str) -> list[str]:
         if role == NOBODY:

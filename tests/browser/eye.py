@@ -20,7 +20,7 @@ from tests.browser.findings import Finding, Look
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 COLOURS = ["color-contrast", "link-in-text-block"]  # axe's rules that depend on the scheme
-STOPS_MAX, AT_ONCE = 60, 10  # by Tab from the top, and as many back from the end
+AT_ONCE = 10
 LINES_OF_AXE = 3
 SEES = Path(__file__).with_name("sees.js")
 LISTEN = """
@@ -150,13 +150,13 @@ class Eye:
         self.page.set_viewport_size({"width": look.width, "height": look.height})
         self.page.evaluate("window.scrollTo(0, 0)")
 
-    def look(self, look: Look, *, care: Care = Care.ALL) -> list[Finding]:
-        """What is wrong with the open page in this look."""
+    def look(self, look: Look, *, care: Care, stops: int) -> list[Finding]:
+        """What is wrong with the open page in this look; so many stops by Tab each way."""
         self.turn(look)
         found = [("axe", text) for text in self._axe(care)]
         if Care.SHAPE in care:
             found += [(kind, text) for kind in ("overflow", "targets") for text in self._sees(kind)]
-        found += [("focus", text) for text in self._walk(care)]
+        found += [("focus", text) for text in self._walk(care, stops)]
         return [Finding(kind, text, look=str(look)) for kind, text in found]
 
     def _axe(self, care: Care) -> Iterable[str]:
@@ -173,7 +173,7 @@ class Eye:
             if len(nodes) > LINES_OF_AXE:
                 yield f"{violation['id']}: and {len(nodes) - LINES_OF_AXE} more elements"
 
-    def _walk(self, care: Care) -> list[str]:
+    def _walk(self, care: Care, stops: int) -> list[str]:
         """Tab from the top and Shift+Tab from the end: is what has the focus seen?"""
         wrong: dict[str, None] = {}
         keyboard = self.page.keyboard
@@ -183,7 +183,7 @@ class Eye:
             self._sees("begin", way is Care.BACKWARDS)
             if way is Care.BACKWARDS:
                 keyboard.down("Shift")
-            for stop in range(1, STOPS_MAX + 2):  # each is judged when the next leaves it
+            for stop in range(1, stops + 2):  # each is judged when the next leaves it
                 keyboard.press("Tab")
                 if stop % AT_ONCE == 0 and self._sees("walked")["ended"]:
                     break
