@@ -40,6 +40,7 @@ def totals(sums: dict[str, str] | None) -> str:
     return " + ".join(money(amount, currency) for currency, amount in sorted((sums or {}).items()))
 
 
+@register.filter
 def amounts(sums: dict[str, str] | None) -> SafeString:
     """The same, each on a line of its own where there are several."""
     return format_html_join(
