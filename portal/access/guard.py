@@ -96,11 +96,14 @@ def company(*any_of: Permission) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @functools.wraps(view)
         def guarded(request: HttpRequest, company: str, **kwargs: Any) -> HttpResponseBase:
-            acting = _acting(request, company)
-            if not acting.permissions & set(any_of):
-                raise Needs(any_of)
-            request.acting = acting  # type: ignore[attr-defined]
-            with tenancy.acting_for([acting.company], user=request.user):
+            found = Company.objects.select_related("customer").filter(public_id=company).first()
+            if found is None:
+                raise Http404
+            with tenancy.acting_for([found], user=request.user):
+                acting = _acting(request, found)
+                if not acting.permissions & set(any_of):
+                    raise Needs(any_of)
+                request.acting = acting  # type: ignore[attr-defined]
                 return view(request, **kwargs)
 
         guarded.guarded = True  # type: ignore[attr-defined]
@@ -109,12 +112,9 @@ def company(*any_of: Permission) -> Callable[[View], View]:
     return decorate
 
 
-def _acting(request: HttpRequest, public_id: str) -> Acting:
-    found = Company.objects.select_related("customer").filter(public_id=public_id).first()
-    if found is None:
-        raise Http404
-    with tenancy.acting_for([found], user=request.user):
-        roles = grants.roles_in(user=request.user, company=found)  # type: ignore[arg-type]
+def _acting(request: HttpRequest, found: Company) -> Acting:
+    """What the user may do in a company that the work acts for; no role: as if it were not."""
+    roles = grants.roles_in(user=request.user, company=found)  # type: ignore[arg-type]
     if not roles:
         raise Http404
     return Acting(found, roles, permissions_of(roles))
