@@ -30,6 +30,7 @@ function filter() {
 function open(id) {
   const dialog = document.getElementById(id);
   if (dialog && !dialog.open) dialog.showModal();
+  dialog?.querySelector("form[hx-get]")?.dispatchEvent(new Event("shown"));
   dialog?.querySelector("input")?.select();
 }
 

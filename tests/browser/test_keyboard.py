@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.browser.keyboard import Keyboard, TooFar
-from tests.browser.scene import ALL, NOBODY
+from tests.browser.scene import NOBODY
 from tests.browser.site import Site
 
 pytestmark = pytest.mark.stack
@@ -27,17 +26,6 @@ def page(browser: Any) -> Iterator[Any]:
 def as_somebody(page: Any, site: Site, role: str) -> Keyboard:
     page.context.add_cookies(site.cookies(role, "nb"))
     return Keyboard(page)
-
-
-def test_payments_are_chosen_and_their_signing_refused_without_a_mouse(
-    site: Site, page: Any
-) -> None:
-    keyboard = as_somebody(page, site, ALL)
-    page.goto(f"{site.url}/c/{site.scene.companies['second']}/outgoing/")
-    keyboard.tick(re.compile("S-2"))
-    keyboard.push(re.compile("^Godkjenn"))
-    keyboard.write(re.compile("Kode"), "000000", send=True)
-    assert page.locator(".ds-error-summary").is_visible()
 
 
 def test_signing_in_is_tried_without_a_mouse(site: Site, page: Any) -> None:
