@@ -41,8 +41,8 @@ class FileFilter(FilterSet):
         label=_("Status"),
         choices=[(code, status.label) for code, status in lifecycle.FILE.statuses.items()],
     )
-    made_from = DateFilter(label=_("From"), field_name="created_at", lookup_expr="date__gte")
-    made_to = DateFilter(label=_("To"), field_name="created_at", lookup_expr="date__lte")
+    made_from = DateFilter(label=_("From date"), field_name="created_at", lookup_expr="date__gte")
+    made_to = DateFilter(label=_("To date"), field_name="created_at", lookup_expr="date__lte")
 
 
 def _agreements(*, acting: Acting, user: Any) -> QuerySet[BankAgreement]:
