@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import translation
 
 from portal import celery, env
 from tests import kit
@@ -70,6 +71,14 @@ def django_db_setup(django_db_blocker: object, worker_id: str) -> Iterator[None]
     yield
     connection.close()
     kit.administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(autouse=True)
+def _own_language() -> Iterator[None]:
+    """Django's client leaves the language of its last page behind, for whichever test is next."""
+    translation.deactivate()
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)
