@@ -132,15 +132,22 @@ def _crawl(options: argparse.Namespace, folder: Path) -> Any:
             initargs=(facts._replace(keep=options.keep),),
         ) as crew:
             work = {crew.submit(_work, job): job for job in jobs}
-            for number, done in enumerate(as_completed(work), 1):
-                job, seen = work[done], done.result()
-                total.add(seen)
-                print(
-                    f"{number:>4} of {len(jobs)}  {job.role} {job.language}: {seen.pages} pages,"
-                    f" {seen.looks} looks, {len(seen.findings)} findings",
-                    flush=True,
-                )
+            try:
+                for number, done in enumerate(as_completed(work), 1):
+                    total.add(done.result())
+                    _tell(number, len(jobs), work[done], done.result())
+            except BaseException:  # Ctrl-C too: what has not begun never does
+                crew.shutdown(wait=False, cancel_futures=True)
+                raise
     return total
+
+
+def _tell(number: int, jobs: int, job: Job, seen: Any) -> None:
+    print(
+        f"{number:>4} of {jobs}  {job.role} {job.language}: {seen.pages} pages,"
+        f" {seen.looks} looks, {len(seen.findings)} findings",
+        flush=True,
+    )
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
