@@ -31,7 +31,6 @@ class Column(django_tables2.Column):
         self,
         label: Any,
         *,
-        sub: Any = "",
         right: bool = False,
         lead: bool = False,
         long: bool = False,
@@ -40,7 +39,7 @@ class Column(django_tables2.Column):
         wide: bool = False,
     ) -> None:
         super().__init__(verbose_name=label, orderable=bool(sort), empty_values=())
-        self.sub, self.right, self.lead, self.long = sub, right, lead, long
+        self.right, self.lead, self.long = right, lead, long
         self.sort, self.shown, self.wide = sort, shown, wide
 
     def classes(self) -> str:
@@ -62,7 +61,6 @@ class Heading:
     """The head of a column: where a click on it leads, and how the rows stand now."""
 
     label: str
-    sub: str
     classes: str
     address: str
     aria_sort: str
@@ -126,7 +124,7 @@ class Table(django_tables2.Table):
                 falling = self.orders[column.sort].descending ^ text.startswith("-")
                 state = ("descending" if falling else "ascending") if here else ""
             label = str(column.verbose_name)
-            made.append(Heading(label, str(column.sub), column.classes(), target, state))
+            made.append(Heading(label, column.classes(), target, state))
         return made
 
     def body(self) -> SafeString:

@@ -147,12 +147,6 @@ def number(value: int | None) -> str:
 
 
 @register.filter
-def signed_by(signatures: Iterable[Any], user: Any) -> bool:
-    """Whether a living signature among these is the user's own; a greyed button says so."""
-    return any(s.user_id == user.pk and s.voided_at is None for s in signatures)
-
-
-@register.filter
 def living(signatures: Iterable[Any]) -> int:
     """How many of these signatures are not void."""
     return sum(s.voided_at is None for s in signatures)
