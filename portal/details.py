@@ -6,6 +6,8 @@ It decides nothing: the policy of the app whose page it is says why an act may n
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,9 @@ from typing import Any
 from django.utils import timezone
 
 from portal.events.models import Event
+
+LINE = "line"  # the subject of an event about one row of a group
+NAMED = 3  # rows that a timeline names; the rest it counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +36,53 @@ class Act:
     icon: str = ""
 
 
+@dataclass(slots=True)
+class Entry:
+    """One thing that happened, to one row or to several in the same way at the same time.
+
+    `event` is the latest of them, `references` the first few rows' names in their own order, and
+    `rows` how many rows there were.
+    """
+
+    event: Event
+    references: list[str]
+    rows: int
+
+    @property
+    def unnamed(self) -> int:
+        """How many of the rows are not named."""
+        return self.rows - len(self.references)
+
+
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The events of one day in Oslo, latest first."""
+    """What happened on one day in Oslo, latest first."""
 
     date: dt.date
-    events: list[Event]
+    entries: list[Entry]
 
 
 def timeline(events: Iterable[Event]) -> list[Day]:
-    """Events, latest first, day by day."""
+    """Events, latest first, day by day; what many lines met alike and at once is told once."""
     days: list[Day] = []
-    for event in events:
-        date = timezone.localdate(event.at)
+    for (date, *_alike), alike in itertools.groupby(events, _likeness):
         if not days or days[-1].date != date:
             days.append(Day(date, []))
-        days[-1].events.append(event)
+        days[-1].entries.append(_entry(list(alike)))
     return days
+
+
+def _likeness(event: Event) -> tuple[Any, ...]:
+    """What two events must share to be told as one: everything but the row and the second."""
+    at = timezone.localtime(event.at)
+    row = event.pk if event.subject != LINE else None
+    told = json.dumps([event.reasons, event.detail], sort_keys=True)
+    actor = (event.actor_kind, event.actor_id, event.actor_name)
+    return (at.date(), at.hour, at.minute, event.event, row, actor, told)
+
+
+def _entry(alike: list[Event]) -> Entry:
+    if alike[0].subject != LINE:
+        return Entry(alike[0], [], alike[0].rows)
+    named = [event.reference for event in reversed(alike) if event.reference]
+    return Entry(alike[0], named[:NAMED], sum(event.rows for event in alike))

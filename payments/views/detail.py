@@ -26,7 +26,7 @@ from portal.events.models import Event
 from portal.lists import selection
 from portal.people.forms import one_line
 
-EVENTS_SHOWN = 100
+EVENTS_READ = 1000  # so that one event of many lines, told once, leaves room for the others
 DEPARTED_SHOWN = 100
 FILES_SHOWN = 50
 
@@ -51,7 +51,7 @@ def one(request: HttpRequest, payment: int) -> HttpResponse:
         size=settings.LINES_PER_PAGE,
     )
     departed = queries.departed(payment=row, size=DEPARTED_SHOWN)
-    events = queries.events(payment=row, size=EVENTS_SHOWN)
+    events = queries.events(payment=row, size=EVENTS_READ)
     signatures = list(Signature.objects.filter(payment=row).select_related("user").order_by("pk"))
     context: dict[str, Any] = {
         "row": row,
@@ -64,7 +64,7 @@ def one(request: HttpRequest, payment: int) -> HttpResponse:
         "more": more,
         "departed": departed if len(departed) != row.line_count else [],
         "days": details.timeline(events),
-        "cut": len(events) if len(events) == EVENTS_SHOWN else 0,
+        "cut": len(events) if len(events) == EVENTS_READ else 0,
         "signatures": signatures,
         "acts": _acts(request, row, signatures),
         "files": _files(row),
@@ -142,6 +142,8 @@ def _what_next(row: Payment) -> str:
         lifecycle.ACCEPTED: _("The bank pays on %(date)s.") % {"date": due},
         lifecycle.REJECTED: _("See each line for the cause and the cure."),
         lifecycle.ENDED: _("See each line for the cause and the cure."),
+        lifecycle.RETURNED: _("See each line for the cause and the cure."),
+        lifecycle.HELD: _("Release the lines when they may be paid, or cancel them."),
         lifecycle.UNDELIVERED: _("Send the same file again when the bank can be reached."),
     }
     return sentences.get(row.status, "")
