@@ -135,14 +135,12 @@ def _carry_out_advice(file: BankFile, company_id: int, advice: _Advice) -> None:
     ]
     ids, salary = _match(company_id, advice, remarks)
     inbox.claim(file, company_id=company_id, answers_to=None, salary=salary)
-    for code, change in (("settled", lifecycle.SETTLE), ("returned", lifecycle.RETURN)):
-        staged = moves.Staged(
-            PaymentLine,
-            moves.STAGED,
-            "code = %s",
-            [code],
-            columns=("booked_date", "bank_reference"),
-        )
+    booked = ("booked_date", "bank_reference")
+    for code, change, columns in (
+        ("settled", lifecycle.SETTLE, booked),
+        ("returned", lifecycle.RETURN, (*booked, "reasons")),
+    ):
+        staged = moves.Staged(PaymentLine, moves.STAGED, "code = %s", [code], columns=columns)
         told = {"file": file.name}
         moves.move(staged, change, by=by, at=at, within=ids, detail=told)
     _alarm_unexpected(company_id, remarks)

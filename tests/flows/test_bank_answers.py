@@ -492,3 +492,30 @@ def test_a_batch_entry_settles_the_lines_that_were_sent_and_stays_within_the_sal
     assert job.statuses(made) == {"S1": "settled", "S2": "stopped"}
     with made.scope():
         assert BankFile.objects.get(name="batch.xml").salary
+
+
+def test_money_that_comes_back_says_why_on_each_line(made: Stage, bank: Bank) -> None:
+    approved(made, "R1")
+    job.send(made)
+    bank.work()
+    job.fetch(made)
+    settle(made, bank)
+    assert set(job.statuses(made).values()) == {"settled"}
+    with made.scope():
+        lines = list(PaymentLine.objects.filter(payment__number="R1").order_by("position"))
+    entry = lines[0]
+    advice = (
+        "<Document><BkToCstmrDbtCdtNtfctn><GrpHdr><MsgId>R</MsgId></GrpHdr><Ntfctn><Id>1</Id>"
+        f"<Acct><Id><Othr><Id>{made.agreement.account.number}</Id></Othr></Id></Acct>"
+        f'<Ntry><Amt Ccy="NOK">{entry.amount}</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts>BOOK</Sts>'
+        "<BookgDt><Dt>2026-11-30</Dt></BookgDt><AcctSvcrRef>BACK1</AcctSvcrRef><NtryDtls><TxDtls>"
+        f"<Refs><PmtInfId>R1</PmtInfId><EndToEndId>{entry.reference}</EndToEndId></Refs><AmtDtls>"
+        f'<TxAmt><Amt Ccy="NOK">{entry.amount}</Amt></TxAmt></AmtDtls><RtrInf><Rsn><Cd>AC04</Cd>'
+        "</Rsn></RtrInf></TxDtls></NtryDtls></Ntry></Ntfctn></BkToCstmrDbtCdtNtfctn></Document>"
+    )
+    keep(made, "back.xml", advice.encode())
+    outcomes.take_answers()
+    with made.scope():
+        back, *others = PaymentLine.objects.filter(payment__number="R1").order_by("position")
+        assert (back.status, [reason["code"] for reason in back.reasons]) == ("returned", ["AC04"])
+        assert {(other.status, str(other.reasons)) for other in others} <= {("settled", "None")}
