@@ -1,4 +1,7 @@
-"""Why a bank's file could not be read, in the language of the page; the codec speaks English."""
+"""Why a bank's file could not be carried or read, in the language of the page.
+
+The channel and the codec speak English; their own sentence stands beneath ours.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +34,49 @@ WORDS = {
     "internal": gettext_lazy("The file could not be carried out; the fault is ours."),
     "unknown-account": gettext_lazy("The file is about an account that is not known here."),
 }
+# code of channel.ChannelFault, or of a file that is no bank message → what is wrong, and the cure.
+CURED = {
+    "no-connection": (
+        gettext_lazy("The bank could not be reached."),
+        gettext_lazy("If it lasts, ask the bank whether its service is down."),
+    ),
+    "host-key-changed": (
+        gettext_lazy(
+            "The machine that answered is not the bank as we know it, so nothing was sent."
+        ),
+        gettext_lazy("Write to support at once. Ask the bank whether it has changed its host key."),
+    ),
+    "no-sftp": (
+        gettext_lazy("The bank's machine answered, but takes no files."),
+        gettext_lazy("If it lasts, ask the bank."),
+    ),
+    "key-refused": (
+        gettext_lazy("The bank did not let Kvitt in: it refused our key."),
+        gettext_lazy("Write to support. The bank must register the key again."),
+    ),
+    "folder-missing": (
+        gettext_lazy("The bank has no folder by the name that we use."),
+        gettext_lazy("Write to support. The folder is set on the connection to the bank."),
+    ),
+    "broken-off": (
+        gettext_lazy("The connection to the bank broke off."),
+        gettext_lazy("If it lasts, ask the bank."),
+    ),
+    "unknown-kind": (
+        gettext_lazy("This is not a kind of file that Kvitt reads."),
+        gettext_lazy(
+            "Look at the content. If the file is meant for something else, leave it here."
+        ),
+    ),
+    "damaged": (gettext_lazy("The stored bytes are not those that came."), AGAIN),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What went wrong and what to do; `own` is the reader's own sentence, in English."""
+    """What went wrong and what to do; `own` is the code's own sentence, in English."""
 
+    code: str
     problem: str
     cure: str
     own: str
@@ -46,7 +86,17 @@ def told(error: Mapping[str, Any] | None) -> Told | None:
     """The stored error of a file, in the language of the page; None where there is none."""
     if not error:
         return None
-    known = WORDS.get(str(error.get("code", "")))
+    code = str(error.get("code", ""))
     own = str(error.get("problem") or error.get("detail") or "")
-    cure = OURS if error.get("code") == "internal" else AGAIN
-    return Told(str(known or _("The file could not be read.")), str(cure), own)
+    if code in CURED:
+        problem, cure = CURED[code]
+        return Told(code, str(problem), str(cure), own)
+    known = WORDS.get(code)
+    cure = OURS if code == "internal" else AGAIN
+    return Told(code, str(known or _("The file could not be read.")), str(cure), own)
+
+
+def told_channel(last_error: str) -> Told | None:
+    """The stored fault of a channel, `code: own words`; None where it works."""
+    code, _colon, own = last_error.partition(": ")
+    return told({"code": code, "detail": own}) if last_error else None

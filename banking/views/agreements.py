@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from banking import agreements, lifecycle
+from banking import agreements, lifecycle, unreadable
 from banking.forms import AgreementForm
 from banking.lists import AGREEMENTS
 from banking.models import BankAgreement
@@ -42,6 +42,7 @@ def one(request: HttpRequest, agreement: int) -> HttpResponse:
         "row": row,
         "state": row.state,
         "authorities": row.account.authorities.select_related("user").order_by("user__name"),
+        "channel_fault": unreadable.told_channel(row.channel.last_error),
         "warnings": agreements.warnings(row),
         "sentence": agreements.approvers_sentence(row),
         "acts": _acts(row, acting),
