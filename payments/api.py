@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
 from ninja import Router, Schema
 
@@ -65,16 +65,16 @@ _BODY = {
 
 @router.post(
     "/payments",
-    summary="Upload payments",
+    summary=gettext_noop("Upload payments"),
+    description=gettext_noop(
+        "Takes a whole file or nothing of it; a fault in a line stops that line only. The same"
+        " Idempotency-Key with the same body gives the same answer (200); with another body 422."
+    ),
     response={200: UploadOut, 201: UploadOut},
     openapi_extra=_BODY,
 )
 @door.acting(user_may=Permission.UPLOAD)
 def upload(request: HttpRequest) -> HttpResponse:
-    """Takes a whole file or nothing of it; a fault in a line stops that line only.
-
-    The same Idempotency-Key with the same body gives the same answer (200); with another body 422.
-    """
     caller = door.caller_of(request)
     key = _idempotency_key(request)
     media_type = _media_type(request)
@@ -146,13 +146,17 @@ class CancelOut(Schema):
 
 
 # A number may hold a slash; cancelling stands first, so that its address is not read as a number.
-@router.post("/payments/{path:number}/cancel", summary="Cancel before sending", response=CancelOut)
+@router.post(
+    "/payments/{path:number}/cancel",
+    response=CancelOut,
+    summary=gettext_noop("Cancel before sending"),
+    description=gettext_noop(
+        "Cancels the payment, or only the lines named, as long as nothing of it has been sent. The"
+        ' body is JSON: {"reason": "…", "references": ["…"]}; references may be left out.'
+    ),
+)
 @door.acting(user_may=Permission.UPLOAD)
 def cancel(request: HttpRequest, number: str) -> dict[str, Any]:
-    """Cancels the payment, or only the lines named, as long as nothing of it has been sent.
-
-    The body is JSON: {"reason": "…", "references": ["…"]}; references may be left out.
-    """
     caller = door.caller_of(request)
     payment = _payment_or_404(request, number)
     reason, references = _cancel_body(request)
@@ -199,10 +203,14 @@ class PaymentOut(Schema):
     lines: list[LineOut]
 
 
-@router.get("/payments/{path:number}", summary="Ask for a payment", response=PaymentOut)
+@router.get(
+    "/payments/{path:number}",
+    response=PaymentOut,
+    summary=gettext_noop("Ask for a payment"),
+    description=gettext_noop("The payment and each of its lines as they stand now."),
+)
 @door.acting()
 def ask(request: HttpRequest, number: str) -> dict[str, Any]:
-    """The payment and each of its lines as they stand now."""
     payment = _payment_or_404(request, number)
     language = get_language() or "nb"
     status = lifecycle.PAYMENT_STATUSES[payment.status]

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
 from ninja import NinjaAPI, Query, Schema
 from ninja.errors import HttpError, ValidationError
@@ -62,25 +62,35 @@ class EventsOut(Schema):
     more: bool
 
 
-@api.get("/ping", response=PingOut, summary="Test the connection")
+@api.get(
+    "/ping",
+    response=PingOut,
+    summary=gettext_noop("Test the connection"),
+    description=gettext_noop(
+        "Answers with the company that the key belongs to, and the portal's time."
+    ),
+)
 @door.acting()
 def ping(request: HttpRequest) -> dict[str, Any]:
-    """Answers with the company that the key belongs to, and the portal's time."""
     company = door.caller_of(request).company
     return {"company": company, "time": clock.now().isoformat()}
 
 
-@api.get("/events", response=EventsOut, summary="What has happened since")
+@api.get(
+    "/events",
+    response=EventsOut,
+    summary=gettext_noop("What has happened since"),
+    description=gettext_noop(
+        "Events after a cursor, oldest first. Keep next_after and ask again with it. An event"
+        " without a reference holds for every line of its payment that is not final."
+    ),
+)
 @door.acting()
 def events(
     request: HttpRequest,
     after: int = Query(0, ge=0, le=2**63 - 1),
     limit: int = Query(1000, ge=1),
 ) -> dict[str, Any]:
-    """Events after a cursor, oldest first. Keep next_after and ask again with it.
-
-    An event without a reference holds for every line of its payment that is not final.
-    """
     company = door.caller_of(request).company
     return feed.after(
         company=company,

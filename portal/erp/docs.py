@@ -20,8 +20,8 @@ def page(request: HttpRequest) -> HttpResponse:
                 {
                     "method": method.upper(),
                     "path": path,
-                    "summary": operation.get("summary", ""),
-                    "description": operation.get("description", ""),
+                    "summary": operation["summary"],
+                    "description": operation["description"],
                     "parameters": operation.get("parameters", []),
                     "bodies": list(operation.get("requestBody", {}).get("content", {})),
                     "answers": list(operation.get("responses", {})),
