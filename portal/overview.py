@@ -29,10 +29,12 @@ from portal.events import questions
 from portal.lists import keyset
 
 DAYS = 30
+HOME = "NOK"
 WEEK = dt.timedelta(days=7)
 DEVIATIONS_SHOWN = 5
 DUE_ROWS_MAX = 10_000
-CHART_WIDTH, CHART_HEIGHT, CHART_FOOT = 900, 160, 22
+CHART_WIDTH, CHART_HEIGHT = 900, 160
+LABEL_EVERY = 5  # days between the dates beneath a chart
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,6 @@ class DueDay:
     y: float
     width: float
     height: float
-    labelled: bool
 
 
 @require_GET
@@ -67,7 +68,7 @@ def page(request: HttpRequest) -> HttpResponse:
             "due": _due(acting, today),
             "days": DAYS,
             "deviations": _deviations(acting, today),
-            "chart": {"width": CHART_WIDTH, "height": CHART_HEIGHT + CHART_FOOT},
+            "chart": {"width": CHART_WIDTH, "height": CHART_HEIGHT},
         }
     return render(request, "overview.html", context)
 
@@ -81,7 +82,7 @@ def _to_sign(request: HttpRequest, acting: guard.Acting) -> dict[str, Any]:
 
 
 def _due(acting: guard.Acting, today: dt.date) -> list[dict[str, Any]]:
-    """Per currency, what is due on each of the next days and not yet settled."""
+    """Per currency, what is due on each of the next days and not yet settled; kroner first."""
     rows = queries.visible(company=acting.company, permissions=acting.permissions).filter(
         due_date__range=(today, today + dt.timedelta(days=DAYS - 1)),
         phase__in=[lifecycle.OPEN, lifecycle.WAY],
@@ -98,10 +99,11 @@ def _due(acting: guard.Acting, today: dt.date) -> list[dict[str, Any]]:
         {
             "currency": currency,
             "bars": _bars(days, today),
+            "labels": [today + dt.timedelta(days=day) for day in range(0, DAYS, LABEL_EVERY)],
             "sum": {currency: str(sum(sum(amounts) for amounts in days.values()))},
             "cut": len(found) > DUE_ROWS_MAX,
         }
-        for currency, days in sorted(by_currency.items())
+        for currency, days in sorted(by_currency.items(), key=lambda one: (one[0] != HOME, one[0]))
     ]
 
 
@@ -125,7 +127,6 @@ def _bars(days: dict[dt.date, list[Decimal]], today: dt.date) -> list[DueDay]:
                 y=round(CHART_HEIGHT - height, 1),
                 width=round(step * 0.7, 1),
                 height=round(height, 1),
-                labelled=place % 5 == 0,
             )
         )
     return bars
