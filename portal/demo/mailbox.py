@@ -6,6 +6,7 @@ from csp.constants import NONE, UNSAFE_INLINE
 from csp.decorators import csp
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
@@ -65,7 +66,11 @@ def index(request: HttpRequest) -> HttpResponse:
 def one(request: HttpRequest, letter: int) -> HttpResponse:
     found = _letter(letter)
     message = delivery.message_of(found)
-    headers = {"From": message.from_email, "To": found.address, "Subject": found.subject}
+    headers = {
+        _("Sender"): message.from_email,
+        _("Recipient"): found.address,
+        _("Subject"): found.subject,
+    }
     context = {"mail": found, "headers": {**headers, **message.extra_headers}}
     return render(request, "demo/mail.html", context)
 

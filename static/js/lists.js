@@ -53,7 +53,15 @@ export function choose(box, on, range) {
   box.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
+// What is done to single rows lies folded until one is chosen.
+function unfold(event) {
+  const box = event.target.closest("td.pick input");
+  const fold = box?.checked && box.form?.querySelector("[data-for-chosen]");
+  if (fold) fold.open = true;
+}
+
 export function lists() {
+  document.addEventListener("change", unfold);
   const form = document.getElementById("list-form");
   const bar = form?.querySelector("[data-bar]");
   if (!bar) return;

@@ -16,6 +16,7 @@ from portal.access.models import Company
 from portal.access.roles import Permission
 from portal.events import questions
 from portal.people import context
+from portal.people.templatetags.kvitt import organisation
 
 COMPANIES_SHOWN = 50
 FOUND_SHOWN = 8
@@ -73,7 +74,7 @@ def search(request: HttpRequest) -> HttpResponse:
         answers = questions.search.ask(acting=acting, user=request.user, text=text)
         groups += [{"label": _("Payments"), "hits": hits} for hits in answers]
     companies = [
-        questions.Hit(row.name, row.organisation_number, _address(row))
+        questions.Hit(row.name, organisation(row.organisation_number), _address(row))
         for row in _companies(request, text)[: FOUND_SHOWN + 1]
         if row != acting.company
     ]
