@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import contextlib
+import faulthandler
 import logging
 import multiprocessing
 import os
@@ -29,6 +30,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / ".kvitt" / "crawl"
 AT_ONCE = 12  # places that one process takes at a time
+PART_SECONDS_MAX = 600
 _held = contextlib.ExitStack()  # a process's browser, as long as the process lives
 _crawler: Any = None
 _places: Any = None
@@ -88,7 +90,12 @@ def _work(job: Job) -> Any:
     from tests.browser.findings import LOOKS
 
     chosen = [_places[index] for index in job.places]
-    return _crawler.crawl(chosen, role=job.role, language=job.language, looks=LOOKS)
+    # A browser that never answers would hold the crawl for ever: say where, and end.
+    faulthandler.dump_traceback_later(PART_SECONDS_MAX, exit=True)
+    try:
+        return _crawler.crawl(chosen, role=job.role, language=job.language, looks=LOOKS)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _jobs(options: argparse.Namespace, names: Sequence[str]) -> Iterator[Job]:
@@ -143,9 +150,14 @@ def _crawl(options: argparse.Namespace, folder: Path) -> Any:
 
 
 def _tell(number: int, jobs: int, job: Job, seen: Any) -> None:
+    """What came of a part, at once: who stops the crawl has seen what was found until then."""
+    from tests.browser.findings import table
+
     print(
         f"{number:>4} of {jobs}  {job.role} {job.language}: {seen.pages} pages,"
         f" {seen.looks} looks, {len(seen.findings)} findings",
+        *([table(seen.findings)] if seen.findings else []),
+        sep="\n",
         flush=True,
     )
 
