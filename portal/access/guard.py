@@ -76,6 +76,16 @@ def verified(request: HttpRequest) -> bool:
     return request.user.is_authenticated and getattr(request.user, "otp_device", None) is not None
 
 
+def seconds_left(request: HttpRequest) -> int:
+    """Until the session ends if nothing more happens in it; 0 when nobody is signed in."""
+    if not verified(request):
+        return 0
+    now = time.time()
+    idle = request.session.get(SEEN_KEY, now) + settings.SESSION_IDLE_SECONDS
+    whole = request.session.get(BEGAN_KEY, now) + settings.SESSION_COOKIE_AGE
+    return max(0, int(min(idle, whole) - now))
+
+
 def signed_in(view: View) -> View:
     """Opens a page to every signed-in user; it acts for no company."""
 

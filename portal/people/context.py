@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
-from portal.access.guard import Acting
+from portal.access.guard import Acting, seconds_left
 from portal.events import questions
 
 
@@ -19,6 +19,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "support": settings.SUPPORT_CONTACT,
         "demo": settings.DEMO,
         "request_id": getattr(request, "request_id", ""),
+        "session_left": seconds_left(request),
     }
     if acting is None or getattr(request, "htmx", False):
         return context

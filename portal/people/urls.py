@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.i18n import set_language
 
-from portal.people.views import sign_in, start
+from portal.people.views import session, sign_in, start
 
 app_name = "people"
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign-in"),
     path("sign-in/code/", sign_in.code, name="sign-in-code"),
     path("sign-out/", sign_in.sign_out, name="sign-out"),
+    path("session/", session.session, name="session"),
     path("language/", set_language, name="language"),
     path("shortcuts/", start.shortcuts, name="shortcuts"),
     path("c/<slug:company>/", start.company, name="company"),

@@ -2,7 +2,11 @@
 import { lists } from "./lists.js";
 import { keys } from "./keys.js";
 import { menus } from "./menus.js";
+import { session } from "./session.js";
+import { once } from "./once.js";
 
 lists();
 menus();
 keys();
+session();
+once();

@@ -68,6 +68,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "people:language": {"post": dict.fromkeys(ALL, 302)},
     "people:company": {"get": codes(302, customer=200)},
     "people:search": {"get": codes(200)},
+    "people:session": {"get": dict.fromkeys(ALL, 200) | {"nobody": 302}},
     "people:shortcuts": {"get": dict.fromkeys(ALL, 200) | {"nobody": 302}},
     "overview:page": {"get": codes(200, customer=403)},
     "lists:save-view": {"post": codes(403, **dict.fromkeys(SEERS, 302))},

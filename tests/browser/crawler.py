@@ -17,7 +17,6 @@ from urllib.parse import urljoin, urlsplit
 
 from playwright.sync_api import Error
 
-from portal.access.models import User
 from tests.browser.eye import Care, Eye
 from tests.browser.findings import Finding, Look
 from tests.browser.places import Place, Visit
@@ -200,7 +199,7 @@ class Crawler:
         assert self._eye is not None
         eye = self._eye
         eye.turn(looks[0])
-        if not self.seen.new(fingerprint(eye.page.content(), language, self._names(role))):
+        if not self.seen.new(fingerprint(eye.page.content(), language, self.site.names(role))):
             seen.same = 1
             return []
         found = eye.whole(language)
@@ -229,12 +228,6 @@ class Crawler:
             way = Care.FORWARDS if wide else Care.BACKWARDS
             return Care.RULES | Care.COLOURS | Care.SHAPE | way
         return Care.RULES | Care.SHAPE if wide else Care.SHAPE
-
-    def _names(self, role: str) -> list[str]:
-        if role == NOBODY:
-            return []
-        user = User.objects.get(email=self.site.scene.people[role])
-        return [user.name, user.email]
 
     def _links(self, links: Iterable[str], role: str, seen: Seen) -> list[Finding]:
         """Each link once for each person must lead to a page; quick: a few of those alike."""

@@ -176,7 +176,7 @@ def keyed(go: Go, keys: str, shows: str) -> Go:
 
     def further(visit: Visit) -> Any:
         answer = go(visit)
-        if visit.page.query_selector("dialog"):
+        if visit.page.query_selector(shows.split(maxsplit=1)[0]):
             visit.page.keyboard.press(keys)
             visit.page.wait_for_selector(shows)
         return answer
@@ -184,6 +184,27 @@ def keyed(go: Go, keys: str, shows: str) -> Go:
     return further
 
 
+def ending(go: Go, state: str) -> Go:
+    """With the dialog about the session as it stands when this is nearly or wholly over."""
+
+    def further(visit: Visit) -> Any:
+        answer = go(visit)
+        if visit.page.query_selector("#session"):
+            visit.page.evaluate(SESSION, state)
+        return answer
+
+    return further
+
+
+SESSION = """(state) => {
+  const dialog = document.getElementById('session');
+  for (const part of dialog.querySelectorAll('[data-while]')) {
+    part.hidden = part.dataset.while !== state;
+  }
+  dialog.dataset.state = state;
+  dialog.querySelector('[data-time]').textContent = '14:32';
+  dialog.showModal();
+}"""
 FILTERS = "?number=M&status=awaiting&due_from=2026-01-01"
 SUBMIT = """([action, fields]) => {
   const form = document.createElement('form');
@@ -301,6 +322,8 @@ STATES = [
     Place("frame", "user", pressed(at("payments:list"), ".user-button", "#user form")),
     Place("frame", "palette", keyed(at("payments:list"), "Control+k", "#palette-found a")),
     Place("frame", "shortcuts", keyed(at("payments:list"), "?", "#keys form")),
+    Place("frame", "session-ending", ending(at("payments:list"), "ending")),
+    Place("frame", "session-ended", ending(at("payments:list"), "ended")),
     Place("jobs:list", "empty", at("jobs:list", of="empty")),
     Place("jobs:list", "past-the-end", at("jobs:list", "?before=1")),
     Place("payments:detail", "next-lines", following(at(DETAIL, payment="many-lines"))),

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import redis
 from django.conf import settings
+from django.db import connection
 from django.test import override_settings
 
 from portal.access.models import User
@@ -39,24 +40,45 @@ class Site:
         """What a browser of this person's holds, signed in since now."""
         held = {"kvitt_language": language, "kvitt_csrf": TOKEN}
         if role != NOBODY:
-            user = User.objects.get(email=self.scene.people[role])
-            with override_settings(**scene.QUICK):
-                client = kit.signed_in(user)
+            with _connected(), override_settings(**scene.QUICK):
+                client = kit.signed_in(self._user(role))
             held["kvitt_session"] = client.cookies["kvitt_session"].value
         return [{"name": name, "value": value, "url": self.url} for name, value in held.items()]
 
+    def names(self, role: str) -> list[str]:
+        """What a person is called on the pages that they see."""
+        if role == NOBODY:
+            return []
+        with _connected():
+            user = self._user(role)
+        return [user.name, user.email]
+
+    def _user(self, role: str) -> User:
+        return User.objects.get(email=self.scene.people[role])
+
     def ask(self, path: str, cookies: dict[str, str]) -> tuple[int, str, str]:
         """A plain request with these cookies: status, where it leads on to, and the text."""
-        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60)
+        asked = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60)
         try:
             told = "; ".join(f"{name}={value}" for name, value in cookies.items())
-            connection.request("GET", path, headers={"Cookie": told})
-            answer = connection.getresponse()
+            asked.request("GET", path, headers={"Cookie": told})
+            answer = asked.getresponse()
             kind = answer.getheader("Content-Type", "")
             body = answer.read().decode(errors="replace") if "html" in kind else ""
             return answer.status, answer.getheader("Location", ""), body
         finally:
-            connection.close()
+            asked.close()
+
+
+@contextlib.contextmanager
+def _connected() -> Iterator[None]:
+    """Leaves no connection behind: Django keeps one apart for the browser's event loop, which
+    would outlive the database that it leads to.
+    """
+    try:
+        yield
+    finally:
+        connection.close()
 
 
 @contextlib.contextmanager

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import get_template
@@ -17,8 +18,15 @@ from portal.access.guard import Needs
 log = structlog.get_logger(__name__)
 
 
-def _page(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
-    context = {"title": title, "text": text, "request_id": getattr(request, "request_id", "")}
+def _page(
+    request: HttpRequest, status: int, title: str, text: str, cures: Sequence[str] = ()
+) -> HttpResponse:
+    context = {
+        "title": title,
+        "text": text,
+        "cures": cures,
+        "request_id": getattr(request, "request_id", ""),
+    }
     return render(request, "people/error.html", context, status=status)
 
 
@@ -39,7 +47,12 @@ def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
     text = _("The address is wrong, or what it showed is not yours to see.")
-    return _page(request, 404, _("Nothing found here"), text)
+    cures = [
+        _("Check that the whole address was copied."),
+        _("If it is about another company, switch to that company first."),
+        _("If you should see it, ask a customer administrator for the role."),
+    ]
+    return _page(request, 404, _("Nothing found here"), text, cures)
 
 
 def not_allowed(request: HttpRequest) -> HttpResponse:
@@ -52,11 +65,22 @@ def failed(request: HttpRequest) -> HttpResponse:
     """Our own fault; told in plain words even where the page's frame cannot be made."""
     text = _("The fault is ours, and it has been logged. Nothing was changed.")
     title = _("Something went wrong")
+    cures = [
+        _("Wait a few minutes, and load the page again."),
+        _("Go back to the page you came from, and try once more."),
+        _("If it goes on, write to support."),
+    ]
     try:
-        return _page(request, 500, title, text)
+        return _page(request, 500, title, text, cures)
     except Exception:
         log.exception("error_page.failed")
-        words = {"title": title, "text": text, "request_id": getattr(request, "request_id", "")}
+        words = {
+            "title": title,
+            "text": text,
+            "cures": cures,
+            "request_id": getattr(request, "request_id", ""),
+            "support": settings.SUPPORT_CONTACT,
+        }
         # Without the request, so that nothing asks the database for what the frame shows.
         return HttpResponse(get_template("people/failed_bare.html").render(words), status=500)
 
