@@ -48,7 +48,7 @@ class PaymentTable(Table):
     kind = Column(gettext_lazy("Kind"), shown=False)
     source = Column(gettext_lazy("Source"), shown=False)
     received = Column(gettext_lazy("Received"), sort="received")
-    approvals = Column(gettext_lazy("Approvals"))
+    approvals = Column(gettext_lazy("Approvals"), long=True)
     approvers = Column(gettext_lazy("Approved by"), shown=False)
 
     def __init__(self, rows: Any = (), *, acting: Any = None, **given: Any) -> None:

@@ -102,6 +102,8 @@ def progress(request: HttpRequest, job: str) -> HttpResponse:
         row = _found(request, job)
     except guard.Needs:
         return HttpResponse(status=403, headers={"HX-Refresh": "true"})
+    if not getattr(request, "htmx", False):
+        return _page(request, row)  # opened as if it were a page
     if not row.is_open:
         return HttpResponse(headers={"HX-Refresh": "true"})
     context = _progress(row)

@@ -15,5 +15,9 @@ export function menus() {
     panel.addEventListener("toggle", (event) => {
       if (event.newState === "open") panel.querySelector("input[type=search]")?.focus();
     });
+    // What lies over the page must not hide what has the focus.
+    panel.addEventListener("focusout", ({ relatedTarget }) => {
+      if (relatedTarget && !panel.contains(relatedTarget)) panel.hidePopover();
+    });
   }
 }

@@ -97,7 +97,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "banking:file-download": {"get": codes(403, **FILE_SEERS)},
     "jobs:list": {"get": codes(200)},
     "jobs:job": {"get": codes(404, accountant=200)},
-    "jobs:progress": {"get": codes(404, accountant=200)},
+    "jobs:progress": {"get": codes(404, accountant=302)},
     "jobs:stop": {"post": codes(404, accountant=302)},
     "jobs:again": {"post": codes(404, accountant=302)},
     "jobs:file": {"get": codes(404, accountant=200)},

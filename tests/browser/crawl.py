@@ -15,13 +15,14 @@ from __future__ import annotations
 import argparse
 import atexit
 import contextlib
-import faulthandler
 import logging
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -90,12 +91,19 @@ def _work(job: Job) -> Any:
     from tests.browser.findings import LOOKS
 
     chosen = [_places[index] for index in job.places]
-    # A browser that never answers would hold the crawl for ever: say where, and end.
-    faulthandler.dump_traceback_later(PART_SECONDS_MAX, exit=True)
+    signal.signal(signal.SIGALRM, _stuck)
+    signal.alarm(PART_SECONDS_MAX)
     try:
         return _crawler.crawl(chosen, role=job.role, language=job.language, looks=LOOKS)
     finally:
-        faulthandler.cancel_dump_traceback_later()
+        signal.alarm(0)
+
+
+def _stuck(_number: int, frame: Any) -> None:
+    """A browser that never answers would hold the crawl for ever: says where, and ends it."""
+    print(f"The browser does not answer at {_crawler.at}.", file=sys.stderr)
+    traceback.print_stack(frame)
+    os._exit(3)
 
 
 def _jobs(options: argparse.Namespace, names: Sequence[str]) -> Iterator[Job]:

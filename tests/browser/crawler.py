@@ -111,6 +111,7 @@ class Crawler:
         self.browser, self.site, self.keep, self.thorough = browser, site, keep, thorough
         self.seen = seen or InMemory()
         self.asked: dict[str, Counter[str]] = {}
+        self.at: Place | None = None
         self.barred: set[tuple[str, str]] = set()
         self._who: tuple[str, str] | None = None
         self._context: Any = None
@@ -123,6 +124,7 @@ class Crawler:
         total = Seen()
         for place in places:
             if place.is_for(role):
+                self.at = place
                 total.add(self._one(place, role, language, looks))
         return total
 

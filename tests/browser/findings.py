@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 WIDTH = 150
+SPECIAL = re.compile(r"«[^»]*»?|\d+")  # what tells one fault from another of its kind
 
 
 @dataclass(frozen=True)
@@ -70,16 +71,16 @@ def unknown(findings: Iterable[Finding], known: Iterable[Known]) -> list[Finding
 
 
 def table(findings: Iterable[Finding]) -> str:
-    """Kinds with their faults, each once: how often, and where it was seen first."""
+    """Kinds with their faults, those alike but for numbers and names once: how often, where first."""
     groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
-        groups.setdefault((finding.kind, finding.what), []).append(finding)
+        groups.setdefault((finding.kind, SPECIAL.sub("…", finding.what)), []).append(finding)
     rows = []
-    for (kind, what), seen in sorted(groups.items(), key=lambda item: (item[0][0], -len(item[1]))):
+    for (kind, _shape), seen in sorted(groups.items(), key=lambda one: (one[0][0], -len(one[1]))):
         places = sorted({finding.place for finding in seen})
         first = seen[0]
         where = " ".join(filter(None, (first.role, first.language, first.look)))
         more = f" and {len(places) - 1} more pages" if len(places) > 1 else ""
-        rows.append(f"{kind:<12} {len(seen):>5} × {what[:WIDTH]}")
+        rows.append(f"{kind:<12} {len(seen):>5} × {seen[0].what[:WIDTH]}")
         rows.append(f"{'':<12} {'':>5}   {first.place} {where}{more}")
     return "\n".join(rows)

@@ -394,7 +394,8 @@ def places(known: Scene) -> list[Place]:
         for words in combinations:
             label = " ".join(filter(None, words.values()))
             own = words.get("ceremony", scene.ALL) == scene.ALL  # a receipt is only its signer's
-            status = 200 if own and not name.startswith("erp:") else None
+            kept = name != "jobs:file" or words["job"] == "done"  # other jobs have no file
+            status = 200 if own and kept and not name.startswith("erp:") else None
             found.append(Place(name, label, at(name, **words), status))
     return found + STATES
 

@@ -127,6 +127,8 @@
     if (event.key !== 'Tab' || ended) return;
     const element = focused();
     if (!element) { ended = previous !== null; return; }
+    // The last thing in an open dialog: the next Tab leads out of the page, to the browser's own.
+    if (element === previous && element.closest('dialog:modal')) { ended = true; return; }
     if (element === previous) wrong.add(`Tab does not leave ${named(element)}`);
     previous = element;
     const spots = points(element), labels = [...(element.labels ?? [])];

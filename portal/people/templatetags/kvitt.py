@@ -56,7 +56,7 @@ def account(number: str) -> str:
     if len(number) == 11 and number.isdigit():
         return f"{number[:4]}{NARROW}{number[4:6]}{NARROW}{number[6:]}"
     if number[:2].isalpha():
-        return NARROW.join(number[i : i + 4] for i in range(0, len(number), 4))
+        return " ".join(number[i : i + 4] for i in range(0, len(number), 4))
     return number
 
 

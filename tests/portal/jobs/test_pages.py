@@ -58,7 +58,8 @@ def base(made: Stage) -> str:
 
 
 def page(client: Client, made: Stage, job: Job, part: str = "") -> str:
-    answer = client.get(f"{base(made)}{job.public_id}/{part}")
+    asked = {"HX-Request": "true"} if part.startswith("progress/") else {}
+    answer = client.get(f"{base(made)}{job.public_id}/{part}", headers=asked)
     assert answer.status_code == 200
     return str(answer.content.decode())
 
@@ -115,10 +116,17 @@ def test_more_done_than_there_was_in_all_does_not_burst_the_bar(made: Stage, ann
 def test_when_the_job_ends_the_page_is_told_to_load_anew(made: Stage, anne: Client) -> None:
     job = ask(made)
     address = f"{base(made)}{job.public_id}/progress/"
-    assert "HX-Refresh" not in anne.get(address)
+    by_htmx = {"HX-Request": "true"}
+    assert "HX-Refresh" not in anne.get(address, headers=by_htmx)
     work.run(company_id=made.company.pk, job_id=job.pk)
-    answer = anne.get(address)
+    answer = anne.get(address, headers=by_htmx)
     assert (answer.status_code, answer["HX-Refresh"]) == (200, "true")
+
+
+def test_the_moving_part_opened_as_a_page_leads_to_the_page(made: Stage, anne: Client) -> None:
+    job = ask(made)
+    answer = anne.get(f"{base(made)}{job.public_id}/progress/")
+    assert (answer.status_code, answer["Location"]) == (302, f"{base(made)}{job.public_id}/")
 
 
 def test_a_receipt_tells_what_who_when_and_which_file(made: Stage, anne: Client) -> None:
