@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -57,6 +58,7 @@ def page(request: HttpRequest) -> HttpResponse:
     acting = guard.acting_of(request)
     context: dict[str, Any] = {
         "channels": _channels(acting),
+        "poll_minutes": -(-settings.BANK_POLL_SECONDS // 60),
         "unreachable": agreements.unreachable(acting.company),
         "key": _key(acting),
     }
