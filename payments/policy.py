@@ -91,6 +91,8 @@ def ending(
             return missing
     over = over_for(move)
     standing = {code for code, rows in payment.line_counts.items() if rows and code not in over}
+    if not standing and refusing and payment.line_counts.get(lifecycle.STOPPED):
+        return Refusal(GONE, _("It is stopped by checks and waits for nobody; it can be cancelled."))
     if not standing:
         return Refusal(GONE, _("It is over: no line can change any more."))
     if standing - move.sources:
