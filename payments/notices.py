@@ -17,7 +17,7 @@ from payments import lifecycle
 from payments.models import Payment, PaymentLine
 from portal import mail
 from portal.access import grants
-from portal.access.models import Company, User
+from portal.access.models import Company
 from portal.access.roles import Permission
 from portal.events import questions
 from portal.events.models import Event
@@ -43,16 +43,19 @@ def _axes(ids: Sequence[int]) -> list[tuple[str, list[_Row]]]:
     return sorted(kinds.items())
 
 
-def _approvers(company: Company, kind: str) -> list[User]:
-    permission = (
-        Permission.APPROVE_SALARY if kind == Payment.Kind.SALARY else Permission.APPROVE_SUPPLIER
-    )
-    return list(grants.holders(company=company, permission=permission))
+def _approving(kind: str) -> Permission:
+    salary = kind == Payment.Kind.SALARY
+    return Permission.APPROVE_SALARY if salary else Permission.APPROVE_SUPPLIER
 
 
-def _readers(company: Company, kind: str) -> list[User]:
-    permission = Permission.SEE_SALARY if kind == Payment.Kind.SALARY else Permission.SEE_SUPPLIER
-    return list(grants.holders(company=company, permission=permission))
+def _seeing(kind: str) -> Permission:
+    return Permission.SEE_SALARY if kind == Payment.Kind.SALARY else Permission.SEE_SUPPLIER
+
+
+def _holders(company: Company, permission: Permission) -> dict[str, Any]:
+    """The readers of a letter, and what makes them so."""
+    users = list(grants.holders(company=company, permission=permission))
+    return {"users": users, "needs": permission.value}
 
 
 def _page(company: Company, payment_ids: Sequence[int]) -> str:
@@ -74,7 +77,7 @@ def to_approve(*, company: Company, payment_ids: Sequence[int]) -> None:
         mail.post(
             kind="payments.to_approve",
             company=company,
-            users=_approvers(company, kind),
+            **_holders(company, _approving(kind)),
             context={
                 "count": len(waiting),
                 "first_due": min(row.due_date for row in waiting),
@@ -102,7 +105,7 @@ def rejected(*, company: Company, payment_ids: Sequence[int], at: dt.datetime) -
         mail.post(
             kind="payments.rejected",
             company=company,
-            users=_readers(company, kind),
+            **_holders(company, _seeing(kind)),
             context={
                 "rejections": told,
                 "more": len(events) > TOLD_MAX,
@@ -119,7 +122,7 @@ def sent_back(
         mail.post(
             kind="payments.sent_back",
             company=company,
-            users=_approvers(company, kind),
+            **_holders(company, _approving(kind)),
             context={
                 "count": len(rows),
                 "numbers": [row.number for row in rows[:TOLD_MAX]],

@@ -22,13 +22,16 @@ def post(
     users: Iterable[User],
     context: Context | Callable[[User], Context],
     company: Company | None,
+    needs: str = "",
 ) -> int:
     """Writes a letter to each of the users and answers how many; delivery follows the commit.
 
     `kind` names the templates: "payments.rejected" is templates/mail/payments/rejected.* . A
     function for `context` is called for each user, in that user's language. A letter is kept in
     the caller's transaction, so it is undone with the work that it tells of; a letter about a
-    company is written while acting for that company, one about no company from anywhere.
+    company is written while acting for that company, one about no company from anywhere. `needs`
+    is the permission that makes the users its readers: who has lost it when the letter leaves does
+    not get it.
     """
     # Here and not above: Django imports this package before any model may be.
     from django.utils import timezone, translation
@@ -57,6 +60,7 @@ def post(
                 company=company,
                 user=user,
                 kind=kind,
+                needs=needs,
                 address=user.email,
                 language=user.language,
                 created_at=now,

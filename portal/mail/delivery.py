@@ -1,5 +1,7 @@
 """Delivers the letters of the outbox: claimed, sent outside any transaction, then recorded.
 
+Who may no longer read a letter does not get it.
+
 At least once: a sender that dies between sending and recording leaves a letter that is sent again
 when its lease is over, under the same Message-ID. It composes nothing and picks no recipients.
 """
@@ -22,7 +24,9 @@ from django.db import transaction
 from django.db.models import F
 
 from portal import faults
-from portal.access import tenancy
+from portal.access import grants, tenancy
+from portal.access.models import User
+from portal.access.roles import Permission
 from portal.mail.models import WAITING, Letter
 
 log = structlog.get_logger(__name__)
@@ -87,7 +91,8 @@ def _claim(now: dt.datetime) -> list[Letter]:
     """Takes the letters longest due, each for one sender only, until the lease is over."""
     with transaction.atomic():
         letters = list(
-            Letter.objects.select_for_update(skip_locked=True)
+            Letter.objects.select_for_update(skip_locked=True, of=("self",))
+            .select_related("company")
             .filter(WAITING, next_attempt_at__lte=now)
             .order_by("next_attempt_at", "id")[: settings.MAIL_BATCH]
         )
@@ -109,6 +114,10 @@ def _send(letters: Sequence[Letter], at: Now, end: dt.datetime) -> tuple[int, bo
             if at() >= end:
                 _put_back(letters[place:], at())
                 return sent, False
+            if not _may_read(letter):
+                _mine(letter).update(failed_at=at(), error="no longer a reader")
+                log.info("mail.withheld", letter=letter.pk, kind=letter.kind)
+                continue
             if letter.attempts > settings.MAIL_MAX_ATTEMPTS:
                 _fail(letter, "no attempt came to an end", "unfinished", at())
                 continue
@@ -124,6 +133,15 @@ def _send(letters: Sequence[Letter], at: Now, end: dt.datetime) -> tuple[int, bo
         return sent, True
     finally:
         _close(server)
+
+
+def _may_read(letter: Letter) -> bool:
+    """Whether the recipient may still know what it tells: it may have waited for days."""
+    if letter.company is None or not letter.needs:
+        return User.objects.filter(pk=letter.user_id, is_active=True).exists()
+    with tenancy.acting_for([letter.company], letters=True):
+        holders = grants.holders(company=letter.company, permission=Permission(letter.needs))
+        return holders.filter(pk=letter.user_id).exists()
 
 
 def _hand_over(server: Any, letter: Letter, at: Now) -> bool:

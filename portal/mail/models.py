@@ -16,7 +16,8 @@ WAITING = Q(sent_at__isnull=True, failed_at__isnull=True)
 class Letter(models.Model):
     """One mail to one person, as composed; all its times are the machine's.
 
-    It waits until `sent_at` or `failed_at` is set. `attempts` counts those begun, and
+    `needs` is the permission in the company that it was written to the holders of, if any. It
+    waits until `sent_at` or `failed_at` is set. `attempts` counts those begun, and
     `next_attempt_at` is when the next one may begin: a sender who takes a letter moves it to the
     end of the lease. A letter about no company (`company` is null) is seen, like everybody's
     letters, only in `acting_for(…, letters=True)`: it may open an account, so acting for a
@@ -32,6 +33,7 @@ class Letter(models.Model):
     kind = models.CharField(max_length=60)
     address = models.EmailField(max_length=254)
     language = models.CharField(max_length=5)
+    needs = models.CharField(max_length=60, blank=True)
     subject = models.CharField(max_length=SUBJECT_MAX)
     text = models.TextField(blank=True)
     html = models.TextField(blank=True)

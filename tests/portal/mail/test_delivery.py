@@ -18,7 +18,8 @@ from django.utils import timezone
 
 from portal import mail
 from portal.access import tenancy
-from portal.access.models import Company, User
+from portal.access.models import Company, RoleGrant, User
+from portal.access.roles import Permission, Role
 from portal.mail import delivery
 from portal.mail.models import Letter
 from tests import kit
@@ -361,3 +362,24 @@ def test_letters_given_up_are_sent_again_as_the_operations_page_says(
 
 def database() -> str:
     return str(connection.settings_dict["NAME"])
+
+
+def test_who_has_lost_the_role_or_the_account_gets_no_letter_that_was_waiting(
+    company: Company, server: smtp.Server
+) -> None:
+    anne, bjorn, lars = (
+        kit.person(name, company, Role.APPROVER) for name in ("anne", "bjorn", "lars")
+    )
+    with tenancy.acting_for([company]):
+        mail.post(
+            kind="payments.to_approve",
+            company=company,
+            users=[anne, bjorn, lars],
+            needs=Permission.APPROVE_SUPPLIER,
+            context={"count": 2, "first_due": DUE, "page": "http://localhost/x"},
+        )
+        RoleGrant.objects.filter(user=bjorn).delete()
+    User.objects.filter(pk=lars.pk).update(is_active=False)
+    assert deliver() == 1
+    assert [message["To"] for message in server.received] == [anne.email]
+    assert states() == {"anne": "sent", "bjorn": "failed", "lars": "failed"}
