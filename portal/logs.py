@@ -1,4 +1,4 @@
-"""Request ids for logs, answers and error pages; must not know who asks or what for."""
+"""Request ids for logs, answers and error pages, and the caller's address behind a proxy."""
 
 from __future__ import annotations
 
@@ -27,3 +27,19 @@ class RequestIdMiddleware:
         response = self.get_response(request)
         response["X-Request-Id"] = request_id
         return response
+
+
+class BehindProxy:
+    """Takes the caller's address from the one proxy in front, which all requests come through.
+
+    Only the last entry of X-Forwarded-For is the proxy's own word; the caller may write the rest.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        if told:
+            request.META["REMOTE_ADDR"] = told
+        return self.get_response(request)

@@ -36,6 +36,8 @@ DEMO = "demo"  # open as a whole, and there only where settings say that this is
 BEGAN_KEY, SEEN_KEY = "began_at", "seen_at"
 SEEN_EVERY_SECONDS = 30
 
+BY_HTMX, LEFT_HEADER = "HX-Request", "Kvitt-Session-Left"
+
 View = Callable[..., HttpResponseBase]
 
 
@@ -73,7 +75,8 @@ def acting_of(request: HttpRequest) -> Acting:
 
 def verified(request: HttpRequest) -> bool:
     """Whether the user has shown both factors in this session."""
-    return request.user.is_authenticated and getattr(request.user, "otp_device", None) is not None
+    user = getattr(request, "user", None)  # none where the request was refused before it was known
+    return bool(user and user.is_authenticated and getattr(user, "otp_device", None) is not None)
 
 
 def seconds_left(request: HttpRequest) -> int:
@@ -86,6 +89,11 @@ def seconds_left(request: HttpRequest) -> int:
     return max(0, int(min(idle, whole) - now))
 
 
+def began(request: HttpRequest) -> str:
+    """When the session began, as a mark that changes with each signing in."""
+    return f"{request.session.get(BEGAN_KEY, 0):.3f}"
+
+
 def signed_in(view: View) -> View:
     """Opens a page to every signed-in user; it acts for no company."""
 
@@ -95,6 +103,12 @@ def signed_in(view: View) -> View:
 
     guarded.guarded = True  # type: ignore[attr-defined]
     return guarded
+
+
+def asks_by_itself(view: View) -> View:
+    """A page that asks for this anew without anybody at the desk: no sign of life."""
+    view.asks_by_itself = True  # type: ignore[attr-defined]
+    return view
 
 
 def company(*any_of: Permission) -> Callable[[View], View]:
@@ -143,6 +157,8 @@ class GuardMiddleware:
             return self.get_response(request)
         with tenancy.acting_for((), user=request.user):
             response = self.get_response(request)
+        if BY_HTMX in request.headers:  # the page behind it hears how long its session lasts now
+            response[LEFT_HEADER] = str(seconds_left(request))
         # What a company owns is never kept by a browser or a proxy.
         response.setdefault("Cache-Control", "no-store")
         return response
@@ -156,9 +172,13 @@ class GuardMiddleware:
         if settings.DEMO and DEMO in match.namespaces:
             return None
         if not verified(request):
+            if BY_HTMX in request.headers:
+                return HttpResponse(status=401)  # no page for signing in within a page
             return redirect_to_login(request.get_full_path(), reverse(settings.LOGIN_URL))
         if not getattr(view, "guarded", False):
             raise PermissionDenied(f"{match.view_name} does not say whom it is for")
+        if not getattr(view, "asks_by_itself", False):
+            self._live_on(request)
         return None
 
     @staticmethod
@@ -169,6 +189,12 @@ class GuardMiddleware:
         seen = request.session.get(SEEN_KEY, now)
         if now - seen > settings.SESSION_IDLE_SECONDS or now - began > settings.SESSION_COOKIE_AGE:
             return True
-        if now - seen > SEEN_EVERY_SECONDS or SEEN_KEY not in request.session:
-            request.session[SEEN_KEY] = now
+        request.session.setdefault(SEEN_KEY, now)
         return False
+
+    @staticmethod
+    def _live_on(request: HttpRequest) -> None:
+        """Somebody did something: the session idles from now; seldom, since each save costs."""
+        now = time.time()
+        if now - request.session.get(SEEN_KEY, 0) > SEEN_EVERY_SECONDS:
+            request.session[SEEN_KEY] = now

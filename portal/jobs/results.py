@@ -105,7 +105,11 @@ def open_content(job: Job) -> BinaryIO:
         part = JobFilePart.objects.filter(job=job, position=position).first()
         if part is None:
             break
-        chunk = zlib.decompress(bytes(part.content))
+        try:
+            chunk = zlib.decompress(bytes(part.content))
+        except zlib.error as error:
+            content.close()
+            raise Damaged(job.public_id) from error
         digest.update(chunk)
         content.write(chunk)
         position += 1

@@ -94,6 +94,7 @@ def one(request: HttpRequest, job: str) -> HttpResponse:
     return render(request, "jobs/receipt.html", context)
 
 
+@guard.asks_by_itself
 @require_GET
 @guard.company(Permission.SEE_COMPANY)
 def progress(request: HttpRequest, job: str) -> HttpResponse:

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
-from portal.access.guard import Acting, seconds_left
+from portal.access import tenancy
+from portal.access.guard import Acting, began, seconds_left
 from portal.events import questions
 
 
@@ -19,11 +20,15 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "support": settings.SUPPORT_CONTACT,
         "demo": settings.DEMO,
         "request_id": getattr(request, "request_id", ""),
-        "session_left": seconds_left(request),
     }
+    left = seconds_left(request)
+    if left:
+        context |= {"session_left": left, "session_began": began(request)}
     if acting is None or getattr(request, "htmx", False):
         return context
-    waiting = waiting_here(request, acting)
+    # An error page may be made when the work for the company is over: then nothing is seen of it.
+    inside = acting.company.pk in tenancy.current().companies
+    waiting = waiting_here(request, acting) if inside else None
     return {
         **context,
         "company": acting.company,

@@ -10,7 +10,7 @@ function step(by) {
   const at = all.findIndex((row) => row.classList.contains("at"));
   const next = all[Math.min(all.length - 1, Math.max(0, at < 0 ? 0 : at + by))];
   for (const row of all) row.classList.toggle("at", row === next);
-  next.querySelector("th a, td a, input")?.focus();
+  (next.querySelector("th a, td a") ?? next.querySelector("input"))?.focus();
 }
 
 const here = () => document.activeElement?.closest("#list-form tbody > tr") ?? rows().find((row) => row.classList.contains("at"));
@@ -29,7 +29,8 @@ function filter() {
 
 function open(id) {
   const dialog = document.getElementById(id);
-  if (dialog && !dialog.open) dialog.showModal();
+  if (!dialog || document.querySelector("dialog[open]:not(#" + id + ")")) return; // one at a time
+  if (!dialog.open) dialog.showModal();
   dialog?.querySelector("form[hx-get]")?.dispatchEvent(new Event("shown"));
   dialog?.querySelector("input")?.select();
 }

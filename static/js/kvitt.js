@@ -10,3 +10,7 @@ menus();
 keys();
 session();
 once();
+// Work that one may no longer follow: its page says why.
+document.addEventListener("htmx:responseError", ({ detail }) => {
+  if (detail.elt.id === "progress" && [403, 404].includes(detail.xhr.status)) location.reload();
+});

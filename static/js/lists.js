@@ -1,9 +1,11 @@
 // Choosing rows: ranges with Shift, a whole page, and a bar that tells number and sum per currency.
+const UNDIVIDED = ["JPY", "ISK"]; // shown without decimals, as the rows are
 const money = (hundredths, currency) => {
   const sign = currency === "NOK" ? "kr" : currency;
   const digits = String(hundredths < 0n ? -hundredths : hundredths).padStart(3, "0");
   const whole = digits.slice(0, -2).replace(/\B(?=(\d{3})+(?!\d))/g, "\u00a0");
-  return `${hundredths < 0n ? "−" : ""}${whole},${digits.slice(-2)}\u00a0${sign}`;
+  const part = UNDIVIDED.includes(currency) ? "" : `,${digits.slice(-2)}`;
+  return `${hundredths < 0n ? "−" : ""}${whole}${part}\u00a0${sign}`;
 };
 
 export const boxes = () => [...document.querySelectorAll("td.pick input:not(:disabled)")];

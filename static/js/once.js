@@ -1,10 +1,11 @@
 // A form is sent once however often its button is pressed; the button says that it is being sent.
-const REST = 4000; // ms: a form that answers with a file leaves the page as it is
+const REST = 30000; // ms: if no page has come by then, one may try again
 
 export function once() {
   document.addEventListener("submit", (event) => {
     const { target: form, submitter } = event;
-    if (event.defaultPrevented || form.method !== "post") return;
+    // What answers with a file leaves the page as it is, and may be asked for twice.
+    if (event.defaultPrevented || form.method !== "post" || "answersWithFile" in form.dataset) return;
     if (form.dataset.sent) return event.preventDefault();
     form.dataset.sent = "yes";
     submitter?.setAttribute("aria-busy", "true");

@@ -63,11 +63,11 @@ def not_allowed(request: HttpRequest) -> HttpResponse:
 
 def failed(request: HttpRequest) -> HttpResponse:
     """Our own fault; told in plain words even where the page's frame cannot be made."""
-    text = _("The fault is ours, and it has been logged. Nothing was changed.")
+    text = _("The fault is ours, and it has been logged.")
     title = _("Something went wrong")
     cures = [
+        _("Look whether what you did was done before you do it again."),
         _("Wait a few minutes, and load the page again."),
-        _("Go back to the page you came from, and try once more."),
         _("If it goes on, write to support."),
     ]
     try:

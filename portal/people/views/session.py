@@ -22,6 +22,7 @@ def session(request: HttpRequest) -> JsonResponse:
         {
             "left": guard.seconds_left(request),
             "user": str(request.user.pk),
+            "began": guard.began(request),
             "token": get_token(request),
         }
     )

@@ -51,6 +51,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         if getattr(request, "axes_locked_out", False):
             return locked_out(request)
         if user is not None:
+            request.session.flush()  # a whole new one, whoever was signed in here
             auth.login(request, user)
             request.session["next"] = request.POST.get("next", "")
             return redirect("people:sign-in-code")

@@ -23,6 +23,11 @@ FOUND_SHOWN = 8
 TEXT_MAX = 60
 
 
+def _text(request: HttpRequest) -> str:
+    """What is searched for; the database holds no NUL, so nothing is called so."""
+    return request.GET.get("q", "").replace("\0", "").strip()[:TEXT_MAX]
+
+
 def _companies(request: HttpRequest, text: str) -> QuerySet[Company]:
     """The user's companies whose name holds the text, or whose number begins with it."""
     rows = grants.companies_of(guard.user_of(request))
@@ -38,7 +43,7 @@ def _companies(request: HttpRequest, text: str) -> QuerySet[Company]:
 @guard.signed_in
 def start(request: HttpRequest) -> HttpResponse:
     """The companies in which the user has a role; straight on when there is only one."""
-    text = request.GET.get("q", "").strip()[:TEXT_MAX]
+    text = _text(request)
     rows = list(_companies(request, text)[: COMPANIES_SHOWN + 1])
     found = {
         "companies": rows[:COMPANIES_SHOWN],
@@ -68,7 +73,7 @@ def company(request: HttpRequest) -> HttpResponse:
 def search(request: HttpRequest) -> HttpResponse:
     """Pages, whatever the apps find by the text, and companies; the palette shows the same."""
     acting = guard.acting_of(request)
-    text = request.GET.get("q", "").strip()[:TEXT_MAX]
+    text = _text(request)
     groups: list[dict[str, Any]] = [{"label": _("Pages"), "hits": _pages(acting, text)}]
     if text:
         answers = questions.search.ask(acting=acting, user=request.user, text=text)

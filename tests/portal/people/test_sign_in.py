@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import time_machine
 from django.conf import settings as live
-from django.test import Client
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
 
 from portal.access.models import User
 from portal.access.roles import Role
+from portal.logs import BehindProxy
 from tests import kit
 
 WRONG = "wrong horse battery"
@@ -330,3 +332,62 @@ def test_health_tells_of_the_parts_and_of_nobody(db: None) -> None:
     answer = Client().get("/healthz")
     assert answer.status_code == 200
     assert answer.json() == {"healthy": True, "database": "ok", "beat": "late", "queue": "ok"}
+
+
+def test_a_page_that_asks_by_itself_keeps_nobody_signed_in(anne: User) -> None:
+    with time_machine.travel(NOON, tick=False) as traveller:
+        client = kit.signed_in(anne)
+        assert inside(client)
+        for _ in range(4):
+            traveller.shift(4 * 60)
+            client.get("/c/nowhere/jobs/none/progress/", headers={"HX-Request": "true"})
+        assert not inside(client)
+
+
+def test_a_part_of_a_page_hears_how_long_the_session_lasts_or_that_it_is_over(anne: User) -> None:
+    with time_machine.travel(NOON, tick=False) as traveller:
+        client = kit.signed_in(anne)
+        asked = {"HX-Request": "true"}
+        assert client.get("/?q=x", headers=asked)["Kvitt-Session-Left"] == "900"
+        traveller.shift(16 * 60)
+        answer = client.get("/?q=x", headers=asked)
+    assert (answer.status_code, answer.content) == (401, b"")
+
+
+def test_signing_in_again_is_a_session_of_its_own(anne: User) -> None:
+    with time_machine.travel(NOON, tick=False) as traveller:
+        client = kit.signed_in(anne)
+        first = client.get("/session/").json()
+        traveller.shift(10 * 60)
+        first_step(client, anne.email)
+        second_step(client, anne)
+        second = client.get("/session/").json()
+    assert first["user"] == second["user"] == str(anne.pk)
+    assert first["began"] != second["began"]
+    assert first["left"] == second["left"] == 900
+
+
+@pytest.mark.parametrize("address", ["/?q=%00", "/?q=a%00b"])
+def test_what_a_database_cannot_hold_is_searched_for_without_harm(address: str, anne: User) -> None:
+    assert kit.signed_in(anne).get(address).status_code in (200, 302)
+
+
+def test_a_host_that_is_not_ours_is_refused_with_a_page(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["kvitt.example"]
+    answer = Client(raise_request_exception=False).get("/sign-in/", headers={"host": "evil.test"})
+    assert answer.status_code == 400
+    assert "Forespørselen" in answer.content.decode()
+
+
+def test_behind_a_proxy_the_caller_is_whom_the_proxy_saw() -> None:
+    seen = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        seen.append(request.META["REMOTE_ADDR"])
+        return HttpResponse()
+
+    behind = BehindProxy(view)
+    for told in ("203.0.113.9", "198.51.100.1, 203.0.113.9", ""):
+        headers = {"HTTP_X_FORWARDED_FOR": told} if told else {}
+        behind(RequestFactory().get("/", REMOTE_ADDR="10.0.0.1", **headers))
+    assert seen == ["203.0.113.9", "203.0.113.9", "10.0.0.1"]
