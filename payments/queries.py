@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -14,6 +15,18 @@ from portal.access.roles import Permission
 from portal.events.models import Event
 from portal.lists import keyset
 from portal.lists.keyset import Count
+
+# As the index event_went_wrong has them (payments/migrations/0004).
+WRONG = [
+    move.name
+    for move in (
+        lifecycle.STOP,
+        lifecycle.REJECT,
+        lifecycle.RETURN,
+        lifecycle.NOT_DELIVERED,
+        lifecycle.PUZZLE,
+    )
+]
 
 
 def kinds_seen(permissions: frozenset[Permission]) -> list[str]:
@@ -34,10 +47,10 @@ def visible(*, company: Company, permissions: frozenset[Permission]) -> QuerySet
 
 def hidden(*, company: Company, permissions: frozenset[Permission]) -> Count:
     """How many payments these roles do not reach, up to a cap."""
-    kinds = kinds_seen(permissions)
-    if len(kinds) == len(Payment.Kind):
+    unseen = [kind for kind in Payment.Kind.values if kind not in kinds_seen(permissions)]
+    if not unseen:
         return Count(0, False)
-    return keyset.count(Payment.objects.of(company).exclude(kind__in=kinds))
+    return keyset.count(Payment.objects.of(company).filter(kind__in=unseen))
 
 
 def lines(*, payment: Payment, after: int, size: int) -> tuple[list[PaymentLine], int | None]:
@@ -77,6 +90,45 @@ def events(*, payment: Payment, size: int) -> list[Event]:
 def by_number(*, company: Company, number: str) -> Payment | None:
     """A payment by its number in the ERP."""
     return Payment.objects.of(company).filter(number=number).first()
+
+
+def standing(
+    rows: QuerySet[Payment], *, statuses: Sequence[str]
+) -> list[tuple[dt.date, dict[str, Decimal]]]:
+    """(due date, currency → sum of the lines that stand so) of each payment, in two queries.
+
+    `Payment.totals` are as they were received: where some lines have gone another way since, the
+    lines are added up.
+    """
+    found = list(rows.values_list("pk", "due_date", "totals", "line_counts"))
+    mixed = [pk for pk, _due, _totals, counts in found if set(counts) - set(statuses)]
+    sums: dict[int, dict[str, Decimal]] = {pk: {} for pk in mixed}
+    lines = PaymentLine.objects.filter(payment_id__in=mixed, status__in=statuses).order_by()
+    for pk, currency, amount in lines.values_list("payment_id", "currency").annotate(
+        sum=Sum("amount")
+    ):
+        sums[pk][currency] = amount
+    return [
+        (due, sums[pk] if pk in sums else {code: Decimal(n) for code, n in totals.items()})
+        for pk, due, totals, _counts in found
+    ]
+
+
+def went_wrong(
+    *, company: Company, permissions: frozenset[Permission], since: dt.datetime, size: int
+) -> list[Event]:
+    """The latest events by which a line left the way to being paid and that still hold."""
+    kinds = kinds_seen(permissions)
+    rows = Event.objects.of(company).filter(event__in=WRONG, at__gte=since)
+    if len(kinds) < len(Payment.Kind):
+        rows = rows.filter(salary=Payment.Kind.SALARY in kinds)
+    events = list(rows.order_by("-id")[:size])
+    counts = dict(
+        Payment.objects.filter(pk__in={event.group_id for event in events}).values_list(
+            "pk", "line_counts"
+        )
+    )
+    return [event for event in events if counts.get(event.group_id or 0, {}).get(event.status)]
 
 
 def sums_to_send(*, payment_ids: Sequence[int]) -> dict[str, Decimal]:

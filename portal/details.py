@@ -65,11 +65,17 @@ class Day:
 def timeline(events: Iterable[Event]) -> list[Day]:
     """Events, latest first, day by day; what many lines met alike and at once is told once."""
     days: list[Day] = []
-    for (date, *_alike), alike in itertools.groupby(events, _likeness):
+    for entry in entries(events):
+        date = timezone.localdate(entry.event.at)
         if not days or days[-1].date != date:
             days.append(Day(date, []))
-        days[-1].entries.append(_entry(list(alike)))
+        days[-1].entries.append(entry)
     return days
+
+
+def entries(events: Iterable[Event]) -> list[Entry]:
+    """Events in their order; what many lines of a group met alike and at once is one entry."""
+    return [_entry(list(alike)) for _key, alike in itertools.groupby(events, _likeness)]
 
 
 def _likeness(event: Event) -> tuple[Any, ...]:
@@ -78,7 +84,7 @@ def _likeness(event: Event) -> tuple[Any, ...]:
     row = event.pk if event.subject != LINE else None
     told = json.dumps([event.reasons, event.detail], sort_keys=True)
     actor = (event.actor_kind, event.actor_id, event.actor_name)
-    return (at.date(), at.hour, at.minute, event.event, row, actor, told)
+    return (at.replace(second=0, microsecond=0), event.group_id, event.event, row, actor, told)
 
 
 def _entry(alike: list[Event]) -> Entry:

@@ -11,7 +11,6 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
@@ -22,17 +21,19 @@ from banking import agreements, calendar
 from banking.models import BankChannel
 from payments import lifecycle, lists, queries
 from payments.models import PaymentLine
-from portal import clock
+from portal import clock, details
 from portal.access import guard
 from portal.access.models import SigningKey
 from portal.access.roles import APPROVE_PAYMENTS, SEE_PAYMENTS, Permission
 from portal.events import questions
+from portal.events.lifecycle import Status
 from portal.lists import keyset
 
 DAYS = 30
 HOME = "NOK"
 WEEK = dt.timedelta(days=7)
-DEVIATIONS_SHOWN = 5
+DEVIATIONS_SHOWN, DEVIATIONS_READ = 5, 200
+OPEN, WAY = lifecycle.PHASES[lifecycle.OPEN], lifecycle.PHASES[lifecycle.WAY]
 DUE_ROWS_MAX = 10_000
 CHART_WIDTH, CHART_HEIGHT = 900, 160
 LABEL_EVERY = 5  # days between the dates beneath a chart
@@ -52,6 +53,15 @@ class DueDay:
     height: float
 
 
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """Lines of one payment that went another way together; the line, where it is only one."""
+
+    entry: details.Entry
+    state: Status
+    line: PaymentLine | None
+
+
 @require_GET
 @guard.company(*SEE_PAYMENTS, Permission.SEE_AGREEMENTS, Permission.SEE_FILES)
 def page(request: HttpRequest) -> HttpResponse:
@@ -69,7 +79,7 @@ def page(request: HttpRequest) -> HttpResponse:
         context |= {
             "due": _due(acting, today),
             "days": DAYS,
-            "deviations": _deviations(acting, today),
+            "deviations": _deviations(acting, clock.now()),
             "chart": {"width": CHART_WIDTH, "height": CHART_HEIGHT},
         }
     return render(request, "overview.html", context)
@@ -79,8 +89,16 @@ def _to_sign(request: HttpRequest, acting: guard.Acting) -> dict[str, Any]:
     """What waits for this user: how many, and their sums where they are not too many to add."""
     rows = lists.to_sign(acting=acting, user=request.user)
     found = keyset.count(rows)
-    sums = {} if found.capped or not found.shown else lists.sums(rows)
-    return {"count": found, "sums": sums}
+    sums: dict[str, Decimal] = {}
+    if found.shown and not found.capped:
+        for _due_date, amounts in queries.standing(rows, statuses=OPEN):
+            _add(sums, amounts)
+    return {"count": found, "sums": {code: str(amount) for code, amount in sums.items()}}
+
+
+def _add(sums: dict[str, Decimal], more: dict[str, Decimal]) -> None:
+    for currency, amount in more.items():
+        sums[currency] = sums.get(currency, Decimal(0)) + amount
 
 
 def _due(acting: guard.Acting, today: dt.date) -> list[dict[str, Any]]:
@@ -89,14 +107,13 @@ def _due(acting: guard.Acting, today: dt.date) -> list[dict[str, Any]]:
         due_date__range=(today, today + dt.timedelta(days=DAYS - 1)),
         phase__in=[lifecycle.OPEN, lifecycle.WAY],
     )
-    found = list(
-        rows.order_by("due_date", "pk").values_list("due_date", "totals")[: DUE_ROWS_MAX + 1]
+    found = queries.standing(
+        rows.order_by("due_date", "pk")[: DUE_ROWS_MAX + 1], statuses=[*OPEN, *WAY]
     )
     by_currency: dict[str, dict[dt.date, list[Decimal]]] = {}
-    for date, totals in found[:DUE_ROWS_MAX]:
-        for currency, amount in totals.items():
-            days = by_currency.setdefault(currency, {})
-            days.setdefault(date, []).append(Decimal(amount))
+    for date, amounts in found[:DUE_ROWS_MAX]:
+        for currency, amount in amounts.items():
+            by_currency.setdefault(currency, {}).setdefault(date, []).append(amount)
     return [
         {
             "currency": currency,
@@ -134,21 +151,25 @@ def _bars(days: dict[dt.date, list[Decimal]], today: dt.date) -> list[DueDay]:
     return bars
 
 
-def _deviations(acting: guard.Acting, today: dt.date) -> list[PaymentLine]:
-    """Lines of the last week, or yet to come, that were stopped, rejected or returned."""
-    payments = queries.visible(company=acting.company, permissions=acting.permissions).filter(
-        phase=lifecycle.DEVIATING, due_date__gte=today - WEEK
+def _deviations(acting: guard.Acting, now: dt.datetime) -> list[Deviation]:
+    """What went wrong in the last week and still stands so, the latest first; alike told once."""
+    events = queries.went_wrong(
+        company=acting.company,
+        permissions=acting.permissions,
+        since=now - WEEK,
+        size=DEVIATIONS_READ,
     )
-    chosen = list(payments.order_by("-due_date", "-pk").values_list("pk", flat=True)[:20])
-    apart = [lifecycle.REJECTED, lifecycle.STOPPED, lifecycle.RETURNED, lifecycle.UNKNOWN]
-    rows = PaymentLine.objects.filter(payment_id__in=chosen).filter(
-        Q(status__in=apart) | Q(status=lifecycle.UNDELIVERED, position=1)
-    )
-    return list(
-        rows.select_related("payment").order_by("-payment__due_date", "payment_id", "position")[
-            :DEVIATIONS_SHOWN
-        ]
-    )
+    told = details.entries(events)[:DEVIATIONS_SHOWN]
+    single = [entry.event.subject_id for entry in told if entry.rows == 1 and entry.references]
+    lines = PaymentLine.objects.in_bulk(single)
+    return [
+        Deviation(
+            entry,
+            lifecycle.LINE.statuses[entry.event.status],
+            lines.get(entry.event.subject_id) if entry.rows == 1 and entry.references else None,
+        )
+        for entry in told
+    ]
 
 
 def _channels(acting: guard.Acting) -> list[BankChannel]:
