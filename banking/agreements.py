@@ -81,10 +81,13 @@ def why_not(act: str, *, agreement: BankAgreement, permissions: frozenset[Permis
     if faults:
         return " ".join(faults)
     other = another_active(agreement)
-    return _already_active(other) if other is not None else ""
+    return already_active(other) if other is not None else ""
 
 
-def _already_active(other: BankAgreement) -> str:
+def already_active(other: BankAgreement | None) -> str:
+    """The sentence about the agreement that is in the way; None: it is another company's."""
+    if other is None:
+        return _("The account has an active agreement already, in another company.")
     text = _("The account has an active agreement already (%(other)s). Deactivate that first.")
     return text % {"other": other}
 

@@ -14,25 +14,19 @@ from django.utils.translation import gettext_lazy
 
 AGAIN = gettext_lazy("Ask the bank to send the file again.")
 OURS = gettext_lazy("Write to support. The file is kept, and nothing of it was done.")
-# code of xmlio.Unreadable → what is wrong; the codec's own sentence stands beneath as it is.
+# code of xmlio.Unreadable or of the inbox → what is wrong; its own sentence stands beneath.
 WORDS = {
     "empty": gettext_lazy("The file is empty."),
     "encoding": gettext_lazy("The file is written in an encoding that is not read."),
     "doctype-forbidden": gettext_lazy("The file holds a DOCTYPE, which bank files never do."),
     "not-xml": gettext_lazy("The file is not well-formed XML."),
     "truncated": gettext_lazy("The file ends in the middle."),
-    "unknown-message": gettext_lazy(
-        "The file holds no message that is known, or answers one that was not sent from here."
-    ),
-    "wrong-message": gettext_lazy("The file is another bank message than it was taken for."),
     "wrong-namespace": gettext_lazy("The file is of a version that is not read."),
     "schema": gettext_lazy("The file is not made as its kind of message must be."),
     "missing": gettext_lazy("Something that must be in the file is missing."),
     "value": gettext_lazy("The file holds a value that cannot be."),
     "totals": gettext_lazy("The totals of the file do not agree with its entries."),
-    "several-owners": gettext_lazy("The file is about no account, or those of several companies."),
     "internal": gettext_lazy("The file could not be carried out; the fault is ours."),
-    "unknown-account": gettext_lazy("The file is about an account that is not known here."),
 }
 # code of channel.ChannelFault, or of a file that is no bank message → what is wrong, and the cure.
 CURED = {
@@ -67,6 +61,24 @@ CURED = {
         gettext_lazy(
             "Look at the content. If the file is meant for something else, leave it here."
         ),
+    ),
+    "unknown-account": (
+        gettext_lazy("The file is about an account that is not known here."),
+        gettext_lazy("Make an agreement for the account, or ask the bank whose the file is."),
+    ),
+    "several-owners": (
+        gettext_lazy("The file is about no account, or those of several companies."),
+        gettext_lazy("Ask the bank for one file for each company."),
+    ),
+    "unknown-message": (
+        gettext_lazy(
+            "The file holds no message that is known, or answers one that was not sent from here."
+        ),
+        gettext_lazy("Check the agreement's customer number and id with the bank."),
+    ),
+    "wrong-message": (
+        gettext_lazy("The file is another bank message than it was taken for."),
+        OURS,
     ),
     "damaged": (gettext_lazy("The stored bytes are not those that came."), AGAIN),
 }

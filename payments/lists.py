@@ -19,7 +19,14 @@ from portal.access.guard import Acting
 from portal.access.roles import APPROVE_PAYMENTS, SEE_PAYMENTS, Permission
 from portal.events import questions
 from portal.lists import keyset, spec
-from portal.lists.filters import ChoiceFilter, DateFilter, FilterSet, PrefixFilter, beginning
+from portal.lists.filters import (
+    ChoiceFilter,
+    DateFilter,
+    FilterSet,
+    PrefixFilter,
+    beginning,
+    by_code_point,
+)
 from portal.lists.keyset import Count
 
 COUNTED = ngettext_lazy("%(shown)s payment", "%(shown)s payments", "n")
@@ -62,7 +69,9 @@ class PaymentFilter(FilterSet):
         return rows.filter(phase=value)
 
     def tab_counts(self, cap: int) -> dict[str, Count]:
-        """Tab → how many rows stand there, up to a cap; whatever else is filtered by."""
+        """Tab → how many rows stand there, up to a cap; none are counted when more is filtered."""
+        if any(name != "tab" for name in self.in_force()):
+            return {}
         rows = self.queryset.order_by()
         tabs = [lifecycle.OPEN, lifecycle.WAY, lifecycle.DEVIATING]
         parts = [rows.filter(phase=tab).values_list("phase")[: cap + 1] for tab in tabs]
@@ -134,7 +143,9 @@ def search(*, acting: Acting, user: Any, text: str) -> list[questions.Hit]:
             str(row.state.label),
             reverse("payments:detail", kwargs={**words, "payment": row.pk}),
         )
-        for row in rows.filter(*beginning("number", text)).order_by("number", "pk")[:SEARCH_MAX]
+        for row in rows.filter(*beginning("number", text)).order_by(by_code_point("number"), "pk")[
+            :SEARCH_MAX
+        ]
     ]
 
 
@@ -180,6 +191,7 @@ TO_APPROVE = spec.ListSpec(
     counted=COUNTED,
     address_name="payments:approve",
     permissions=APPROVE_PAYMENTS,
+    narrowed_by=SEE_PAYMENTS,
     table=ApprovalTable,
     filters=ApprovalFilter,
     rows=to_sign,

@@ -92,7 +92,8 @@ def ending(
     over = over_for(move)
     standing = {code for code, rows in payment.line_counts.items() if rows and code not in over}
     if not standing and refusing and payment.line_counts.get(lifecycle.STOPPED):
-        return Refusal(GONE, _("It is stopped by checks and waits for nobody; it can be cancelled."))
+        text = _("It is stopped by checks and waits for nobody; it can be cancelled.")
+        return Refusal(GONE, text)
     if not standing:
         return Refusal(GONE, _("It is over: no line can change any more."))
     if standing - move.sources:
@@ -113,7 +114,7 @@ def sending_again(payment: Payment, *, permissions: frozenset[Permission]) -> Re
     if missing is not None:
         return missing
     if payment.status != lifecycle.UNDELIVERED:
-        return Refusal(NOT_UNDELIVERED, _("Its file is not waiting to be sent again."))
+        return Refusal(NOT_UNDELIVERED, _("The file is not waiting to be sent again."))
     return None
 
 

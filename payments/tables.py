@@ -114,16 +114,17 @@ class PaymentTable(Table):
 
     def render_approvals(self, row: Payment) -> str:
         names = [str(signature.user) for signature in row.alive]  # type: ignore[attr-defined]
-        needed = row.agreement.approvers_required
-        shown = _("%(given)s of %(needed)s") % {
-            "given": len(names),
-            "needed": needed,
-        }
         return format_html(
             '<span class="nowrap">{}</span>{}',
-            shown,
+            self._approvals(row),
             format_html_join("", " <small>{}</small>", ((name,) for name in names)),
         )
+
+    @staticmethod
+    def _approvals(row: Payment) -> str:
+        """In words: a spreadsheet would take «1/2» for a date."""
+        given, needed = len(row.alive), row.agreement.approvers_required  # type: ignore[attr-defined]
+        return _("%(given)s of %(needed)s") % {"given": given, "needed": needed}
 
     # --- exports --------------------------------------------------------------------------
 
@@ -167,7 +168,7 @@ class PaymentTable(Table):
         return row.created_at
 
     def value_approvals(self, row: Payment) -> str:
-        return f"{len(row.alive)}/{row.agreement.approvers_required}"  # type: ignore[attr-defined]
+        return self._approvals(row)
 
     def value_approvers(self, row: Payment) -> str:
         return ", ".join(str(signature.user) for signature in row.alive)  # type: ignore[attr-defined]

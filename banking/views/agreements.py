@@ -103,11 +103,7 @@ def change(request: HttpRequest, agreement: int) -> HttpResponse:
             _("Nothing was changed: the agreement has moved on since the page was shown."),
         )
     except agreements.AnotherIsActive as error:
-        messages.error(
-            request,
-            _("The account has an active agreement already (%(other)s). Deactivate that first.")
-            % {"other": error.other},
-        )
+        messages.error(request, agreements.already_active(error.other))
     except agreements.Unfit as error:
         messages.error(request, " ".join(map(str, error.reasons)))
     return redirect("banking:agreement", company=company.public_id, agreement=row.pk)

@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from banking import lifecycle as banking_lifecycle
+from banking.lists import files_seen
 from banking.models import BankFile
 from payments import approval, lifecycle, policy, queries, sending, tables, tasks
 from payments.models import Payment, Signature
@@ -67,7 +68,7 @@ def one(request: HttpRequest, payment: int) -> HttpResponse:
         "cut": len(events) if len(events) == EVENTS_READ else 0,
         "signatures": signatures,
         "acts": _acts(request, row, signatures),
-        "files": _files(row),
+        "files": _files(row, acting),
         "kind": row.kind_label,
         "source": tables.source_of(row),
         "permalink": request.build_absolute_uri(request.path),
@@ -149,7 +150,7 @@ def _what_next(row: Payment) -> str:
     return sentences.get(row.status, "")
 
 
-def _files(row: Payment) -> list[BankFile]:
+def _files(row: Payment, acting: guard.Acting) -> list[BankFile]:
     """The file that the payment went in, the bank's answers to it, and its debit advices."""
     sent = row.bank_file
     if sent is None:
@@ -161,7 +162,7 @@ def _files(row: Payment) -> list[BankFile]:
         .distinct()[:FILES_SHOWN]
     )
     advices = Q(direction=BankFile.Direction.IN, name__in=list(names))
-    rows = BankFile.objects.of(row.company_id).filter(Q(answers_to=sent) | advices)
+    rows = files_seen(acting=acting).filter(Q(answers_to=sent) | advices)
     return [sent, *rows.order_by("pk")[:FILES_SHOWN]]
 
 
@@ -234,11 +235,15 @@ def send_again(request: HttpRequest, payment: int) -> HttpResponse:
     """Delivers the same file, with the same name and bytes, once more."""
     acting = guard.acting_of(request)
     row = _found(request, payment)
-    if row.bank_file_id is not None and sending.try_again(
-        file_id=row.bank_file_id, user=guard.user_of(request), at=clock.now()
+    refused = policy.sending_again(row, permissions=acting.permissions)
+    if (
+        refused is None
+        and row.bank_file_id is not None
+        and sending.try_again(file_id=row.bank_file_id, user=guard.user_of(request), at=clock.now())
     ):
         messages.success(request, _("The same file is being delivered again."))
         tasks.nudge_sending(acting.company.pk)
     else:
-        messages.error(request, _("The file is not waiting to be sent again."))
+        told = policy.text_of(refused) or _("The file is not waiting to be sent again.")
+        messages.error(request, told)
     return redirect("payments:detail", company=acting.company.public_id, payment=row.pk)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -22,26 +25,56 @@ from portal import clock
 from portal.access import guard
 from portal.access.roles import APPROVE_PAYMENTS, CANCEL_PAYMENTS
 from portal.events import moves
+from portal.events.lifecycle import Move
 from portal.lists import selection
+from portal.lists.spec import ListSpec
 from portal.people.forms import CodeForm, one_line
 
 PAYEES_SHOWN = 200
 
 
-def _chosen(request: HttpRequest) -> list[Payment]:
-    """The chosen payments, those due first; no more than may be handled at once."""
-    shown = TO_APPROVE if request.POST.get("list") == TO_APPROVE.name else PAYMENTS
-    rows, _all = selection.chosen(request, shown)
-    return list(
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The chosen payments, those due first; `beyond` more were chosen than are handled at once."""
+
+    payments: list[Payment]
+    beyond: int
+
+    @property
+    def all(self) -> int:
+        return len(self.payments) + self.beyond
+
+
+def _list(request: HttpRequest) -> ListSpec:
+    return TO_APPROVE if request.POST.get("list") == TO_APPROVE.name else PAYMENTS
+
+
+def _chosen(request: HttpRequest, *, statuses: Collection[str]) -> _Choice:
+    """What a form names; of all that match, those whose status the act can be for."""
+    rows, every = selection.chosen(request, _list(request))
+    if every:
+        rows = rows.filter(status__in=statuses)
+    most = settings.SIGN_AT_ONCE_MAX
+    found = list(
         rows.select_related("account", "agreement__account", "agreement__channel").order_by(
             "due_date", "pk"
-        )[: settings.SIGN_AT_ONCE_MAX]
+        )[: most + 1]
     )
+    if len(found) > most:
+        return _Choice(found[:most], rows.order_by().count() - most)
+    told = request.POST.get("beyond", "")  # the page that comes again after a wrong code
+    return _Choice(found, int(told) if told.isascii() and told.isdigit() and len(told) < 7 else 0)
 
 
 def _back(request: HttpRequest) -> HttpResponse:
-    company = guard.acting_of(request).company
-    return redirect("payments:list", company=company.public_id)
+    """To the list that the choice was made in, as it was filtered."""
+    shown = _list(request)
+    query = shown.known(QueryDict(request.POST.get("query", "")[: selection.POSTED_MAX]))
+    return redirect(f"{shown.address(guard.acting_of(request))}?{query.urlencode()}".rstrip("?"))
+
+
+def _none_chosen(request: HttpRequest) -> bool:
+    return request.POST.get(selection.ALL) != "1" and not request.POST.getlist("payment")
 
 
 @never_cache
@@ -51,12 +84,15 @@ def _back(request: HttpRequest) -> HttpResponse:
 def sign(request: HttpRequest) -> HttpResponse:
     """Shows exactly what would be signed; with a code, signs exactly what was shown."""
     acting = guard.acting_of(request)
-    payments = _chosen(request)
+    choice = _chosen(request, statuses=lifecycle.PHASES[lifecycle.OPEN])
     rows = approval.signable_by(
         user=guard.user_of(request),
         permissions=acting.permissions,
-        payments=approval.shown(payments),
+        payments=approval.shown(choice.payments),
     )
+    if not rows and _none_chosen(request):
+        messages.error(request, _("Choose at least one payment first."))
+        return _back(request)
     if not rows:
         messages.error(
             request,
@@ -68,7 +104,7 @@ def sign(request: HttpRequest) -> HttpResponse:
         answer = _try_to_sign(request, rows, form)
         if answer is not None:
             return answer
-    context = _context(request, payments, rows, form)
+    context = _context(request, choice, rows, form)
     return render(request, "payments/sign.html", context, status=422 if form.errors else 200)
 
 
@@ -120,10 +156,11 @@ def _changed() -> str:
 
 def _context(
     request: HttpRequest,
-    payments: list[Payment],
+    choice: _Choice,
     rows: list[approval.Shown],
     form: CodeForm,
 ) -> dict[str, Any]:
+    payments = choice.payments
     chosen = [row.payment for row in rows]
     lines = list(
         PaymentLine.objects.filter(
@@ -154,6 +191,9 @@ def _context(
             user=guard.user_of(request), payments=chosen
         ),
         "left": left,
+        "choice": choice,
+        "list": _list(request),
+        "query": request.POST.get("query", "")[: selection.POSTED_MAX],
         "checked": _checked(payments, rows, sums),
         "form": form,
     }
@@ -191,7 +231,12 @@ def receipt(request: HttpRequest, ceremony: int) -> HttpResponse:
         .order_by("payment__due_date", "payment_id")
     )
     waiting = [s for s in signatures if s.payment.status == lifecycle.PARTLY]
-    context = {"row": row, "signatures": signatures, "waiting": len(waiting)}
+    context = {
+        "row": row,
+        "signatures": signatures,
+        "waiting": len(waiting),
+        "hidden": row.payment_count - len(signatures),  # of an axis that was lost since
+    }
     return render(request, "payments/receipt.html", context)
 
 
@@ -199,24 +244,55 @@ def receipt(request: HttpRequest, ceremony: int) -> HttpResponse:
 @guard.company(*APPROVE_PAYMENTS)
 def refuse(request: HttpRequest) -> HttpResponse:
     """Refuses whole payments for good; the reason is asked for and told to the ERP."""
-    return _end(request, "refuse", policy.approve_permission)
+    return _end(request, lifecycle.REFUSE)
 
 
 @require_POST
 @guard.company(*CANCEL_PAYMENTS)
 def cancel(request: HttpRequest) -> HttpResponse:
     """Cancels whole payments that have not been sent."""
-    return _end(request, "cancel", policy.cancel_permission)
+    return _end(request, lifecycle.CANCEL)
 
 
-def _end(request: HttpRequest, act: str, needed: Any) -> HttpResponse:
+def _changed_meanwhile(request: HttpRequest) -> HttpResponse:
+    messages.error(
+        request,
+        _("Nothing was changed: a payment has been sent or ended since the page was shown."),
+    )
+    return _back(request)
+
+
+def _end(request: HttpRequest, move: Move) -> HttpResponse:
+    """Asks why; then ends all that were shown, or none of them."""
     acting = guard.acting_of(request)
-    payments = [p for p in _chosen(request) if needed(p) in acting.permissions]
-    if not payments:
+    act = "refuse" if move is lifecycle.REFUSE else "cancel"
+    choice = _chosen(request, statuses=move.sources)
+    refusals = {
+        payment.pk: policy.ending(payment, move, permissions=acting.permissions)
+        for payment in choice.payments
+    }
+    payments = [payment for payment in choice.payments if refusals[payment.pk] is None]
+    left = Counter(refusal.text for refusal in refusals.values() if refusal is not None)
+    if not choice.payments:
         messages.error(request, _("Choose at least one payment first."))
         return _back(request)
+    if left and request.POST.get("step") == "do":
+        return _changed_meanwhile(request)
+    if not payments:
+        for text in left:
+            messages.error(request, text)
+        return _back(request)
     reason = one_line(request.POST.get("reason", ""), 200)
-    context = {"payments": payments, "act": act, "reason": reason, "missing": False}
+    context = {
+        "payments": payments,
+        "left": list(left.items()),
+        "choice": choice,
+        "list": _list(request),
+        "query": request.POST.get("query", "")[: selection.POSTED_MAX],
+        "act": act,
+        "reason": reason,
+        "missing": False,
+    }
     if request.POST.get("step") != "do":
         return render(request, "payments/end.html", context)
     if not reason:
@@ -242,11 +318,7 @@ def _end(request: HttpRequest, act: str, needed: Any) -> HttpResponse:
                 at=clock.now(),
             )
     except (moves.Conflict, approval.Changed):
-        messages.error(
-            request,
-            _("Nothing was changed: a payment has been sent or ended since the page was shown."),
-        )
-        return _back(request)
+        return _changed_meanwhile(request)
     text = (
         ngettext("%(n)s line is refused.", "%(n)s lines are refused.", count)
         if act == "refuse"

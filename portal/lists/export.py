@@ -83,6 +83,12 @@ def _write_xlsx(head: list[str], rows: Iterator[list[Any]], file: BinaryIO) -> N
     book.save(file)
 
 
+def _printable(text: str) -> str:
+    """Without control characters, which a workbook may not hold; a hard space is a space."""
+    plain = text.replace("\u00a0", " ")
+    return "".join(letter for letter in plain if letter.isprintable() or letter == "\n")
+
+
 def _xlsx_value(sheet: Any, value: Any) -> Any:
     cell: Any
     if isinstance(value, Decimal):
@@ -96,7 +102,7 @@ def _xlsx_value(sheet: Any, value: Any) -> Any:
         cell.value, cell.number_format = value, "dd.mm.yyyy"
     elif isinstance(value, str):
         # As text whatever it begins with: account numbers keep their zeros, formulas are none.
-        cell = WriteOnlyCell(sheet, value="".join(c for c in value if c.isprintable() or c == "\n"))
+        cell = WriteOnlyCell(sheet, value=_printable(value))
         cell.data_type = "s"
     else:
         return value

@@ -53,13 +53,19 @@ def _moment(text: str) -> dt.datetime:
     value = dt.datetime.fromisoformat(text)
     if value.tzinfo is None:
         raise ValueError(text)
-    return value
+    return value.astimezone(dt.UTC)
+
+
+def _text(text: str) -> str:
+    if "\0" in text:  # PostgreSQL holds none
+        raise ValueError(text)
+    return text
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "date": dt.date.fromisoformat,
     "moment": _moment,
-    "text": str,
+    "text": _text,
     "integer": _integer,
 }
 
@@ -94,7 +100,7 @@ class Order:
         number, _, shown = text.partition(",")
         try:
             return _PARSERS[self.kind](shown), _integer(number)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
 
 
@@ -123,8 +129,10 @@ def page(
 ) -> Page:
     """The page after or before a key; `before=LAST` is the last page; neither is the first.
 
-    One query, and one row more than is shown. Prefetches of `rows` come on top.
+    One query, and one row more than is shown. Prefetches of `rows` come on top. Where all that
+    stood before a place has gone, it is the first page, by a second query.
     """
+    every = rows
     place = order.parse(after or before) if (after or before) not in ("", LAST) else None
     broken = place is None and (after or before) not in ("", LAST)
     backwards = bool(before) and not after and not broken
@@ -134,6 +142,8 @@ def page(
         key = [Value(place[0]), Value(place[1])]
         rows = rows.filter(_RowCompare([F(order.column), F("id")], sign, key))
     found = list(rows.order_by(*used.terms())[: size + 1])
+    if backwards and place is not None and not found:
+        return page(rows=every, order=order, size=size)
     more = len(found) > size
     found = found[:size]
     if backwards:

@@ -52,7 +52,7 @@ class ListPage:
         self.known = spec.known(request.GET)
         self.filters: FilterSet = spec.filtered(self.acting, self.known, request.user)
         self.matching = self.filters.qs
-        self.sort, order = spec.order(self.query)
+        _name, order = spec.order(self.query)
         self.page: Page = keyset.page(
             rows=spec.loaded(self.matching),
             order=order,
@@ -121,6 +121,12 @@ class ListPage:
         return found
 
     @property
+    def chosen_all(self) -> selection.Everything | None:
+        """All that match, where they are chosen and not too many."""
+        found = self.everything
+        return found if found is not None and not found.beyond else None
+
+    @property
     def choosable(self) -> bool:
         return bool(self.table.choice) and any(map(self.table.choosable, self.page.rows))
 
@@ -151,6 +157,11 @@ class ListPage:
     def previous(self) -> str:
         return address(self.known, before=self.page.before) if self.page.before else ""
 
+    @cached_property
+    def count_choosable(self) -> Count:
+        """How many of those that match can be chosen, up to a cap."""
+        return keyset.count(self.table.choosable_rows(self.matching))
+
     @property
     def select_all(self) -> str:
         return address(self.known, select=selection.ALL)
@@ -163,7 +174,7 @@ class ListPage:
 
     @property
     def filtered(self) -> bool:
-        return bool(self.filters.in_force())
+        return any(name != "tab" for name in self.filters.in_force())
 
     @property
     def sort_field(self) -> str:

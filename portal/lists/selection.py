@@ -14,6 +14,7 @@ from portal.lists.keyset import INTEGER_DIGITS_MAX, count
 from portal.lists.spec import ListSpec, Sums
 
 ALL = "all"
+POSTED_MAX = 10_000  # characters of an address that are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def chosen(request: HttpRequest, spec: ListSpec) -> tuple[QuerySet[Any], bool]:
     """
     acting = guard.acting_of(request)
     if request.POST.get(ALL) == "1":
-        query = spec.known(QueryDict(request.POST.get("query", "")[:2000]))
+        query = spec.known(QueryDict(request.POST.get("query", "")[:POSTED_MAX]))
         rows = spec.filtered(acting, query, request.user).qs
         return spec.table.choosable_rows(rows), True
     ids = ids_of(request.POST.getlist(spec.table.choice))

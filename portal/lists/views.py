@@ -15,8 +15,8 @@ from django.views.decorators.http import require_POST
 
 from portal.access import guard
 from portal.access.roles import Permission
-from portal.jobs import work
-from portal.lists import export, exporting, keyset, spec
+from portal.jobs import sentences, work
+from portal.lists import export, exporting, keyset, selection, spec
 from portal.lists.models import NAME_MAX, QUERY_MAX, SavedView
 
 VIEWS_MAX = 30
@@ -33,7 +33,7 @@ def _list(request: HttpRequest, name: str) -> spec.ListSpec:
 
 
 def _query(request: HttpRequest, found: spec.ListSpec) -> QueryDict:
-    return found.known(QueryDict(request.POST.get("query", "")[:QUERY_MAX]))
+    return found.known(QueryDict(request.POST.get("query", "")[: selection.POSTED_MAX]))
 
 
 @require_POST
@@ -43,12 +43,14 @@ def save_view(request: HttpRequest, list_name: str) -> HttpResponse:
     found = _list(request, list_name)
     acting = guard.acting_of(request)
     query = _query(request, found).urlencode()
-    name = " ".join(request.POST.get("name", "").split())[:NAME_MAX]
+    name = " ".join(request.POST.get("name", "").replace("\0", " ").split())[:NAME_MAX]
     mine = SavedView.objects.of(acting.company).filter(user=request.user, list_name=list_name)
     if not name:
         messages.error(request, _("Write a name for the view first."))
     elif not query:
         messages.error(request, _("There is nothing to save: filter or sort the list first."))
+    elif len(query) > QUERY_MAX:
+        messages.error(request, _("The filters are too long to be kept. Shorten one of them."))
     elif not mine.filter(name=name).exists() and mine.count() >= VIEWS_MAX:
         messages.error(
             request,
@@ -97,8 +99,7 @@ def _as_job(
             params={"query": query.urlencode(), "format": kind},
         )
     except work.TooMany as error:
-        text = _("You have %(n)s jobs under way. Wait for one to end, or stop it; then try again.")
-        messages.error(request, text % {"n": error.limit})
+        messages.error(request, sentences.too_many(error.limit))
         return redirect("jobs:list", company=acting.company.public_id)
     return redirect("jobs:job", company=acting.company.public_id, job=job.public_id)
 

@@ -119,3 +119,33 @@ def test_walking_reads_all_in_slices(made: Any) -> None:
     assert [len(found) for found in slices] == [10, 10, 3]
     assert [row.pk for found in slices for row in found] == expected(order)
     assert len(captured) == 3
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=lambda o: f"{o.column}-{o.descending}")
+def test_backwards_from_a_place_that_nothing_stands_before_any_more_is_the_first_page(
+    made: Any, order: Order
+) -> None:
+    second = keyset.page(rows=rows(), order=order, size=5, after=order.key_of(first_of(order)[4]))
+    assert second.before is not None
+    gone = [row.pk for row in first_of(order)]
+    left = rows().exclude(pk__in=gone)
+    found = keyset.page(rows=left, order=order, size=5, before=second.before)
+    assert [row.pk for row in found.rows] == expected(order)[5:10]
+    assert (found.at_start, found.at_end) == (True, False)
+
+
+def first_of(order: Order) -> list[Payment]:
+    return list(rows().order_by(*order.terms())[:5])
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("text", "1,a\0b"),
+        ("moment", "1,2026-01-01T00:00:00+23:59"),
+        ("moment", "1,0001-01-01T00:00:00+23:00"),
+    ],
+)
+def test_a_place_that_the_database_cannot_hold_is_none(kind: str, text: str) -> None:
+    place = Order("x", kind).parse(text)
+    assert place is None or place[0].utcoffset() == dt.timedelta()

@@ -22,7 +22,7 @@ from portal.lists import export, spec
 from portal.lists.models import SavedView
 from tests import kit
 from tests.kit import Stage
-from tests.payments.test_pages import base, browser, listed, text_of
+from tests.payments.test_pages import approve, base, browser, listed, text_of
 from tests.portal.events.test_moves import go, lines_of, make
 
 
@@ -226,7 +226,7 @@ def test_csv_holds_exactly_the_rows_and_order_of_the_view(made: Stage, anne: Cli
     assert rows[0]["Amount"] == payment.totals["NOK"].replace(".", ",")
     assert rows[0]["Debit account"] == made.agreement.account.number
     assert rows[0]["Due date"] == f"{payment.due_date:%d.%m.%Y}"
-    assert rows[0]["Approvals"] == "0/2"
+    assert rows[0]["Approvals"] == "0 of 2"  # «0/2» would open as a date
 
 
 def test_excel_holds_numbers_as_numbers_and_accounts_as_text(made: Stage, anne: Client) -> None:
@@ -325,3 +325,94 @@ def kit_acting(made: Stage) -> Any:
     from portal.access.guard import Acting
 
     return Acting(made.company, frozenset(), frozenset())
+
+
+def test_an_empty_tab_says_so_and_leads_to_all(made: Stage, anne: Client) -> None:
+    make(made, "P1")
+    page = text_of(anne.get(base(made), {"tab": "deviating"}))
+    assert "No payment stands like this now" in page
+    assert "Remove all filters" not in page
+
+
+def test_a_filter_that_cannot_be_leads_back_to_the_list(made: Stage, anne: Client) -> None:
+    make(made, "P1")
+    page = text_of(anne.get(base(made), {"due_from": "abc"}))
+    assert "A filter could not be understood" in page
+    assert f'href="{base(made)}">Remove all filters' in page
+    assert "No payments yet" not in page
+
+
+def test_tabs_count_nothing_that_their_address_would_not_show(made: Stage, anne: Client) -> None:
+    make(made, "P1")
+    make(made, "Q1")
+    assert '<span class="count figure">2</span>' in text_of(anne.get(base(made)))
+    assert '<span class="count figure">' not in text_of(anne.get(base(made), {"number": "Q"}))
+
+
+def test_choosing_all_counts_what_can_be_chosen_and_buttons_say_it(
+    made: Stage, anne: Client, settings: Any
+) -> None:
+    settings.LIST_PAGE_SIZE = 2
+    for n in range(3):
+        make(made, f"P{n}", lines=1)
+    over = make(made, "DONE", lines=1)
+    go(lines_of(over), lifecycle.CANCEL, over)
+    assert "Choose all 3 that match" in text_of(anne.get(base(made)))
+    page = text_of(anne.get(base(made), {"select": "all"}))
+    assert "All 3 that match are chosen" in page
+    assert "Approve 3, 3,00\u00a0kr" in re.sub(r"<[^>]+>", "", page)
+    assert "Cancel 3 …" in page
+
+
+def test_more_than_may_be_handled_at_once_is_told_and_those_due_first_are_shown(
+    made: Stage, anne: Client, settings: Any
+) -> None:
+    settings.SIGN_AT_ONCE_MAX = 2
+    rows = [due(make(made, f"P{n}", lines=1), f"2026-12-0{n + 1}") for n in range(5)]
+    under_way = due(make(made, "FIRST", lines=1), "2026-11-27")
+    go(lines_of(under_way), lifecycle.APPROVE, under_way)
+    page = text_of(anne.post(f"{base(made)}sign/", {"all": "1", "query": ""}))
+    assert "You chose 5 payments. At most 2 are approved at a time" in page
+    assert re.findall(r'name="payment" value="(\d+)"', page) == [str(row.pk) for row in rows[:2]]
+    again = {"payment": [row.pk for row in rows[:2]], "beyond": "3", "code": "000000", "seen": []}
+    assert "You chose 5 payments." in text_of(anne.post(f"{base(made)}sign/", again))
+    page = text_of(anne.post(f"{base(made)}cancel/", {"all": "1", "query": ""}))
+    assert "You chose 6. At most 2 are handled at a time" in page
+
+
+def test_what_cannot_be_ended_is_left_out_with_the_reason_before_anybody_is_asked_why(
+    made: Stage, anne: Client
+) -> None:
+    waiting, gone = make(made, "P1"), make(made, "P2")
+    approve(gone)
+    go(lines_of(gone), lifecycle.SEND, gone)
+    both = {"payment": [waiting.pk, gone.pk]}
+    page = text_of(anne.post(f"{base(made)}cancel/", both))
+    assert "1 payment: It has gone to the bank." in page
+    assert re.findall(r'name="payment" value="(\d+)"', page) == [str(waiting.pk)]
+    done = {**both, "step": "do", "reason": "Feil"}
+    page = text_of(anne.post(f"{base(made)}cancel/", done, follow=True))
+    assert "Nothing was changed" in page
+    waiting.refresh_from_db()
+    assert waiting.status == "awaiting"
+    page = text_of(anne.post(f"{base(made)}cancel/", {"payment": [gone.pk]}, follow=True))
+    assert "It has gone to the bank." in page
+
+
+def test_choosing_nothing_leads_back_to_the_list_as_it_was(made: Stage, anne: Client) -> None:
+    make(made, "P1")
+    posted = {"list": "payments", "query": "number=P&tab=open"}
+    answer = anne.post(f"{base(made)}sign/", posted)
+    assert answer["Location"] == f"{base(made)}?tab=open&number=P"
+    assert "Choose at least one payment first." in text_of(anne.get(answer["Location"]))
+    posted["list"] = "to_approve"
+    assert "/approve/?number=P" in anne.post(f"{base(made)}sign/", posted)["Location"]
+
+
+def test_a_view_too_long_or_with_odd_letters_does_no_harm(made: Stage, anne: Client) -> None:
+    make(made, "P1")
+    address = f"/c/{made.company.public_id}/lists/payments/views/"
+    long = {"name": "Lang", "query": "number=" + "%C3%B8" * 300}
+    assert "too long to be kept" in text_of(anne.post(address, long, follow=True))
+    odd = {"name": "a\0b", "query": "tab=open"}
+    assert "The view “a b” is saved." in text_of(anne.post(address, odd, follow=True))
