@@ -82,7 +82,8 @@ def number_events() -> None:
 
 @app.task(name="portal.tidy")
 def tidy() -> None:
-    """Removes what no longer serves: old runs, results, nonces past any signature, old mails."""
+    """Removes what no longer serves: old runs, results, sessions, nonces, mails."""
+    from django.contrib.sessions.backends.db import SessionStore
     from django.utils import timezone
 
     from portal.access import tenancy
@@ -91,11 +92,20 @@ def tidy() -> None:
     from portal.jobs import due, results
     from portal.mail import pruning
 
-    due.prune(now=timezone.now())
-    pruning.forget(now=timezone.now())
-    with tenancy.acting_for(Company.objects.values_list("pk", flat=True)):
-        door.forget_nonces(now=timezone.now())
-        results.remove_expired(now=timezone.now())
+    now = timezone.now()
+    every = Company.objects.values_list("pk", flat=True)
+    for step in (
+        lambda: due.prune(now=now),
+        lambda: pruning.forget(now=now),
+        SessionStore.clear_expired,
+        lambda: door.forget_nonces(now=now),
+        lambda: results.remove_expired(now=now),
+    ):
+        try:  # each for itself: one that fails leaves the others their work
+            with tenancy.acting_for(every):
+                step()
+        except Exception:
+            log.exception("tidy.failed")
 
 
 @signals.setup_logging.connect

@@ -485,6 +485,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{failure}", file=sys.stderr)
         return 1
     program = {"run": ["-m", "portal.demo.supervisor"], "test": [str(ROOT / "test")]}[what]
+    os.environ["PYTHONPATH"] = str(ROOT)  # so that it may be started from anywhere
     return os.execv(VENV_PYTHON, [str(VENV_PYTHON), *program, *rest])
 
 

@@ -193,6 +193,10 @@ def tell_bank(channel: BankChannel) -> None:
     ask_bank("/clock", {"to": clock.now().isoformat()}, forgiving=True)
 
 
+class Silent(Exception):
+    """A simulator does not answer, or refuses what it was asked."""
+
+
 def ask_bank(path: str, body: dict[str, Any] | None = None, *, forgiving: bool = False) -> Any:
     """A call to the simulated bank's control address; forgiving: a refusal is no fault."""
     return _ask(settings.SIMBANK_CONTROL_URL + path, body, forgiving=forgiving)
@@ -211,8 +215,10 @@ def _ask(url: str, body: dict[str, Any] | None, *, forgiving: bool) -> Any:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         if not forgiving:
-            raise
+            raise Silent(url) from error
         return {"error": error.read().decode(errors="replace")}
+    except OSError as error:
+        raise Silent(url) from error
 
 
 def _tell_erp(company: Company) -> None:

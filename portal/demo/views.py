@@ -67,12 +67,17 @@ def act(request: HttpRequest) -> HttpResponse:
     if wanted <= now:
         messages.error(request, _("The clock only moves forward."))
         return redirect("demo:page")
-    dataset.ask_bank("/clock", {"to": wanted.isoformat()})
-    clock.advance(by=wanted - clock.now())
-    dataset.ask_bank("/work", {})
-    banking_tasks.poll_banks.delay()
-    payment_tasks.send_due.delay()
-    dataset.ask_erp("/sync", {})
+    try:
+        dataset.ask_bank("/clock", {"to": wanted.isoformat()})
+        clock.advance(by=wanted - clock.now())
+        dataset.ask_bank("/work", {})
+        banking_tasks.poll_banks.delay()
+        payment_tasks.send_due.delay()
+        dataset.ask_erp("/sync", {})
+    except (dataset.Silent, clock.OnlyForward) as error:
+        text = _("The clock was not moved all the way (%(why)s). Look at it, then try again.")
+        messages.error(request, text % {"why": error})
+        return redirect("demo:page")
     messages.success(
         request,
         _("It is now %(when)s.") % {"when": f"{wanted.astimezone(clock.OSLO):%d.%m.%Y %H:%M}"},

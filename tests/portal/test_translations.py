@@ -125,6 +125,8 @@ def test_extraction_finds_every_tag_of_every_template() -> None:
             text = path.read_text(encoding="utf-8")
             text = re.sub(r"\{#.*?#\}|\{% comment .*?\{% endcomment %\}", "", text, flags=re.DOTALL)
             tags = len(re.findall(r"\{%\s*(?:block)?trans(?:late)?\s", text))
+            # Of the API's own description, whose texts stand where its operations are declared.
+            tags -= len(re.findall(r"\{% translate operation\.(?:summary|description) %\}", text))
             tags += len(re.findall(r"""[:=|\s]_\(["']""", text))
             assert found.get(str(path.relative_to(translations.ROOT)), 0) == tags, path
 
