@@ -68,7 +68,7 @@ class Shown:
         return max(0, self.payment.agreement.approvers_required - len(self.signed_by) - 1)
 
     def fingerprint(self) -> str:
-        """Changes when a line, a sum or the status of the payment changes."""
+        """Changes when what is paid changes: a line, a sum, or which lines are left out."""
         sums = ",".join(f"{c}{self.totals[c]:.2f}" for c in sorted(self.totals))
         left_out = ",".join(map(str, self.excluded))
         return f"{bytes(self.payment.digest).hex()}:{self.lines}:{sums}:{left_out}"

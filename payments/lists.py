@@ -101,6 +101,11 @@ def loaded(rows: QuerySet[Payment]) -> QuerySet[Payment]:
     )
 
 
+def exported(rows: QuerySet[Payment]) -> QuerySet[Payment]:
+    """With what a row of an export holds besides."""
+    return loaded(rows).prefetch_related("agreement__account", "agreement__channel")
+
+
 def sums(rows: QuerySet[Payment]) -> dict[str, Decimal]:
     """Currency → sum over these payments, by the database."""
     sql, params = rows.order_by().values("totals").query.sql_with_params()
@@ -163,6 +168,7 @@ PAYMENTS = spec.ListSpec(
     filters=PaymentFilter,
     rows=_seen,
     loaded=loaded,
+    exported=exported,
     sums=sums,
     tabs=(
         ("", _("All")),
@@ -196,5 +202,6 @@ TO_APPROVE = spec.ListSpec(
     filters=ApprovalFilter,
     rows=to_sign,
     loaded=loaded,
+    exported=exported,
     sums=sums,
 )

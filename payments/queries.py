@@ -54,7 +54,7 @@ def hidden(*, company: Company, permissions: frozenset[Permission]) -> Count:
 
 
 def lines(*, payment: Payment, after: int, size: int) -> tuple[list[PaymentLine], int | None]:
-    """Lines by position; those that departed stand first on the first page's summary instead."""
+    """Lines by position, those that departed too; and where to go on from, if there is more."""
     rows = list(
         PaymentLine.objects.filter(payment=payment, position__gt=after).order_by("position")[
             : size + 1
@@ -66,7 +66,7 @@ def lines(*, payment: Payment, after: int, size: int) -> tuple[list[PaymentLine]
 
 
 def departed(*, payment: Payment, size: int) -> list[PaymentLine]:
-    """The lines that went their own way: stopped, held, rejected, refused, returned, unknown."""
+    """The lines that went their own way: stopped, held, refused, or other than paid at the bank."""
     apart = [
         lifecycle.STOPPED,
         lifecycle.HELD,

@@ -1,4 +1,4 @@
-"""The table of outgoing payments: what its cells show and its exports hold; asks no database."""
+"""The table of outgoing payments: what its cells show and its exports hold, of rows as `loaded`."""
 
 from __future__ import annotations
 

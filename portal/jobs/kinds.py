@@ -1,7 +1,7 @@
 """Which kinds of long work there are; apps register theirs when ready. Holds no work itself.
 
 from portal.jobs import kinds
-kinds.register("lists.export", run=_export, title=_title, permissions=roles.SEE_PAYMENTS)
+kinds.register("export.payments", run=_export, title=_title, permissions=roles.SEE_PAYMENTS)
 """
 
 from __future__ import annotations

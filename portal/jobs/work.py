@@ -1,7 +1,7 @@
 """Long work that a person asks for: asked, run to its end, stopped, begun again. Knows no kind.
 
     from portal.jobs import work
-    job = work.start(company=company, user=user, kind="lists.export", params={…})
+    job = work.start(company=company, user=user, kind="export.payments", params={…})
 
 The row is the truth and the queue a nudge: `pick_up` finds what was lost.
 """

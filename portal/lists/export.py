@@ -138,7 +138,7 @@ def write(
 
     `told` hears after each slice how many rows are done; what it raises ends the work.
     """
-    rows = spec.loaded(spec.filtered(acting, query, user).qs)
+    rows = (spec.exported or spec.loaded)(spec.filtered(acting, query, user).qs)
     _text, order = spec.order(query)
     table = spec.table(acting=acting)
     done = 0

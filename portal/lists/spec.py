@@ -24,7 +24,8 @@ Sums = dict[str, Decimal]
 class ListSpec:
     """A list by name.
 
-    `rows(acting=, user=)` gives all that may be seen; `loaded` adds what a page of it shows.
+    `rows(acting=, user=)` gives all that may be seen; `loaded` adds what a page of it shows,
+    `exported`, where that is more, what an export holds.
     Any of `permissions` opens it; those of `narrowed_by` decide which rows are among `rows`.
     `counted` says how many there are: a lazy plural on «n» that shows «shown». `sums` adds up a
     selection by currency; None where rows have no amounts. `tabs` are (value of the filter `tab`,
@@ -43,6 +44,7 @@ class ListSpec:
     narrowed_by: frozenset[Permission] = frozenset()
     sums: Callable[[QuerySet[Any]], Sums] | None = None
     tabs: tuple[tuple[str, Any], ...] = ()
+    exported: Callable[[QuerySet[Any]], QuerySet[Any]] | None = None
 
     def address(self, acting: Acting) -> str:
         return reverse(self.address_name, kwargs={"company": acting.company.public_id})

@@ -11,8 +11,11 @@ from typing import Any
 
 import openpyxl
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
+from banking.models import BankAgreement
 from payments import lifecycle
 from payments.lists import PAYMENTS
 from payments.models import Payment
@@ -416,3 +419,22 @@ def test_a_view_too_long_or_with_odd_letters_does_no_harm(made: Stage, anne: Cli
     assert "too long to be kept" in text_of(anne.post(address, long, follow=True))
     odd = {"name": "a\0b", "query": "tab=open"}
     assert "The view “a b” is saved." in text_of(anne.post(address, odd, follow=True))
+
+
+def test_an_export_asks_as_many_questions_however_many_agreements(
+    made: Stage, anne: Client
+) -> None:
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            exported(anne, made, "csv", "")
+        return len(seen)
+
+    make(made, "P0")
+    asked()
+    few = asked()
+    for n in range(1, 5):
+        agreement = BankAgreement.objects.get(pk=made.agreement.pk)
+        agreement.pk, agreement.status, agreement.description = None, "draft", ""
+        agreement.save()
+        Payment.objects.filter(pk=make(made, f"P{n}").pk).update(agreement=agreement)
+    assert asked() == few
