@@ -31,6 +31,10 @@ TOKENS = re.compile(
 )
 STOPS, STOPS_QUICK = 80, 40  # how far a page is walked by keyboard, each way
 STEPS_MAX, FORBIDDEN, OF_A_KIND = 5, 403, 10
+PAINTED = """() => new Promise((done) => {
+  window.scrollTo(0, 0);
+  requestAnimationFrame(() => requestAnimationFrame(done));
+})"""
 TIMEOUT_MS = 120_000  # a busy machine is slow, and that is no fault of a page
 JUDGED, NARROW = "nb", 320
 DOWNLOAD, EMPTY = "Download is starting", "ERR_HTTP_RESPONSE_CODE_FAILURE"
@@ -156,7 +160,7 @@ class Crawler:
             answer = eye.open(lambda: place.go(visit))
             found = self._of_answer(place, role, answer)
             if answer is not None and "html" in answer.headers.get("content-type", ""):
-                found += self._look(place, role, language, looks, seen)
+                found += self._look(place, visit, looks, seen)
         except Error as error:
             found = self._broken(error.message)
             answer = None
@@ -195,11 +199,9 @@ class Crawler:
             return [Finding("status", f"answers {status}")]
         return []
 
-    def _look(
-        self, place: Place, role: str, language: str, looks: Sequence[Look], seen: Seen
-    ) -> list[Finding]:
+    def _look(self, place: Place, visit: Visit, looks: Sequence[Look], seen: Seen) -> list[Finding]:
         assert self._eye is not None
-        eye = self._eye
+        eye, role, language = self._eye, visit.role, visit.language
         eye.turn(looks[0])
         if not self.seen.new(fingerprint(eye.page.content(), language, self.site.names(role))):
             seen.same = 1
@@ -210,10 +212,15 @@ class Crawler:
             care = self._care(place, role, language, look)
             if not care:
                 continue
+            if place.fleeting and seen.looks:
+                found += eye.said()
+                eye.open(lambda: place.go(visit))
+                eye.whole(language)
+            if self.keep is not None:
+                eye.turn(look)
+                seen.shots.append(self._shot(place, role, language, look))
             found += eye.look(look, care=care, stops=STOPS if self.thorough else STOPS_QUICK)
             seen.looks += 1
-            if self.keep is not None:
-                seen.shots.append(self._shot(place, role, language, look))
         return found + eye.said()
 
     def _care(self, place: Place, role: str, language: str, look: Look) -> Care:
@@ -267,7 +274,7 @@ class Crawler:
         assert self._eye is not None
         path = self.keep / role / f"{file_name(str(place))}-{language}-{look}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._eye.page.evaluate("window.scrollTo(0, 0)")
+        self._eye.page.evaluate(PAINTED)  # the look has been taken on, as a person would see it
         self._eye.page.screenshot(path=path, full_page=True)
         return path
 

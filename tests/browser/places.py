@@ -64,7 +64,8 @@ class Place:
 
     `status` is what the richest view is answered with, None for any: a state that is not reached
     is found. `apart` is for ways that change who is signed in: only nobody goes there, in a browser
-    context of its own.
+    context of its own. `fleeting` is what closes when the focus leaves it: brought up anew for each
+    look.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Place:
     go: Go
     status: int | None = 200
     apart: bool = False
+    fleeting: bool = False
 
     def __str__(self) -> str:
         return f"{self.name}[{self.label}]" if self.label else self.name
@@ -278,6 +280,7 @@ def enter(email: str, password: str) -> Go:
 
 HALFWAY = enter(scene.HALFWAY, kit.PASSWORD)
 WAITING = ("awaiting", "partly", "partly-mine", "urgent", "foreign", "netted", "settled")
+OPEN = ("awaiting", "partly")
 SIGNING = post("payments:sign", payment=WAITING)
 TOO_LATE = {"payment": "second-sending", "step": "do", "reason": "Betalt fra før"}
 CHANGE, DRAFT = "banking:agreement-change", ("agreement", "draft")
@@ -305,9 +308,19 @@ STATES = [
     Place("payments:list", "broken-place", at("payments:list", "?after=x")),
     Place("payments:list", "tab", at("payments:list", "?tab=deviating&sort=number")),
     Place("payments:list", "tab-of-none", at("payments:list", "?tab=way", of="empty")),
-    Place("payments:list", "filters-open", opened(at("payments:list", FILTERS), "#filters")),
-    Place("payments:list", "views-open", opened(at("payments:list", FILTERS), ".drop", 1)),
-    Place("payments:list", "export-open", opened(at("payments:list"), ".drop", 2)),
+    Place(
+        "payments:list",
+        "filters-open",
+        opened(at("payments:list", FILTERS), "#filters"),
+        fleeting=True,
+    ),
+    Place(
+        "payments:list",
+        "views-open",
+        opened(at("payments:list", FILTERS), ".drop", 1),
+        fleeting=True,
+    ),
+    Place("payments:list", "export-open", opened(at("payments:list"), ".drop", 2), fleeting=True),
     Place("payments:list", "bad-filter", at("payments:list", "?due_from=nei&status=tull")),
     Place("payments:list", "all-chosen", at("payments:list", "?tab=open&select=all")),
     Place("payments:list", "some-chosen", chosen(at("payments:list", "?tab=open"))),
@@ -318,8 +331,15 @@ STATES = [
     Place("people:search", "nothing", at("people:search", "?q=finnes-ikke")),
     Place("people:start", "found", path("/?q=øst")),
     Place("people:start", "nothing", path("/?q=finnes-ikke")),
-    Place("frame", "switcher", pressed(at("payments:list"), ".acting", "#companies-found a")),
-    Place("frame", "user", pressed(at("payments:list"), ".user-button", "#user form")),
+    Place(
+        "frame",
+        "switcher",
+        pressed(at("payments:list"), ".acting", "#companies-found a"),
+        fleeting=True,
+    ),
+    Place(
+        "frame", "user", pressed(at("payments:list"), ".user-button", "#user form"), fleeting=True
+    ),
     Place("frame", "palette", keyed(at("payments:list"), "Control+k", "#palette-found a")),
     Place("frame", "shortcuts", keyed(at("payments:list"), "?", "#keys form")),
     Place("frame", "session-ending", ending(at("payments:list"), "ending")),
@@ -341,7 +361,7 @@ STATES = [
     Place("payments:sign", "changed", post("payments:sign", payment="awaiting", code="1"), 422),
     Place("payments:sign", "nothing-to-sign", post("payments:sign", of="second")),
     Place("payments:refuse", "one", post("payments:refuse", payment="awaiting")),
-    Place("payments:refuse", "no-reason", post("payments:refuse", payment=WAITING, step="do"), 422),
+    Place("payments:refuse", "no-reason", post("payments:refuse", payment=OPEN, step="do"), 422),
     Place("payments:refuse", "none-chosen", post("payments:refuse", of="second")),
     Place("payments:cancel", "many", post("payments:cancel", payment=WAITING)),
     Place(
