@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django import forms
@@ -60,6 +61,9 @@ class Date(_Input):
         super().__init__({"placeholder": _("dd.mm.yyyy"), "inputmode": "numeric", **(attrs or {})})
 
     def format_value(self, value: Any) -> str | None:
-        if hasattr(value, "strftime"):
-            return f"{value:%d.%m.%Y}"
-        return None if value in (None, "") else str(value)
+        if isinstance(value, str):
+            try:
+                value = dt.date.fromisoformat(value)  # as an address may say it
+            except ValueError:
+                return value or None
+        return f"{value:%d.%m.%Y}" if value is not None else None

@@ -11,13 +11,19 @@ export function menus() {
     open.open = false;
     open.querySelector("summary").focus();
   });
-  for (const panel of document.querySelectorAll("[popover]")) {
+  const panels = [...document.querySelectorAll("[popover]")];
+  // By Tab one leaves a panel for what it may lie over; a press on its own button closes it anyway.
+  let tabbed = false;
+  document.addEventListener("keydown", ({ key }) => { tabbed = key === "Tab"; }, true);
+  document.addEventListener("pointerdown", () => { tabbed = false; }, true);
+  document.addEventListener("focusin", ({ target }) => {
+    for (const panel of panels) {
+      if (tabbed && panel.matches(":popover-open") && !panel.contains(target)) panel.hidePopover();
+    }
+  });
+  for (const panel of panels) {
     panel.addEventListener("toggle", (event) => {
       if (event.newState === "open") panel.querySelector("input[type=search]")?.focus();
-    });
-    // What lies over the page must not hide what has the focus.
-    panel.addEventListener("focusout", ({ relatedTarget }) => {
-      if (relatedTarget && !panel.contains(relatedTarget)) panel.hidePopover();
     });
   }
 }

@@ -438,3 +438,14 @@ def test_an_export_asks_as_many_questions_however_many_agreements(
         agreement.save()
         Payment.objects.filter(pk=make(made, f"P{n}").pk).update(agreement=agreement)
     assert asked() == few
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [("2026-12-01", "01.12.2026"), ("1.12.2026", "1.12.2026"), ("nei", "nei")],
+)
+def test_a_date_in_the_filter_is_written_as_here_and_what_is_none_stays(
+    given: str, shown: str, made: Stage, anne: Client
+) -> None:
+    page = text_of(anne.get(base(made), {"due_from": given}))
+    assert f'name="due_from" value="{shown}"' in page
