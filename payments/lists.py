@@ -28,6 +28,7 @@ from portal.lists.filters import (
     by_code_point,
 )
 from portal.lists.keyset import Count
+from portal.people.templatetags import kvitt
 
 COUNTED = ngettext_lazy("%(shown)s payment", "%(shown)s payments", "n")
 WAITING_CAP = 99
@@ -37,7 +38,7 @@ SEARCH_MAX = 8
 def _accounts() -> Any:
     """The company's accounts, as the wall shows them."""
     rows = BankAccount.objects.order_by("name", "number")
-    return [(str(row.pk), f"{row.name} {row.number}") for row in rows]
+    return [(str(row.pk), f"{row.name} {kvitt.account(row.number)}") for row in rows]
 
 
 class PaymentFilter(FilterSet):
@@ -96,7 +97,7 @@ def loaded(rows: QuerySet[Payment]) -> QuerySet[Payment]:
     reads and sorts all that match instead of following the index for one page.
     """
     alive = Signature.objects.filter(voided_at=None).select_related("user").order_by("pk")
-    return rows.defer("digest", "line_counts").prefetch_related(
+    return rows.defer("digest").prefetch_related(
         "account", "agreement", Prefetch("signatures", queryset=alive, to_attr="alive")
     )
 

@@ -58,13 +58,13 @@ def _holders(company: Company, permission: Permission) -> dict[str, Any]:
     return {"users": users, "needs": permission.value}
 
 
-def _page(company: Company, payment_ids: Sequence[int]) -> str:
-    """The address of the payment, or of all payments when there are several."""
+def _page(company: Company, payment_ids: Sequence[int], several: str = "payments:list") -> str:
+    """The address of the payment, or of a list when there are several."""
     words: dict[str, Any] = {"company": company.public_id}
     if len(payment_ids) == 1:
         path = reverse("payments:detail", kwargs={**words, "payment": payment_ids[0]})
     else:
-        path = reverse("payments:list", kwargs=words)
+        path = reverse(several, kwargs=words)
     return f"{settings.BASE_URL}{path}"
 
 
@@ -81,7 +81,7 @@ def to_approve(*, company: Company, payment_ids: Sequence[int]) -> None:
             context={
                 "count": len(waiting),
                 "first_due": min(row.due_date for row in waiting),
-                "page": _page(company, [row.pk for row in waiting]),
+                "page": _page(company, [row.pk for row in waiting], "payments:approve"),
             },
         )
 
@@ -129,6 +129,6 @@ def sent_back(
                 "more": len(rows) > TOLD_MAX,
                 # A function, so that each letter has the reasons in its own language.
                 "why": functools.partial(questions.explained, reasons),
-                "page": _page(company, [row.pk for row in rows]),
+                "page": _page(company, [row.pk for row in rows], "payments:approve"),
             },
         )

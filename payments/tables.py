@@ -11,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from payments import lifecycle
 from payments.models import Payment
 from portal.lists.keyset import Order
 from portal.lists.tables import Column, Table
@@ -18,6 +19,7 @@ from portal.people.templatetags import kvitt
 
 PLACEHOLDER = 987654321
 NUMBER_ON_ONE_LINE = 18
+_APART = frozenset(lifecycle.PHASES[lifecycle.DEVIATING])
 
 
 def source_of(payment: Payment) -> str:
@@ -61,8 +63,6 @@ class PaymentTable(Table):
 
     @classmethod
     def choosable_rows(cls, rows: Any) -> Any:
-        from payments import lifecycle
-
         final = [code for code, status in lifecycle.PAYMENT_STATUSES.items() if status.final]
         return rows.exclude(status__in=final)
 
@@ -89,7 +89,15 @@ class PaymentTable(Table):
         )
 
     def render_status(self, row: Payment) -> str:
-        return kvitt.tag(row.state)
+        apart = [
+            (lifecycle.LINE.statuses[status].label, count)
+            for status, count in row.line_counts.items()
+            if count and status != row.status and status in _APART
+        ]
+        if not apart:
+            return kvitt.tag(row.state)
+        told = format_html_join("", " <small>{}: {}</small>", apart)
+        return format_html("{}{}", kvitt.tag(row.state), told)
 
     def render_lines(self, row: Payment) -> str:
         return kvitt.number(row.line_count)

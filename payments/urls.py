@@ -10,6 +10,7 @@ urlpatterns = [
     path("approve/", overview.approve, name="approve"),
     path("outgoing/update/", overview.update_now, name="update"),
     path("outgoing/sign/", signing.sign, name="sign"),
+    path("outgoing/sign/<str:kept>/", signing.sign_page, name="sign-page"),
     path("outgoing/refuse/", signing.refuse, name="refuse"),
     path("outgoing/cancel/", signing.cancel, name="cancel"),
     path("outgoing/receipts/<int:ceremony>/", signing.receipt, name="receipt"),

@@ -78,6 +78,7 @@ def page(request: HttpRequest) -> HttpResponse:
         today = clock.today()
         context |= {
             "due": _due(acting, today),
+            "due_most": DUE_ROWS_MAX,
             "days": DAYS,
             "deviations": _deviations(acting, clock.now()),
             "chart": {"width": CHART_WIDTH, "height": CHART_HEIGHT},
@@ -101,8 +102,11 @@ def _add(sums: dict[str, Decimal], more: dict[str, Decimal]) -> None:
         sums[currency] = sums.get(currency, Decimal(0)) + amount
 
 
-def _due(acting: guard.Acting, today: dt.date) -> list[dict[str, Any]]:
-    """Per currency, what is due on each of the next days and not yet settled; kroner first."""
+def _due(acting: guard.Acting, today: dt.date) -> list[dict[str, Any]] | None:
+    """Per currency, what is due on each of the next days and not yet settled; kroner first.
+
+    None where there are too many to add up: a sum of some of them would be no sum.
+    """
     rows = queries.visible(company=acting.company, permissions=acting.permissions).filter(
         due_date__range=(today, today + dt.timedelta(days=DAYS - 1)),
         phase__in=[lifecycle.OPEN, lifecycle.WAY],
@@ -110,8 +114,10 @@ def _due(acting: guard.Acting, today: dt.date) -> list[dict[str, Any]]:
     found = queries.standing(
         rows.order_by("due_date", "pk")[: DUE_ROWS_MAX + 1], statuses=[*OPEN, *WAY]
     )
+    if len(found) > DUE_ROWS_MAX:
+        return None
     by_currency: dict[str, dict[dt.date, list[Decimal]]] = {}
-    for date, amounts in found[:DUE_ROWS_MAX]:
+    for date, amounts in found:
         for currency, amount in amounts.items():
             by_currency.setdefault(currency, {}).setdefault(date, []).append(amount)
     return [
@@ -120,7 +126,6 @@ def _due(acting: guard.Acting, today: dt.date) -> list[dict[str, Any]]:
             "bars": _bars(days, today),
             "labels": [today + dt.timedelta(days=day) for day in range(0, DAYS, LABEL_EVERY)],
             "sum": {currency: str(sum(sum(amounts) for amounts in days.values()))},
-            "cut": len(found) > DUE_ROWS_MAX,
         }
         for currency, days in sorted(by_currency.items(), key=lambda one: (one[0] != HOME, one[0]))
     ]

@@ -126,7 +126,6 @@ def _what_next(row: Payment) -> str:
     unsent = (lifecycle.AWAITING, lifecycle.PARTLY, lifecycle.APPROVED)
     if row.status in unsent and row.agreement.status != banking_lifecycle.ACTIVE:
         return _("The agreement is not active, so nothing is sent before it is. See the agreement.")
-    due = f"{row.due_date:%d.%m.%Y}"
     sentences = {
         lifecycle.AWAITING: ngettext(
             "%(n)s approver must approve it.",
@@ -140,7 +139,7 @@ def _what_next(row: Payment) -> str:
         lifecycle.SENT: _("The bank's receipt is fetched by itself."),
         lifecycle.RECEIVED: _("The bank's answer is fetched by itself."),
         lifecycle.PENDING: _("Check the balance, and whether the bank asks for approval."),
-        lifecycle.ACCEPTED: _("The bank pays on %(date)s.") % {"date": due},
+        lifecycle.ACCEPTED: _("Nobody needs to do anything."),
         lifecycle.REJECTED: _("See each line for the cause and the cure."),
         lifecycle.ENDED: _("See each line for the cause and the cure."),
         lifecycle.RETURNED: _("See each line for the cause and the cure."),

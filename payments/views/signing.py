@@ -3,108 +3,80 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from payments import approval, lifecycle, policy, queries, tasks
-from payments.lists import PAYMENTS, TO_APPROVE
-from payments.models import Ceremony, Payment, PaymentLine
+from payments import approval, choice, lifecycle, policy, queries, tasks
+from payments.models import Ceremony, PaymentLine
 from portal import clock
 from portal.access import guard
 from portal.access.roles import APPROVE_PAYMENTS, CANCEL_PAYMENTS
 from portal.events import moves
 from portal.events.lifecycle import Move
 from portal.lists import selection
-from portal.lists.spec import ListSpec
 from portal.people.forms import CodeForm, one_line
 
-PAYEES_SHOWN = 200
+PAYEES_SHOWN = 200  # on a page
+LEFT_SHOWN = 10
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """The chosen payments, those due first; `beyond` more were chosen than are handled at once."""
-
-    payments: list[Payment]
-    beyond: int
-
-    @property
-    def all(self) -> int:
-        return len(self.payments) + self.beyond
+def _list(request: HttpRequest) -> HttpResponse:
+    company = guard.acting_of(request).company
+    return redirect("payments:list", company=company.public_id)
 
 
-def _list(request: HttpRequest) -> ListSpec:
-    return TO_APPROVE if request.POST.get("list") == TO_APPROVE.name else PAYMENTS
-
-
-def _chosen(request: HttpRequest, *, statuses: Collection[str]) -> _Choice:
-    """What a form names; of all that match, those whose status the act can be for."""
-    rows, every = selection.chosen(request, _list(request))
-    if every:
-        rows = rows.filter(status__in=statuses)
-    most = settings.SIGN_AT_ONCE_MAX
-    found = list(
-        rows.select_related("account", "agreement__account", "agreement__channel").order_by(
-            "due_date", "pk"
-        )[: most + 1]
-    )
-    if len(found) > most:
-        return _Choice(found[:most], rows.order_by().count() - most)
-    told = request.POST.get("beyond", "")  # the page that comes again after a wrong code
-    return _Choice(found, int(told) if told.isascii() and told.isdigit() and len(told) < 7 else 0)
-
-
-def _back(request: HttpRequest) -> HttpResponse:
-    """To the list that the choice was made in, as it was filtered."""
-    shown = _list(request)
-    query = shown.known(QueryDict(request.POST.get("query", "")[: selection.POSTED_MAX]))
-    return redirect(f"{shown.address(guard.acting_of(request))}?{query.urlencode()}".rstrip("?"))
-
-
-def _none_chosen(request: HttpRequest) -> bool:
-    return request.POST.get(selection.ALL) != "1" and not request.POST.getlist("payment")
+@require_POST
+@guard.company(*APPROVE_PAYMENTS)
+def sign(request: HttpRequest) -> HttpResponse:
+    """Keeps what was chosen and leads to the page where it is signed."""
+    chosen = choice.made(request, statuses=lifecycle.PHASES[lifecycle.OPEN])
+    if not chosen.count and request.POST.get(selection.ALL) != "1":
+        messages.error(request, _("Choose at least one payment first."))
+        return redirect(chosen.address)
+    company = guard.acting_of(request).company.public_id
+    return redirect("payments:sign-page", company=company, kept=choice.keep(request, chosen))
 
 
 @never_cache
 @sensitive_post_parameters("code")
-@require_POST
+@require_http_methods(["GET", "POST"])
 @guard.company(*APPROVE_PAYMENTS)
-def sign(request: HttpRequest) -> HttpResponse:
+def sign_page(request: HttpRequest, kept: str) -> HttpResponse:
     """Shows exactly what would be signed; with a code, signs exactly what was shown."""
     acting = guard.acting_of(request)
-    choice = _chosen(request, statuses=lifecycle.PHASES[lifecycle.OPEN])
-    rows = approval.signable_by(
-        user=guard.user_of(request),
-        permissions=acting.permissions,
-        payments=approval.shown(choice.payments),
+    chosen = choice.kept(request, kept)
+    if chosen is None:
+        messages.error(request, _("What you had chosen is signed or forgotten. Choose again."))
+        return _list(request)
+    payments = chosen.payments(
+        queries.visible(company=acting.company, permissions=acting.permissions)
     )
-    if not rows and _none_chosen(request):
-        messages.error(request, _("Choose at least one payment first."))
-        return _back(request)
+    shown = approval.shown(payments)
+    rows = approval.signable_by(
+        user=guard.user_of(request), permissions=acting.permissions, payments=shown
+    )
     if not rows:
         messages.error(
             request,
             _("None of the chosen payments waits for your approval; you may have given it."),
         )
-        return _back(request)
-    form = CodeForm(request.POST if "code" in request.POST else None)
+        return redirect(chosen.address)
+    form = CodeForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         answer = _try_to_sign(request, rows, form)
         if answer is not None:
+            choice.forget(request, kept)
             return answer
-    context = _context(request, choice, rows, form)
+    context = _context(request, chosen, shown, rows, form)
     return render(request, "payments/sign.html", context, status=422 if form.errors else 200)
 
 
@@ -156,64 +128,84 @@ def _changed() -> str:
 
 def _context(
     request: HttpRequest,
-    choice: _Choice,
+    chosen: choice.Choice,
+    shown: list[approval.Shown],
     rows: list[approval.Shown],
     form: CodeForm,
 ) -> dict[str, Any]:
-    payments = choice.payments
-    chosen = [row.payment for row in rows]
-    lines = list(
-        PaymentLine.objects.filter(
-            payment__in=chosen, status__in=[lifecycle.AWAITING, lifecycle.PARTLY]
-        )
-        .select_related("payment")
-        .order_by("payment__due_date", "payment_id", "position")[: PAYEES_SHOWN + 1]
-    )
-    sums: dict[str, Any] = {}
-    for row in rows:
-        for currency, amount in row.totals.items():
-            sums[currency] = sums.get(currency, 0) + amount
+    payments = [row.payment for row in rows]
+    open_lines = PaymentLine.objects.filter(
+        payment__in=payments, status__in=lifecycle.PHASES[lifecycle.OPEN]
+    ).select_related("payment")
+    total = sum(row.lines for row in rows)
+    page = _page(request, total)
+    sums: dict[str, Decimal] = {}
     accounts: dict[int, dict[str, Any]] = {}
     for row in rows:
         account = row.payment.account
         own = accounts.setdefault(account.pk, {"account": account, "sums": {}})["sums"]
         for currency, amount in row.totals.items():
-            own[currency] = own.get(currency, 0) + amount
-    left = len(payments) - len(rows)
+            sums[currency] = sums.get(currency, Decimal(0)) + amount
+            own[currency] = own.get(currency, Decimal(0)) + amount
+    lines = open_lines.order_by("payment__due_date", "payment_id", "position")
     return {
         "rows": rows,
-        "lines": lines[:PAYEES_SHOWN],
-        "cut": len(lines) > PAYEES_SHOWN,
-        "line_total": sum(row.lines for row in rows),
+        "lines": list(lines[(page - 1) * PAYEES_SHOWN : page * PAYEES_SHOWN]),
+        "page": page,
+        "pages": -(-total // PAYEES_SHOWN),
+        "first_line": (page - 1) * PAYEES_SHOWN + 1,
+        "line_total": total,
         "accounts": list(accounts.values()),
         "sums": {currency: str(amount) for currency, amount in sums.items()},
         "without_authority": approval.authority_warnings(
-            user=guard.user_of(request), payments=chosen
+            user=guard.user_of(request), payments=payments
         ),
-        "left": left,
-        "choice": choice,
-        "list": _list(request),
-        "query": request.POST.get("query", "")[: selection.POSTED_MAX],
-        "checked": _checked(payments, rows, sums),
+        "choice": chosen,
+        "checked": _checked(request, chosen, shown, rows, sums),
         "form": form,
     }
 
 
+def _page(request: HttpRequest, total: int) -> int:
+    """Which page of the payees is asked for: there is always one."""
+    told = request.GET.get("payees", "1")
+    wanted = int(told) if told.isascii() and told.isdigit() and len(told) < 6 else 1
+    return min(max(1, wanted), max(1, -(-total // PAYEES_SHOWN)))
+
+
 def _checked(
-    payments: list[Payment], rows: list[approval.Shown], sums: dict[str, Any]
+    request: HttpRequest,
+    chosen: choice.Choice,
+    shown: list[approval.Shown],
+    rows: list[approval.Shown],
+    sums: dict[str, Decimal],
 ) -> dict[str, Any]:
     """The sum of what was chosen, and of the lines that the bank file will hold, beside `sums`."""
-    chosen: dict[str, Decimal] = {}
-    for payment in payments:
-        for currency, amount in payment.totals.items():
-            chosen[currency] = chosen.get(currency, Decimal(0)) + Decimal(amount)
     ids = [row.payment.pk for row in rows]
     file = queries.sums_to_send(payment_ids=ids)
+    all_of_it = {currency: Decimal(amount) for currency, amount in chosen.sums.items()}
+    user = guard.user_of(request).pk
+    left = [
+        (
+            row.payment,
+            policy.text_of(
+                policy.approving(
+                    row.payment,
+                    signers=[signature.user_id for signature in row.signed_by],
+                    user_id=user,
+                    permissions=guard.acting_of(request).permissions,
+                )
+            ),
+        )
+        for row in shown
+        if row.payment.pk not in ids
+    ]
     return {
-        "chosen": {currency: str(amount) for currency, amount in chosen.items()},
         "file": {currency: str(amount) for currency, amount in file.items()},
-        "agree": chosen == sums == file,
+        "agree": all_of_it == sums == file,
         "apart": sum(len(row.excluded) for row in rows),
+        "left": left[:LEFT_SHOWN],
+        "unnamed": max(0, chosen.count - chosen.beyond - len(rows) - len(left[:LEFT_SHOWN])),
     }
 
 
@@ -254,41 +246,40 @@ def cancel(request: HttpRequest) -> HttpResponse:
     return _end(request, lifecycle.CANCEL)
 
 
-def _changed_meanwhile(request: HttpRequest) -> HttpResponse:
+def _changed_meanwhile(request: HttpRequest, chosen: choice.Choice) -> HttpResponse:
     messages.error(
         request,
         _("Nothing was changed: a payment has been sent or ended since the page was shown."),
     )
-    return _back(request)
+    return redirect(chosen.address)
 
 
 def _end(request: HttpRequest, move: Move) -> HttpResponse:
     """Asks why; then ends all that were shown, or none of them."""
     acting = guard.acting_of(request)
     act = "refuse" if move is lifecycle.REFUSE else "cancel"
-    choice = _chosen(request, statuses=move.sources)
+    chosen = choice.made(request, statuses=move.sources)
+    found = chosen.payments(queries.visible(company=acting.company, permissions=acting.permissions))
     refusals = {
         payment.pk: policy.ending(payment, move, permissions=acting.permissions)
-        for payment in choice.payments
+        for payment in found
     }
-    payments = [payment for payment in choice.payments if refusals[payment.pk] is None]
+    payments = [payment for payment in found if refusals[payment.pk] is None]
     left = Counter(refusal.text for refusal in refusals.values() if refusal is not None)
-    if not choice.payments:
+    if not found:
         messages.error(request, _("Choose at least one payment first."))
-        return _back(request)
+        return redirect(chosen.address)
     if left and request.POST.get("step") == "do":
-        return _changed_meanwhile(request)
+        return _changed_meanwhile(request, chosen)
     if not payments:
         for text in left:
             messages.error(request, text)
-        return _back(request)
+        return redirect(chosen.address)
     reason = one_line(request.POST.get("reason", ""), 200)
     context = {
         "payments": payments,
         "left": list(left.items()),
-        "choice": choice,
-        "list": _list(request),
-        "query": request.POST.get("query", "")[: selection.POSTED_MAX],
+        "choice": chosen,
         "act": act,
         "reason": reason,
         "missing": False,
@@ -318,11 +309,12 @@ def _end(request: HttpRequest, move: Move) -> HttpResponse:
                 at=clock.now(),
             )
     except (moves.Conflict, approval.Changed):
-        return _changed_meanwhile(request)
+        return _changed_meanwhile(request, chosen)
     text = (
-        ngettext("%(n)s line is refused.", "%(n)s lines are refused.", count)
+        ngettext("%(n)s payment is refused", "%(n)s payments are refused", len(ids))
         if act == "refuse"
-        else ngettext("%(n)s line is cancelled.", "%(n)s lines are cancelled.", count)
-    )
-    messages.success(request, text % {"n": count})
-    return _back(request)
+        else ngettext("%(n)s payment is cancelled", "%(n)s payments are cancelled", len(ids))
+    ) % {"n": len(ids)}
+    lines = ngettext("%(n)s line", "%(n)s lines", count) % {"n": count}
+    messages.success(request, f"{text} ({lines}).")
+    return redirect(chosen.address)

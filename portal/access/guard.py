@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import logout
@@ -125,9 +126,9 @@ def company(*any_of: Permission) -> Callable[[View], View]:
                 raise Http404
             with tenancy.acting_for([found], user=request.user):
                 acting = _acting(request, found)
+                request.acting = acting  # type: ignore[attr-defined]
                 if not acting.permissions & set(any_of):
                     raise Needs(any_of)
-                request.acting = acting  # type: ignore[attr-defined]
                 return view(request, **kwargs)
 
         guarded.guarded = True  # type: ignore[attr-defined]
@@ -142,6 +143,16 @@ def _acting(request: HttpRequest, found: Company) -> Acting:
     if not roles:
         raise Http404
     return Acting(found, roles, permissions_of(roles))
+
+
+def _where(request: HttpRequest) -> str:
+    """Where to come back to after signing in: a form is not sent again, its page is opened."""
+    if request.method in ("GET", "HEAD"):
+        return request.get_full_path()
+    told = urlsplit(request.headers.get("Referer", ""))
+    if told.netloc != request.get_host():
+        return "/"
+    return f"{told.path}?{told.query}".rstrip("?")
 
 
 class GuardMiddleware:
@@ -174,7 +185,7 @@ class GuardMiddleware:
         if not verified(request):
             if BY_HTMX in request.headers:
                 return HttpResponse(status=401)  # no page for signing in within a page
-            return redirect_to_login(request.get_full_path(), reverse(settings.LOGIN_URL))
+            return redirect_to_login(_where(request), reverse(settings.LOGIN_URL))
         if not getattr(view, "guarded", False):
             raise PermissionDenied(f"{match.view_name} does not say whom it is for")
         if not getattr(view, "asks_by_itself", False):

@@ -106,7 +106,7 @@ class DateFilter(filters.DateFilter):
     """A filter by a date."""
 
     def __init__(self, **kwargs: Any) -> None:
-        formats_read = ["%Y-%m-%d", "%d.%m.%Y"]
+        formats_read = ["%Y-%m-%d", "%d.%m.%Y", "%d.%m.%y"]
         super().__init__(widget=widgets.Date, input_formats=formats_read, **kwargs)
 
 

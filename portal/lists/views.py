@@ -9,10 +9,10 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from portal import clock
 from portal.access import guard
 from portal.access.roles import Permission
 from portal.jobs import sentences, work
@@ -124,6 +124,6 @@ def export_list(request: HttpRequest, list_name: str) -> HttpResponse | FileResp
     return FileResponse(
         file,
         as_attachment=True,
-        filename=export.file_name(found, kind, timezone.localdate()),
+        filename=export.file_name(found, kind, clock.today()),
         content_type=made.media_type,
     )

@@ -18,6 +18,13 @@ def one_line(text: str, most: int) -> str:
     return " ".join(shown.split())[:most]
 
 
+class _OneTime(forms.TextInput):
+    """A field that comes back empty: what stood there works no second time."""
+
+    def format_value(self, value: Any) -> str | None:
+        return None
+
+
 class CodeForm(forms.Form):
     """A six-digit code; spaces are allowed, pasting works."""
 
@@ -25,7 +32,7 @@ class CodeForm(forms.Form):
         label=gettext_lazy("Code from your authenticator app"),
         help_text=gettext_lazy("A code works once. If you have just used one, wait for the next."),
         max_length=12,
-        widget=forms.TextInput(
+        widget=_OneTime(
             attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "class": "code"}
         ),
     )

@@ -21,9 +21,37 @@ export function menus() {
       if (tabbed && panel.matches(":popover-open") && !panel.contains(target)) panel.hidePopover();
     }
   });
+  for (const finder of document.querySelectorAll(".palette, .companies-over")) hits(finder);
   for (const panel of panels) {
     panel.addEventListener("toggle", (event) => {
       if (event.newState === "open") panel.querySelector("input[type=search]")?.focus();
     });
   }
+}
+
+// Arrows go through what was found; Enter opens the first of it, once it is of what stands there now.
+function hits(finder) {
+  const field = finder.querySelector("input[type=search]");
+  const links = () => [...finder.querySelectorAll(".choices a")];
+  let found, wanted = false;
+  const first = () => {
+    wanted = found !== field.value;
+    if (!wanted) links()[0]?.click();
+  };
+  finder.addEventListener("htmx:beforeRequest", ({ target }) => { if (target.contains(field)) finder.dataset.asked = field.value; });
+  finder.addEventListener("htmx:afterSettle", () => {
+    found = finder.dataset.asked ?? "";
+    if (wanted) first();
+  });
+  finder.addEventListener("keydown", (event) => {
+    const at = links().indexOf(document.activeElement);
+    if (event.key === "Enter" && event.target === field && field.value.trim()) {
+      event.preventDefault();
+      first();
+    }
+    if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+    event.preventDefault();
+    const to = at + (event.key === "ArrowDown" ? 1 : -1);
+    (to < 0 ? field : links()[to])?.focus();
+  });
 }

@@ -77,7 +77,8 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "payments:list": {"get": codes(403, **SEERS)},
     "payments:approve": {"get": codes(403, approver=200, payroll=200)},
     "payments:update": {"post": codes(403, **dict.fromkeys(SEERS, 302))},
-    "payments:sign": {"post": codes(403, approver=200, payroll=302)},
+    "payments:sign": {"post": codes(403, approver=302, payroll=302)},
+    "payments:sign-page": {"get": codes(403, approver=302, payroll=302)},
     "payments:refuse": {"post": codes(403, approver=200, payroll=302)},
     "payments:cancel": {
         "post": codes(403, approver=200, accountant=200, payroll=302, payclerk=302)
@@ -214,6 +215,7 @@ def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
         "file": file.pk,
         "letter": letter.pk,
         "ceremony": 1,
+        "kept": "gone",
         "list_name": "payments",
         "view": 1,
         "job": job.public_id,

@@ -29,6 +29,7 @@ PARAMETERS: dict[str, Callable[[Scene], Mapping[str, Any]]] = {
     "number": lambda known: {"": "M0001"},
     "job": lambda known: known.jobs,
     "letter": lambda known: known.letters,
+    "kept": lambda _known: {"gone": "gone"},
 }
 
 
@@ -281,6 +282,7 @@ def enter(email: str, password: str) -> Go:
 HALFWAY = enter(scene.HALFWAY, kit.PASSWORD)
 WAITING = ("awaiting", "partly", "partly-mine", "urgent", "foreign", "netted", "settled")
 OPEN = ("awaiting", "partly")
+ONE = post("payments:sign", payment="awaiting")
 SIGNING = post("payments:sign", payment=WAITING)
 TOO_LATE = {"payment": "second-sending", "step": "do", "reason": "Betalt fra før"}
 CHANGE, DRAFT = "banking:agreement-change", ("agreement", "draft")
@@ -354,11 +356,11 @@ STATES = [
     Place("banking:files", "filtered", at("banking:files", "?direction=in&kind=pain.002")),
     Place("banking:agreements", "empty", at("banking:agreements", of="empty")),
     # Signing, refusing, cancelling
-    Place("payments:sign", "one", post("payments:sign", payment="awaiting")),
+    Place("payments:sign", "one", ONE),
     Place("payments:sign", "many", SIGNING),
     Place("payments:sign", "wrong-code", fill(SIGNING, code="000000"), 422),
     Place("payments:sign", "no-code", fill(SIGNING, code=""), 422),
-    Place("payments:sign", "changed", post("payments:sign", payment="awaiting", code="1"), 422),
+    Place("payments:sign", "changed", fill(ONE, seen="1|x", code="123456"), 422),
     Place("payments:sign", "nothing-to-sign", post("payments:sign", of="second")),
     Place("payments:refuse", "one", post("payments:refuse", payment="awaiting")),
     Place("payments:refuse", "no-reason", post("payments:refuse", payment=OPEN, step="do"), 422),

@@ -8,7 +8,6 @@ stands in `known`; anything else fails.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -21,11 +20,7 @@ from tests.browser.places import Place, few, places
 from tests.browser.scene import ALL, NOBODY, ROLES
 from tests.browser.site import Site
 
-pytestmark = [
-    pytest.mark.stack,
-    # Until the pages have no finding left: `KVITT_CRAWL=1 ./test tests/browser/test_crawl.py`.
-    pytest.mark.skipif(not os.environ.get("KVITT_CRAWL"), reason="asked for with KVITT_CRAWL=1"),
-]
+pytestmark = pytest.mark.stack
 PARTS = 8  # so that test workers share the richest view
 OBJECTS = 6  # of those at one address, for all other views
 

@@ -57,7 +57,7 @@ def test_approvers_are_told_of_what_waits_in_their_own_language(made: Stage) -> 
     for letter in kit.letters(language="nb"):
         assert "2 betalinger for Prøve 1 AS venter på godkjenning." in letter.text
         assert f"{kit.soon():%d.%m.%Y}" in letter.text
-        assert f"/c/{made.company.public_id}/outgoing/\n" in letter.text
+        assert f"/c/{made.company.public_id}/approve/\n" in letter.text
 
 
 def test_what_is_posted_is_sent(made: Stage) -> None:

@@ -237,20 +237,27 @@ def signed_by(made: Stage, name: str, *payments: Payment) -> str:
 
 
 def shown(made: Stage, client: Client, *payments: Payment) -> dict[str, list[str]]:
-    """The hidden fields of the signing page."""
-    answer = client.post(base(made) + "sign/", {"payment": [p.pk for p in payments]})
-    page = text_of(answer)
+    """What the signing page has shown, and its address."""
+    answer = choose(made, client, *payments)
     return {
-        "payment": re.findall(r'name="payment" value="(\d+)"', page),
-        "seen": re.findall(r'name="seen" value="([^"]+)"', page),
+        "seen": re.findall(r'name="seen" value="([^"]+)"', text_of(answer)),
+        "address": [answer.request["PATH_INFO"]],
     }
+
+
+def choose(made: Stage, client: Client, *payments: Payment, **more: Any) -> Any:
+    """The signing page of these payments."""
+    words = {"payment": [p.pk for p in payments], **more}
+    return client.post(base(made) + "sign/", words, follow=True)
 
 
 def confirm(
     made: Stage, client: Client, name: str, fields: dict[str, Any], code: str | None = None
 ) -> Any:
     given = kit.code_of(made.users[name]) if code is None else code
-    return client.post(base(made) + "sign/", fields | {"code": given}, follow=True)
+    told = {name: value for name, value in fields.items() if name != "address"}
+    (address,) = fields["address"]
+    return client.post(address, told | {"code": given}, follow=True)
 
 
 def test_the_signing_page_shows_exactly_what_is_signed_and_leads_to_a_receipt(
@@ -259,7 +266,7 @@ def test_the_signing_page_shows_exactly_what_is_signed_and_leads_to_a_receipt(
     one, two = make(made, "P1", lines=2), make(made, "P2", lines=3)
     go(lines_of(two).filter(position=1), lifecycle.HOLD, two)
     lines_of(one).filter(position=1).update(amount="84300.50", payee_name="Strøm og Nett AS")
-    answer = anne.post(base(made) + "sign/", {"payment": [one.pk, two.pk]})
+    answer = choose(made, anne, one, two)
     page = text_of(answer)
     assert "no-store" in answer["Cache-Control"]
     assert "Strøm og Nett AS" in page
@@ -301,8 +308,9 @@ def test_a_session_cookie_alone_signs_nothing(made: Stage, anne: Client) -> None
     fields = shown(made, anne, payment)
     thief = Client()
     thief.cookies["kvitt_session"] = anne.cookies["kvitt_session"].value
-    for body in (fields, fields | {"code": "123456"}):
-        thief.post(base(made) + "sign/", body)
+    seen = {"seen": fields["seen"]}
+    for body in (seen, seen | {"code": "123456"}):
+        thief.post(fields["address"][0], body)
     assert not Signature.objects.exists()
 
 
@@ -329,7 +337,7 @@ def test_payments_that_changed_after_the_page_was_shown_are_shown_again(
     assert CHANGED in page
     assert not Signature.objects.exists()
     again = {
-        "payment": fields["payment"],
+        "address": fields["address"],
         "seen": re.findall(r'name="seen" value="([^"]+)"', page),
     }
     assert "You have approved 2 payments" in text_of(confirm(made, anne, "anne", again))
@@ -353,7 +361,8 @@ def test_one_that_ended_after_the_page_was_shown_stops_the_others(
 def test_what_was_not_shown_cannot_be_signed(seen: list[str], made: Stage, anne: Client) -> None:
     payment = make(made, "P1")
     told = [value.replace("{pk}", str(payment.pk)) for value in seen]
-    answer = confirm(made, anne, "anne", {"payment": payment.pk, "seen": told})
+    fields = shown(made, anne, payment) | {"seen": told}
+    answer = confirm(made, anne, "anne", fields)
     assert answer.status_code == 422
     assert not Signature.objects.exists()
 
@@ -361,9 +370,10 @@ def test_what_was_not_shown_cannot_be_signed(seen: list[str], made: Stage, anne:
 def test_a_payment_that_one_has_signed_is_left_out_and_told(made: Stage, anne: Client) -> None:
     one, two = make(made, "P1"), make(made, "P2")
     signed_by(made, "anne", one)
-    page = text_of(anne.post(base(made) + "sign/", {"payment": [one.pk, two.pk]}))
-    assert "1 chosen payment is left out" in page
-    page = text_of(anne.post(base(made) + "sign/", {"payment": one.pk}, follow=True))
+    page = text_of(choose(made, anne, one, two))
+    assert "What you approve is not all that you chose" in page
+    assert re.search(r"<strong>P1</strong>, .*: You have approved it already", page)
+    page = text_of(choose(made, anne, one))
     assert "None of the chosen payments waits for your approval" in page
 
 
@@ -379,24 +389,22 @@ def test_choosing_nothing_leads_back_to_the_list(
 def test_a_supplier_approver_cannot_sign_salary_even_by_hand(made: Stage, anne: Client) -> None:
     salary, supplier = make(made, "S1", kind="salary"), make(made, "P1")
     row = next(r for r in approval.shown([salary]))
-    answer = confirm(
-        made,
-        anne,
-        "anne",
-        {"payment": salary.pk, "seen": f"{salary.pk}|{row.fingerprint()}"},
-    )
-    assert "None of the chosen payments" in answer.content.decode()
+    forged = {"seen": f"{salary.pk}|{row.fingerprint()}"}
+    for fields in (shown(made, anne, salary), shown(made, anne, salary, supplier)):
+        if "/sign/" in fields["address"][0]:
+            confirm(made, anne, "anne", fields | forged)
     assert not Signature.objects.exists()
-    fields = shown(made, anne, salary, supplier)
-    assert fields["payment"] == [str(supplier.pk)]
+    assert "Choose at least one payment first." in text_of(choose(made, anne, salary))
     lars = browser(made, "lars")
-    assert shown(made, lars, salary, supplier)["payment"] == [str(salary.pk)]
+    for client, payment in ((anne, supplier), (lars, salary)):
+        (seen,) = shown(made, client, salary, supplier)["seen"]
+        assert seen.partition("|")[0] == str(payment.pk)
 
 
 def test_signing_without_authority_at_the_bank_is_warned_of(made: Stage) -> None:
     made.users["eva"] = kit.person("eva", made.company, Role.APPROVER)
     payment = make(made, "P1")
-    page = text_of(browser(made, "eva").post(base(made) + "sign/", {"payment": payment.pk}))
+    page = text_of(choose(made, browser(made, "eva"), payment))
     assert "you hold no authority at the bank" in page
 
 
@@ -418,10 +426,34 @@ def test_signing_many_shows_the_first_payees_and_takes_constant_queries(
     for size in (5, 50):
         rows = [make(made, f"M{size}-{n}", lines=5) for n in range(size)]
         with CaptureQueriesContext(connection) as captured:
-            page = text_of(anne.post(base(made) + "sign/", {"payment": [r.pk for r in rows]}))
+            page = text_of(choose(made, anne, *rows))
         counts.append(len(captured))
     assert counts[0] == counts[1]
-    assert "Only the first 200 of 250 lines are shown here." in page
+    assert "Page 1 of 2 with 250 lines in all." in page
+    second = text_of(anne.get(f"{address_of(page)}?payees=2"))
+    assert [page.count("Leverandør AS"), second.count("Leverandør AS")] == [200, 50]
+    assert text_of(anne.get(f"{address_of(page)}?payees=99")) != page
+
+
+def address_of(page: str) -> str:
+    """Where the signing page is sent."""
+    found = re.search(r'action="([^"]+/sign/[^"]+)"', page)
+    assert found is not None
+    return found[1]
+
+
+def test_the_signing_page_comes_again_by_its_address_and_not_to_another(
+    made: Stage, anne: Client
+) -> None:
+    one, two = make(made, "P1"), make(made, "P2")
+    address = address_of(text_of(choose(made, anne, one, two)))
+    assert "Approve 2 payments" in text_of(anne.get(address))
+    assert "Choose again" in text_of(browser(made, "bjorn").get(address, follow=True))
+    confirm(made, anne, "anne", shown(made, anne, one))
+    page = text_of(anne.get(address))
+    assert "Approve 1 payment" in page
+    assert re.search(r"<strong>P1</strong>, .*: You have approved it already", page)
+    assert "The sums differ" in page
 
 
 # Refusing and cancelling whole payments
@@ -445,7 +477,7 @@ def test_ending_payments_asks_first_needs_a_reason_and_then_does_it(
     done = anne.post(
         f"{base(made)}{act}/", chosen | {"step": "do", "reason": "Feil <b>konto</b>"}, follow=True
     )
-    assert f"3 lines are {end}." in text_of(done)
+    assert f"1 payment is {end} (3 lines)." in text_of(done)
     assert (status_of(payment), status_of(salary)) == (end, "awaiting")
     page = text_of(anne.get(f"{base(made)}{payment.pk}/"))
     assert "Feil &lt;b&gt;konto&lt;/b&gt;" in page

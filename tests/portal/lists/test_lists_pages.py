@@ -25,7 +25,7 @@ from portal.lists import export, spec
 from portal.lists.models import SavedView
 from tests import kit
 from tests.kit import Stage
-from tests.payments.test_pages import approve, base, browser, listed, text_of
+from tests.payments.test_pages import address_of, approve, base, browser, listed, text_of
 from tests.portal.events.test_moves import go, lines_of, make
 
 
@@ -179,7 +179,7 @@ def test_all_that_match_is_a_second_step_with_exact_sums(
     assert "All 7 that match are chosen" in page
     assert f"{total:,.2f}".replace(",", "\u00a0").replace(".", ",") in page
     words = {"all": "1", "query": "number=P", "list": "payments"}
-    signing = text_of(anne.post(base(made) + "sign/", words))
+    signing = text_of(anne.post(base(made) + "sign/", words, follow=True))
     assert "Approve 7 payments" in signing
     assert "Q1" not in signing
 
@@ -374,11 +374,14 @@ def test_more_than_may_be_handled_at_once_is_told_and_those_due_first_are_shown(
     rows = [due(make(made, f"P{n}", lines=1), f"2026-12-0{n + 1}") for n in range(5)]
     under_way = due(make(made, "FIRST", lines=1), "2026-11-27")
     go(lines_of(under_way), lifecycle.APPROVE, under_way)
-    page = text_of(anne.post(f"{base(made)}sign/", {"all": "1", "query": ""}))
-    assert "You chose 5 payments. At most 2 are approved at a time" in page
-    assert re.findall(r'name="payment" value="(\d+)"', page) == [str(row.pk) for row in rows[:2]]
-    again = {"payment": [row.pk for row in rows[:2]], "beyond": "3", "code": "000000", "seen": []}
-    assert "You chose 5 payments." in text_of(anne.post(f"{base(made)}sign/", again))
+    page = text_of(anne.post(f"{base(made)}sign/", {"all": "1", "query": ""}, follow=True))
+    assert "You chose 6 payments. At most 2 are approved at a time" in page
+    assert re.findall(r'name="seen" value="(\d+)\|', page) == [str(row.pk) for row in rows[:2]]
+    assert "1 more payment does not wait for your approval." in page
+    sums = re.findall(r"<dd><span class=\"amount\">([^<]+)</span></dd>", page)
+    assert [text.replace("\u00a0", " ") for text in sums[:3]] == ["6,00 kr", "2,00 kr", "2,00 kr"]
+    again = text_of(anne.post(address_of(page), {"code": "000000"}))
+    assert "You chose 6 payments." in again
     page = text_of(anne.post(f"{base(made)}cancel/", {"all": "1", "query": ""}))
     assert "You chose 6. At most 2 are handled at a time" in page
 

@@ -391,3 +391,19 @@ def test_behind_a_proxy_the_caller_is_whom_the_proxy_saw() -> None:
         headers = {"HTTP_X_FORWARDED_FOR": told} if told else {}
         behind(RequestFactory().get("/", REMOTE_ADDR="10.0.0.1", **headers))
     assert seen == ["203.0.113.9", "203.0.113.9", "10.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("referer", "back"),
+    [
+        ("http://testserver/c/x/outgoing/?tab=open", "/c/x/outgoing/%3Ftab%3Dopen"),
+        ("http://evil.test/c/x/", "/"),
+        ("", "/"),
+    ],
+)
+def test_a_form_sent_after_the_session_leads_back_to_its_page(
+    referer: str, back: str, db: None
+) -> None:
+    headers = {"referer": referer} if referer else {}
+    answer = Client().post("/c/x/outgoing/sign/", {"payment": 1}, headers=headers)
+    assert answer["Location"] == f"/sign-in/?next={back}"

@@ -1,0 +1,113 @@
+"""What a person has chosen to sign, refuse or cancel: kept in the session, so that its page has an
+address, comes again by Back, and tells what was chosen even when some of it has moved on.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.http import HttpRequest, QueryDict
+from django.urls import reverse
+
+from payments import lists
+from payments.models import Payment
+from portal.access import guard
+from portal.lists import selection
+from portal.lists.spec import ListSpec
+
+KEY, KEPT = "choices", 10
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Payments chosen in a list: at most SIGN_AT_ONCE_MAX `ids`, those due first.
+
+    `count` and `sums` (currency → amount) are of all that was chosen, as the list told them;
+    `beyond` of these were left for another time. `list_name` and `query` are where it was made.
+    """
+
+    company: str
+    ids: list[int]
+    count: int
+    beyond: int
+    sums: dict[str, str]
+    list_name: str
+    query: str
+
+    def payments(self, rows: QuerySet[Payment]) -> list[Payment]:
+        """Those of it that may be seen, with what the pages show of them."""
+        found = rows.filter(pk__in=self.ids).select_related(
+            "account", "agreement__account", "agreement__channel"
+        )
+        return list(found.order_by("due_date", "pk"))
+
+    @property
+    def address(self) -> str:
+        """The list that it was made in, as it was filtered."""
+        words = {"company": self.company}
+        path = reverse(spec_named(self.list_name).address_name, kwargs=words)
+        return f"{path}?{self.query}".rstrip("?")
+
+    @property
+    def list_title(self) -> Any:
+        return spec_named(self.list_name).title
+
+
+def spec_named(name: str) -> ListSpec:
+    return lists.TO_APPROVE if name == lists.TO_APPROVE.name else lists.PAYMENTS
+
+
+def made(request: HttpRequest, *, statuses: Any) -> Choice:
+    """What a form names; of all that match, those whose status the act can be for come first."""
+    acting = guard.acting_of(request)
+    shown = spec_named(request.POST.get("list", ""))
+    every = request.POST.get(selection.ALL) == "1"
+    # By its boxes: also what has moved on since, so that it can be told.
+    rows, _every = selection.chosen(request, shown if every else lists.PAYMENTS)
+    count = rows.order_by().count()
+    sums = lists.sums(rows) if count else {}
+    able = rows.filter(status__in=statuses) if every else rows
+    ids = list(able.order_by("due_date", "pk").values_list("pk", flat=True)[: _most() + 1])
+    beyond = able.order_by().count() - _most() if len(ids) > _most() else 0
+    query = shown.known(QueryDict(request.POST.get("query", "")[: selection.POSTED_MAX]))
+    told = {currency: str(Decimal(amount)) for currency, amount in sums.items()}
+    return Choice(
+        acting.company.public_id,
+        ids[: _most()],
+        count,
+        beyond,
+        told,
+        shown.name,
+        query.urlencode(safe=",:"),
+    )
+
+
+def _most() -> int:
+    return int(settings.SIGN_AT_ONCE_MAX)
+
+
+def keep(request: HttpRequest, choice: Choice) -> str:
+    """Keeps it in the session; the name it is found by."""
+    name = secrets.token_urlsafe(9)
+    kept = dict(list(request.session.get(KEY, {}).items())[-(KEPT - 1) :])
+    request.session[KEY] = {**kept, name: asdict(choice)}
+    return name
+
+
+def kept(request: HttpRequest, name: str) -> Choice | None:
+    """The choice by that name in the company that is acted for; None when it is gone."""
+    found = request.session.get(KEY, {}).get(name)
+    if found is None or found["company"] != guard.acting_of(request).company.public_id:
+        return None
+    return Choice(**found)
+
+
+def forget(request: HttpRequest, name: str) -> None:
+    request.session[KEY] = {
+        key: value for key, value in request.session.get(KEY, {}).items() if key != name
+    }
