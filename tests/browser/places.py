@@ -426,11 +426,11 @@ def places(known: Scene) -> list[Place]:
     return found + STATES
 
 
-def few(all_of_them: list[Place], most: int) -> list[Place]:
-    """Of the objects at one address only so many, spread over all; every state stays."""
+def few(all_of_them: list[Place], most: int, share: slice) -> list[Place]:
+    """Of the objects at one address only so many, spread over all, and a share of the states."""
     groups: dict[str, list[Place]] = {}
     for place in all_of_them:
         if place not in STATES:
             groups.setdefault(place.name, []).append(place)
     kept = [place for rows in groups.values() for place in rows[:: -(-len(rows) // most)]]
-    return kept + [place for place in all_of_them if place in STATES]
+    return kept + [place for place in all_of_them if place in STATES[share]]
