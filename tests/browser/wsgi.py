@@ -16,9 +16,13 @@ def fails(request: HttpRequest) -> HttpResponse:
 
 
 def _plant() -> None:
+    from django.conf import settings
+
     from portal import urls
     from portal.access import guard
 
+    # Short pages: fifty rows tell no more than twenty, and a picture of these can be looked at.
+    settings.LIST_PAGE_SIZE = settings.LINES_PER_PAGE = 20
     urls.urlpatterns.append(path(FAILS.removeprefix("/"), guard.signed_in(fails)))
 
 
