@@ -225,14 +225,14 @@ class Crawler:
 
     def _care(self, place: Place, role: str, language: str, look: Look) -> Care:
         """All; or quick: colours and keyboard in the richest view and one language, of dark only
-        its colours, Tab at the one width and Shift+Tab at the other, and elsewhere no rule twice.
+        its colours and those once, Tab at the one width and Shift+Tab at the other, and elsewhere no rule twice.
         """
         if self.thorough:
             return Care.ALL
         judged = language == JUDGED and (role == ALL or place.apart)
-        if look.scheme == "dark":
-            return Care.COLOURS if judged else Care(0)
         wide = look.width > NARROW
+        if look.scheme == "dark":
+            return Care.COLOURS if judged and wide else Care(0)
         if judged:
             way = Care.FORWARDS if wide else Care.BACKWARDS
             return Care.RULES | Care.COLOURS | Care.SHAPE | way
