@@ -48,6 +48,7 @@ def part_of(all_of_them: list[Place], part: int) -> list[Place]:
 def test_every_page_of_the_richest_view(crawler: Crawler, language: str, part: int) -> None:
     chosen = part_of(places(crawler.site.scene), part)
     seen = crawler.crawl(chosen, role=ALL, language=language, looks=LOOKS)
+    assert seen.looks + seen.same > len(chosen) // 2, "hardly a page was reached"
     nothing_new(seen.findings)
 
 
@@ -65,4 +66,6 @@ def test_every_page_as_each_other_role(crawler: Crawler, role: str) -> None:
     everything = [place for place in places(crawler.site.scene) if not place.apart]
     chosen = few(everything, OBJECTS, share)
     seen = crawler.crawl(chosen, role=role, language="nb", looks=PLAIN)
+    assert seen.pages == len(chosen)
+    assert seen.looks + seen.same, "no page was reached"
     nothing_new(seen.findings)
