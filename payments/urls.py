@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from payments.views import detail, overview, signing
+from payments.views import detail, ending, overview, signing
 
 app_name = "payments"
 urlpatterns = [
@@ -11,8 +11,10 @@ urlpatterns = [
     path("outgoing/update/", overview.update_now, name="update"),
     path("outgoing/sign/", signing.sign, name="sign"),
     path("outgoing/sign/<str:kept>/", signing.sign_page, name="sign-page"),
-    path("outgoing/refuse/", signing.refuse, name="refuse"),
-    path("outgoing/cancel/", signing.cancel, name="cancel"),
+    path("outgoing/refuse/", ending.refuse, name="refuse"),
+    path("outgoing/refuse/<str:kept>/", ending.refuse_page, name="refuse-page"),
+    path("outgoing/cancel/", ending.cancel, name="cancel"),
+    path("outgoing/cancel/<str:kept>/", ending.cancel_page, name="cancel-page"),
     path("outgoing/receipts/<int:ceremony>/", signing.receipt, name="receipt"),
     path("outgoing/<int:payment>/", detail.one, name="detail"),
     path("outgoing/<int:payment>/lines/", detail.lines, name="lines"),

@@ -1,8 +1,7 @@
-"""The signing page and its receipt; refusing and cancelling, which ask for a reason."""
+"""The signing page and its receipt."""
 
 from __future__ import annotations
 
-from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -10,20 +9,19 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from payments import approval, choice, lifecycle, policy, queries, tasks
-from payments.models import Ceremony, PaymentLine
+from payments.models import Ceremony, Payment, PaymentLine
 from portal import clock
 from portal.access import guard
-from portal.access.roles import APPROVE_PAYMENTS, CANCEL_PAYMENTS
+from portal.access.models import User
+from portal.access.roles import APPROVE_PAYMENTS
 from portal.events import moves
-from portal.events.lifecycle import Move
 from portal.lists import selection
-from portal.people.forms import CodeForm, one_line
+from portal.people.forms import CodeForm
 
 PAYEES_SHOWN = 200  # on a page
 LEFT_SHOWN = 10
@@ -157,13 +155,25 @@ def _context(
         "line_total": total,
         "accounts": list(accounts.values()),
         "sums": {currency: str(amount) for currency, amount in sums.items()},
-        "without_authority": approval.authority_warnings(
-            user=guard.user_of(request), payments=payments
-        ),
+        "without_authority": _without_authority(guard.user_of(request), payments),
         "choice": chosen,
         "checked": _checked(request, chosen, shown, rows, sums),
         "form": form,
     }
+
+
+def _without_authority(user: User, payments: list[Payment]) -> list[dict[str, Any]]:
+    """By account: the payments' numbers, and whether it is enough that the other approver holds it."""
+    groups: dict[tuple[int, bool], dict[str, Any]] = {}
+    for payment in approval.authority_warnings(user=user, payments=payments):
+        agreement = payment.agreement
+        enough = agreement.approvers_required == 2 and agreement.bank_approvers_required == 1
+        group = groups.setdefault(
+            (payment.account_id, enough),
+            {"account": payment.account, "enough": enough, "numbers": []},
+        )
+        group["numbers"].append(payment.number)
+    return list(groups.values())
 
 
 def _page(request: HttpRequest, total: int) -> int:
@@ -230,91 +240,3 @@ def receipt(request: HttpRequest, ceremony: int) -> HttpResponse:
         "hidden": row.payment_count - len(signatures),  # of an axis that was lost since
     }
     return render(request, "payments/receipt.html", context)
-
-
-@require_POST
-@guard.company(*APPROVE_PAYMENTS)
-def refuse(request: HttpRequest) -> HttpResponse:
-    """Refuses whole payments for good; the reason is asked for and told to the ERP."""
-    return _end(request, lifecycle.REFUSE)
-
-
-@require_POST
-@guard.company(*CANCEL_PAYMENTS)
-def cancel(request: HttpRequest) -> HttpResponse:
-    """Cancels whole payments that have not been sent."""
-    return _end(request, lifecycle.CANCEL)
-
-
-def _changed_meanwhile(request: HttpRequest, chosen: choice.Choice) -> HttpResponse:
-    messages.error(
-        request,
-        _("Nothing was changed: a payment has been sent or ended since the page was shown."),
-    )
-    return redirect(chosen.address)
-
-
-def _end(request: HttpRequest, move: Move) -> HttpResponse:
-    """Asks why; then ends all that were shown, or none of them."""
-    acting = guard.acting_of(request)
-    act = "refuse" if move is lifecycle.REFUSE else "cancel"
-    chosen = choice.made(request, statuses=move.sources)
-    found = chosen.payments(queries.visible(company=acting.company, permissions=acting.permissions))
-    refusals = {
-        payment.pk: policy.ending(payment, move, permissions=acting.permissions)
-        for payment in found
-    }
-    payments = [payment for payment in found if refusals[payment.pk] is None]
-    left = Counter(refusal.text for refusal in refusals.values() if refusal is not None)
-    if not found:
-        messages.error(request, _("Choose at least one payment first."))
-        return redirect(chosen.address)
-    if left and request.POST.get("step") == "do":
-        return _changed_meanwhile(request, chosen)
-    if not payments:
-        for text in left:
-            messages.error(request, text)
-        return redirect(chosen.address)
-    reason = one_line(request.POST.get("reason", ""), 200)
-    context = {
-        "payments": payments,
-        "left": list(left.items()),
-        "choice": chosen,
-        "act": act,
-        "reason": reason,
-        "missing": False,
-    }
-    if request.POST.get("step") != "do":
-        return render(request, "payments/end.html", context)
-    if not reason:
-        return render(request, "payments/end.html", {**context, "missing": True}, status=422)
-    ids = [payment.pk for payment in payments]
-    try:
-        if act == "refuse":
-            count = approval.refuse(
-                company=acting.company,
-                user=guard.user_of(request),
-                permissions=acting.permissions,
-                payment_ids=ids,
-                reason=reason,
-                at=clock.now(),
-            )
-        else:
-            count = approval.cancel(
-                company=acting.company,
-                by=approval.actors.person(request.user),
-                permissions=acting.permissions,
-                payment_ids=ids,
-                reason=reason,
-                at=clock.now(),
-            )
-    except (moves.Conflict, approval.Changed):
-        return _changed_meanwhile(request, chosen)
-    text = (
-        ngettext("%(n)s payment is refused", "%(n)s payments are refused", len(ids))
-        if act == "refuse"
-        else ngettext("%(n)s payment is cancelled", "%(n)s payments are cancelled", len(ids))
-    ) % {"n": len(ids)}
-    lines = ngettext("%(n)s line", "%(n)s lines", count) % {"n": count}
-    messages.success(request, f"{text} ({lines}).")
-    return redirect(chosen.address)

@@ -47,6 +47,7 @@ AGREEMENT_SEERS = {
     "admin": 200, "approver": 200, "accountant": 200, "payroll": 200, "payclerk": 200,
     "uploader": 200,
 }  # fmt: skip
+ENDERS = ("approver", "accountant", "payroll", "payclerk")
 FILE_SEERS = {"admin": 200, "uploader": 200}
 EVERYBODY = dict.fromkeys(ALL, 200)
 
@@ -79,10 +80,10 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "payments:update": {"post": codes(403, **dict.fromkeys(SEERS, 302))},
     "payments:sign": {"post": codes(403, approver=302, payroll=302)},
     "payments:sign-page": {"get": codes(403, approver=302, payroll=302)},
-    "payments:refuse": {"post": codes(403, approver=200, payroll=302)},
-    "payments:cancel": {
-        "post": codes(403, approver=200, accountant=200, payroll=302, payclerk=302)
-    },
+    "payments:refuse": {"post": codes(403, approver=302, payroll=302)},
+    "payments:refuse-page": {"get": codes(403, approver=302, payroll=302)},
+    "payments:cancel": {"post": codes(403, **dict.fromkeys(ENDERS, 302))},
+    "payments:cancel-page": {"get": codes(403, **dict.fromkeys(ENDERS, 302))},
     "payments:receipt": {"get": codes(403, approver=404, payroll=404)},
     "payments:detail": {"get": codes(403, **SUPPLIER_SEERS)},
     "payments:lines": {"post": codes(403, approver=302, accountant=302, payroll=404, payclerk=404)},

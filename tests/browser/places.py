@@ -284,7 +284,8 @@ WAITING = ("awaiting", "partly", "partly-mine", "urgent", "foreign", "netted", "
 OPEN = ("awaiting", "partly")
 ONE = post("payments:sign", payment="awaiting")
 SIGNING = post("payments:sign", payment=WAITING)
-TOO_LATE = {"payment": "second-sending", "step": "do", "reason": "Betalt fra før"}
+REFUSING = post("payments:refuse", payment=OPEN)
+CANCELLING = post("payments:cancel", payment="partly")
 CHANGE, DRAFT = "banking:agreement-change", ("agreement", "draft")
 BAD_AGREEMENT = {
     "account_number": "123",
@@ -363,13 +364,16 @@ STATES = [
     Place("payments:sign", "changed", fill(ONE, seen="1|x", code="123456"), 422),
     Place("payments:sign", "nothing-to-sign", post("payments:sign", of="second")),
     Place("payments:refuse", "one", post("payments:refuse", payment="awaiting")),
-    Place("payments:refuse", "no-reason", post("payments:refuse", payment=OPEN, step="do"), 422),
+    Place("payments:refuse", "no-reason", fill(REFUSING, reason=""), 422),
+    Place("payments:refuse", "changed", fill(REFUSING, seen="1", reason="Betalt fra før")),
     Place("payments:refuse", "none-chosen", post("payments:refuse", of="second")),
     Place("payments:cancel", "many", post("payments:cancel", payment=WAITING)),
+    Place("payments:cancel", "no-reason", fill(CANCELLING, reason=""), 422),
     Place(
-        "payments:cancel", "no-reason", post("payments:cancel", payment="partly", step="do"), 422
+        "payments:cancel",
+        "too-late",
+        post("payments:cancel", of="second", payment="second-sending"),
     ),
-    Place("payments:cancel", "too-late", post("payments:cancel", of="second", **TOO_LATE)),
     Place("payments:update", "", post("payments:update", of="second")),
     Place("payments:lines", "none-chosen", post("payments:lines", to=("payment", "awaiting"))),
     Place("payments:send-again", "not", post("payments:send-again", to=("payment", "sent"))),

@@ -403,9 +403,13 @@ def test_a_supplier_approver_cannot_sign_salary_even_by_hand(made: Stage, anne: 
 
 def test_signing_without_authority_at_the_bank_is_warned_of(made: Stage) -> None:
     made.users["eva"] = kit.person("eva", made.company, Role.APPROVER)
-    payment = make(made, "P1")
-    page = text_of(choose(made, browser(made, "eva"), payment))
-    assert "you hold no authority at the bank" in page
+    eva, payments = browser(made, "eva"), [make(made, f"P{n}") for n in range(6)]
+    said = "you hold no authority at the bank on:"
+    page = text_of(choose(made, eva, *payments[:2]))
+    assert page.count(said) == page.count("It is enough that the other approver") == 1
+    assert "(P0, P1): " in page
+    assert "(6 payments): " in text_of(choose(made, eva, *payments))
+    assert said not in text_of(choose(made, browser(made, "anne"), *payments))
 
 
 def test_a_receipt_is_only_for_whoever_signed(made: Stage, anne: Client) -> None:
@@ -459,47 +463,76 @@ def test_the_signing_page_comes_again_by_its_address_and_not_to_another(
 # Refusing and cancelling whole payments
 
 
+def choose_to(made: Stage, client: Client, act: str, *payments: Payment) -> tuple[str, str]:
+    """The page that asks why these are to end, with its address."""
+    body = {"payment": [payment.pk for payment in payments]}
+    answer: Any = client.post(f"{base(made)}{act}/", body, follow=True)
+    return answer.redirect_chain[0][0], text_of(answer)
+
+
+def seen(*payments: Payment, reason: str = "x") -> dict[str, Any]:
+    return {"seen": [payment.pk for payment in payments], "reason": reason}
+
+
 @pytest.mark.parametrize(("act", "end"), [("refuse", "refused"), ("cancel", "cancelled")])
 def test_ending_payments_asks_first_needs_a_reason_and_then_does_it(
     act: str, end: str, made: Stage, anne: Client
 ) -> None:
     payment, salary = make(made, "P1"), make(made, "S1", kind="salary")
-    chosen = {"payment": [payment.pk, salary.pk]}
-    asked = text_of(anne.post(f"{base(made)}{act}/", chosen))
+    address, asked = choose_to(made, anne, act, payment, salary)
     assert "P1" in asked
     assert "S1" not in asked
     assert status_of(payment) == "awaiting"
     for reason in ("", "   "):
-        answer = anne.post(f"{base(made)}{act}/", chosen | {"step": "do", "reason": reason})
+        answer = anne.post(address, seen(payment, reason=reason))
         assert answer.status_code == 422
         assert "Write a reason first." in answer.content.decode()
     assert status_of(payment) == "awaiting"
-    done = anne.post(
-        f"{base(made)}{act}/", chosen | {"step": "do", "reason": "Feil <b>konto</b>"}, follow=True
-    )
+    assert "P1" in text_of(anne.get(address))
+    done = anne.post(address, seen(payment, reason="Feil <b>konto</b>"), follow=True)
     assert f"1 payment is {end} (3 lines)." in text_of(done)
     assert (status_of(payment), status_of(salary)) == (end, "awaiting")
     page = text_of(anne.get(f"{base(made)}{payment.pk}/"))
     assert "Feil &lt;b&gt;konto&lt;/b&gt;" in page
+    again = text_of(anne.post(address, seen(payment), follow=True))
+    assert "What you had chosen is ended or forgotten. Choose again." in again
 
 
-def test_a_payment_that_was_sent_meanwhile_is_not_ended(made: Stage, anne: Client) -> None:
-    payment = make(made, "P1")
+@pytest.mark.parametrize("act", ["refuse", "cancel"])
+def test_a_payment_that_was_sent_meanwhile_is_not_ended(
+    act: str, made: Stage, anne: Client
+) -> None:
+    payment, other = make(made, "P1"), make(made, "P2")
+    address, _page = choose_to(made, anne, act, payment, other)
     approve(payment)
     moves.move(lines_of(payment), lifecycle.SEND, by=actors.CLOCK, at=AT, within=[payment.pk])
-    for act in ("refuse", "cancel"):
-        body = {"payment": payment.pk, "step": "do", "reason": "x"}
-        page = text_of(anne.post(f"{base(made)}{act}/", body, follow=True))
-        assert "Nothing was changed: a payment has been sent or ended" in page
-    assert status_of(payment) == "sending"
+    page = text_of(anne.post(address, seen(payment, other), follow=True))
+    assert "Nothing was changed: a payment has been sent or ended" in page
+    assert (status_of(payment), status_of(other)) == ("sending", "awaiting")
+    assert "1 payment: It has gone to the bank." in page
+    anne.post(address, seen(other))
+    assert (status_of(payment), status_of(other)) == ("sending", end_of(act))
+
+
+def end_of(act: str) -> str:
+    return {"refuse": "refused", "cancel": "cancelled"}[act]
+
+
+def test_only_what_was_chosen_and_shown_is_ended(made: Stage, anne: Client) -> None:
+    payment, other = make(made, "P1"), make(made, "P2")
+    address, _page = choose_to(made, anne, "cancel", payment)
+    for posted in (seen(other), seen(payment, other), seen()):
+        assert "Nothing was changed" in text_of(anne.post(address, posted, follow=True))
+    assert (status_of(payment), status_of(other)) == ("awaiting", "awaiting")
 
 
 def test_an_accountant_cancels_and_cannot_refuse(made: Stage) -> None:
     payment = make(made, "P1")
     kari = browser(made, "kari")
-    body = {"payment": payment.pk, "step": "do", "reason": "x"}
-    assert kari.post(base(made) + "refuse/", body).status_code == 403
-    kari.post(base(made) + "cancel/", body)
+    assert kari.post(base(made) + "refuse/", {"payment": payment.pk}).status_code == 403
+    address, _page = choose_to(made, kari, "cancel", payment)
+    assert kari.post(address.replace("cancel", "refuse"), seen(payment)).status_code == 403
+    kari.post(address, seen(payment))
     assert status_of(payment) == "cancelled"
 
 
