@@ -1,4 +1,4 @@
-"""Refusing and cancelling whole payments: what was chosen is kept, shown, and ended for a reason."""
+"""Refusing and cancelling payments: what was chosen is kept, shown, and ended for a reason."""
 
 from __future__ import annotations
 

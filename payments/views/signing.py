@@ -163,7 +163,7 @@ def _context(
 
 
 def _without_authority(user: User, payments: list[Payment]) -> list[dict[str, Any]]:
-    """By account: the payments' numbers, and whether it is enough that the other approver holds it."""
+    """By account: the payments' numbers, and whether the other approver's authority is enough."""
     groups: dict[tuple[int, bool], dict[str, Any]] = {}
     for payment in approval.authority_warnings(user=user, payments=payments):
         agreement = payment.agreement
