@@ -24,6 +24,7 @@ from banking.iso20022.values import Initiation, Instruction, Place, Transfer
 from banking.models import BankAccount, BankAgreement
 from payments import checks, digest, jsonfile, lifecycle, notices, unreadable
 from payments.models import Payment, PaymentLine, Upload
+from portal.access import actors
 from portal.access.actors import Actor
 from portal.access.models import Company, User
 from portal.erp.problems import Problem, Refused
@@ -447,7 +448,7 @@ def _store(upload: Upload, reading: _Reading, *, by: Actor, at: dt.datetime) -> 
     moves.begin(PaymentLine, groups=ids, event="received_from_erp", by=by, at=at)
     if stopped:
         rows = moves.Staged(PaymentLine, table, columns=("reasons",))
-        moves.move(rows, lifecycle.STOP, by=by, at=at, within=ids)
+        moves.move(rows, lifecycle.STOP, by=actors.CLOCK, at=at, within=ids)
     notices.to_approve(company=upload.company, payment_ids=ids)
     return ids
 

@@ -132,7 +132,7 @@ def _move(
     return Move(name, frozenset(sources), target, frozenset(who), label, apart)
 
 
-STOP = _move("stopped", {AWAITING}, STOPPED, {ERP, USER}, _("Stopped by checks"), True)
+STOP = _move("stopped", {AWAITING}, STOPPED, {CLOCK}, _("Stopped by checks"), True)
 SIGN_FIRST = _move("signed_first", {AWAITING}, PARTLY, {USER}, _("Approved by the first of two"))
 APPROVE = _move("approved", _OPEN, APPROVED, {USER}, _("Approved"))
 UNSIGN = _move(

@@ -393,6 +393,7 @@ def test_a_fault_in_a_line_stops_that_line_only(erp: Erp, case: str) -> None:
         assert [reason["code"] for reason in line.reasons] == [code]
         event = Event.objects.get(event="stopped")
         assert (event.reference, event.reasons[0]["code"]) == ("L2", code)
+        assert event.actor_kind == "clock"  # our own check, not the ERP
 
 
 @pytest.mark.parametrize("days", [-1, 366])

@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from payments import approval, lifecycle
 from payments.models import Payment, PaymentLine, Signature
 from portal.access import actors
+from portal.access.models import RoleGrant
 from portal.access.roles import Role
 from portal.events import moves
 from portal.events.models import Event
@@ -163,7 +164,7 @@ def test_a_payment_shows_its_lines_events_signatures_and_what_comes_next(
     payment = make(made, "P1", lines=3)
     lines_of(payment).filter(position=2).update(payee_name="<script>Ola</script>", kid="1000421")
     stopped = lines_of(payment).filter(position=3)
-    go(stopped, lifecycle.STOP, payment, reasons=[{"code": "kid"}])
+    go(stopped, lifecycle.STOP, payment, by=actors.CLOCK, reasons=[{"code": "kid"}])
     stopped_now = lines_of(payment).filter(position=3)
     stopped_now.update(reasons=[{"code": "kid"}])
     page = text_of(anne.get(f"{base(made)}{payment.pk}/"))
@@ -421,6 +422,25 @@ def test_a_receipt_is_only_for_whoever_signed(made: Stage, anne: Client) -> None
     for name, code in (("bjorn", 404), ("lars", 404), ("kari", 403)):
         assert browser(made, name).get(address).status_code == code
     assert anne.get(f"{base(made)}receipts/{ceremony + 1}/").status_code == 404
+
+
+def test_a_receipt_leaves_out_what_a_lost_role_reached_and_the_sum_with_it(made: Stage) -> None:
+    both = made.users["both"] = kit.person(
+        "both", made.company, Role.APPROVER, Role.PAYROLL_APPROVER
+    )
+    supplier, salary = make(made, "P1"), make(made, "S1", kind="salary")
+    client = browser(made, "both")
+    confirm(made, client, "both", shown(made, client, supplier, salary))
+    address = f"{base(made)}receipts/{Signature.objects.first().ceremony_id}/"
+    page = text_of(client.get(address))
+    assert "6,00\u00a0kr" in page
+    assert "S1" in page
+    RoleGrant.objects.filter(user=both, role=Role.PAYROLL_APPROVER).delete()
+    page = text_of(client.get(address))
+    assert "1 payment that you approved is not shown" in page
+    assert "6,00\u00a0kr" not in page
+    assert "S1" not in page
+    assert "P1" in page
 
 
 def test_signing_many_shows_the_first_payees_and_takes_constant_queries(

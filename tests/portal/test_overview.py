@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from payments import lifecycle, queries
 from payments.models import Payment
+from portal.access import actors
 from portal.access.roles import Role
 from portal.events.models import Event
 from tests import kit
@@ -60,11 +61,11 @@ def test_what_went_wrong_is_told_however_the_rest_of_the_payment_stands(
     made: Stage, anne: Client
 ) -> None:
     payment = make(made, "P1", lines=4)
-    go(lines_of(payment).filter(position__lte=3), lifecycle.STOP, payment)
+    go(lines_of(payment).filter(position__lte=3), lifecycle.STOP, payment, by=actors.CLOCK)
     assert Payment.objects.get(pk=payment.pk).phase == lifecycle.OPEN
     assert "P1 : 3 lines" in page(made, anne)
     other = make(made, "P2", lines=1)
-    go(lines_of(other), lifecycle.STOP, other)
+    go(lines_of(other), lifecycle.STOP, other, by=actors.CLOCK)
     assert "P2 : Leverandør AS, 1,00 kr" in page(made, anne)
     go(lines_of(other), lifecycle.CANCEL, other)
     assert "P2 :" not in page(made, anne)  # it is over: nobody need look at it
@@ -72,7 +73,7 @@ def test_what_went_wrong_is_told_however_the_rest_of_the_payment_stands(
 
 def test_only_the_last_week_and_only_ones_own_axis(made: Stage, anne: Client) -> None:
     salary = make(made, "S1", kind="salary")
-    go(lines_of(salary), lifecycle.STOP, salary)
+    go(lines_of(salary), lifecycle.STOP, salary, by=actors.CLOCK)
     assert "S1" not in page(made, anne)
     assert "S1 : 3 lines" in page(made, browser(made, "lars"))
     since = timezone.now() + dt.timedelta(seconds=1)
@@ -90,13 +91,13 @@ def test_the_overview_asks_as_many_questions_whatever_it_holds(made: Stage, anne
 
     first = make(made, "P0", lines=2)
     soon(first)
-    go(lines_of(first).filter(position=1), lifecycle.STOP, first)
+    go(lines_of(first).filter(position=1), lifecycle.STOP, first, by=actors.CLOCK)
     asked()
     few = asked()
     for n in range(1, 12):
         payment = make(made, f"P{n}", lines=2)
         soon(payment)
-        go(lines_of(payment).filter(position=1), lifecycle.STOP, payment)
+        go(lines_of(payment).filter(position=1), lifecycle.STOP, payment, by=actors.CLOCK)
     assert asked() == few
 
 
