@@ -121,7 +121,9 @@ class PaymentTable(Table):
         return format_html("{} <small>{}</small>", day, time)
 
     def render_approvals(self, row: Payment) -> str:
-        names = [str(signature.user) for signature in row.alive]  # type: ignore[attr-defined]
+        # By whom, while another is still needed; afterwards the payment's own page tells.
+        alive = row.alive if row.status == lifecycle.PARTLY else []  # type: ignore[attr-defined]
+        names = [str(signature.user) for signature in alive]
         return format_html(
             '<span class="nowrap">{}</span>{}',
             self._approvals(row),

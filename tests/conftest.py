@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.test import signals
 from django.utils import translation
 
 from portal import celery, env
@@ -85,6 +86,22 @@ def _own_language() -> Iterator[None]:
 def _quick_passwords(settings: Any) -> None:
     """Argon2 takes a tenth of a second and 100 MiB a time; its own test sets it again."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _frame_is_the_frames() -> Iterator[None]:
+    """No page gives a word of its own a name that the frame around it uses."""
+    signals.template_rendered.connect(_check_frame)
+    yield
+    signals.template_rendered.disconnect(_check_frame)
+
+
+def _check_frame(template: Any, context: Any, **_more: Any) -> None:
+    if template.name != "base.html":
+        return
+    frame = context.dicts[context._processors_index]
+    over = [name for name, value in frame.items() if context[name] is not value]
+    assert not over, f"a page's own {over} hides the frame's"
 
 
 @pytest.fixture

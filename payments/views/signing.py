@@ -236,7 +236,7 @@ def receipt(request: HttpRequest, ceremony: int) -> HttpResponse:
     context = {
         "row": row,
         "signatures": signatures,
-        "waiting": len(waiting),
+        "still_waiting": len(waiting),
         "hidden": row.payment_count - len(signatures),  # of an axis that was lost since
     }
     return render(request, "payments/receipt.html", context)

@@ -424,6 +424,13 @@ def test_a_receipt_is_only_for_whoever_signed(made: Stage, anne: Client) -> None
     assert anne.get(f"{base(made)}receipts/{ceremony + 1}/").status_code == 404
 
 
+def test_a_receipt_tells_what_still_waits_for_oneself(made: Stage, anne: Client) -> None:
+    payment, _other = make(made, "P1"), make(made, "P2")
+    page = text_of(confirm(made, anne, "anne", shown(made, anne, payment)))
+    assert "1 payment waits for another approver." in page
+    assert "1 waits for you" in page  # the other, in the header
+
+
 def test_a_receipt_leaves_out_what_a_lost_role_reached_and_the_sum_with_it(made: Stage) -> None:
     both = made.users["both"] = kit.person(
         "both", made.company, Role.APPROVER, Role.PAYROLL_APPROVER
