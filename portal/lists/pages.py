@@ -11,10 +11,11 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.safestring import SafeString
 
 from portal.access import guard
 from portal.lists import keyset, selection
-from portal.lists.filters import SORT, Chip, FilterSet, address
+from portal.lists.filters import Chip, FilterSet, address
 from portal.lists.keyset import Count, Page
 from portal.lists.models import SavedView
 from portal.lists.spec import ListSpec
@@ -177,6 +178,6 @@ class ListPage:
         return any(name != "tab" for name in self.filters.in_force())
 
     @property
-    def sort_field(self) -> str:
-        """The order to keep when the filter form is sent; empty for the standard one."""
-        return self.known.get(SORT, "")
+    def order_control(self) -> SafeString:
+        """The order, to be chosen or kept when the filter form is sent."""
+        return self.table.order_control(self.known)

@@ -15,9 +15,11 @@ from django.http import QueryDict
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from portal.lists.filters import SORT, address
 from portal.lists.keyset import Order
+from portal.lists.widgets import Select
 
 
 class Column(django_tables2.Column):
@@ -54,6 +56,15 @@ class Column(django_tables2.Column):
             return f'<th role="rowheader" scope="row"{marked}>'
         label = conditional_escape(str(self.verbose_name))
         return f'<td role="cell"{marked} data-label="{label}">'
+
+
+# (whether it is a text, whether it falls) → in words.
+TURNED = {
+    (True, False): gettext_lazy("A to Å"),
+    (True, True): gettext_lazy("Å to A"),
+    (False, False): gettext_lazy("earliest first"),
+    (False, True): gettext_lazy("latest first"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +137,26 @@ class Table(django_tables2.Table):
             label = str(column.verbose_name)
             made.append(Heading(label, column.classes(), target, state))
         return made
+
+    def orders_offered(self) -> list[tuple[str, str]]:
+        """Value of `sort` and its name, in the order of the columns; the standard one is empty."""
+        offered = []
+        for _name, column in self.columns_shown():
+            if not column.sort:
+                continue
+            for text in (column.sort, f"-{column.sort}"):
+                _text, order = self.order_named(text)
+                way = TURNED[order.kind == "text", order.descending]
+                value = "" if text == self.standard else text
+                offered.append((value, f"{column.verbose_name}, {way}"))
+        return offered
+
+    def order_control(self, query: QueryDict) -> SafeString:
+        """A choice of the order, for where the heads of the columns are not seen."""
+        text, _order = self.order_named(query.get(SORT, ""))
+        control = Select(choices=self.orders_offered())
+        attributes = {"id": "order", "class": "ds-input"}
+        return control.render(SORT, "" if text == self.standard else text, attributes)
 
     def body(self) -> SafeString:
         """All rows. Cells that are not marked safe are escaped."""

@@ -406,6 +406,23 @@ def test_what_cannot_be_ended_is_left_out_with_the_reason_before_anybody_is_aske
     assert "It has gone to the bank." in page
 
 
+def test_the_order_can_be_chosen_without_the_heads_of_the_columns(
+    made: Stage, anne: Client
+) -> None:
+    due(make(made, "P1"), "2026-12-01")
+    due(make(made, "P2"), "2026-12-02")
+    page = text_of(anne.get(base(made), {"sort": "number", "status": "awaiting"}))
+    control = re.search(r'<select name="sort".*?</select>', page, re.DOTALL)
+    assert control is not None
+    options = re.findall(r'value="([^"]*)"( selected)?>([^<]+)<', control[0])
+    assert ("number", " selected", "Payment, A to Å") in options
+    assert ("", "", "Due date, latest first") in options
+    assert ("-due_date", "", "Due date, earliest first") in options
+    for value, first, second in (("", "P2", "P1"), ("-due_date", "P1", "P2")):
+        page = text_of(anne.get(base(made), {"sort": value, "status": "awaiting"}))
+        assert page.index(f">{first}</a>") < page.index(f">{second}</a>")
+
+
 def test_choosing_nothing_leads_back_to_the_list_as_it_was(made: Stage, anne: Client) -> None:
     make(made, "P1")
     posted = {"list": "payments", "query": "number=P&tab=open"}
