@@ -19,7 +19,7 @@ from django.db.models import Count, Sum
 from banking.models import Authority
 from payments import checks, digest, lifecycle, policy
 from payments.models import Ceremony, Payment, PaymentLine, Signature
-from portal.access import actors
+from portal.access import actors, grants
 from portal.access.models import Company, User
 from portal.access.roles import Permission
 from portal.access.secondfactor import Proof
@@ -270,6 +270,17 @@ def _move_on(user: User, rows: list[Shown], at: dt.datetime) -> None:
             )
             expected = sum(row.lines for row in chosen)
             moves.move(open_lines, change, by=actor, at=at, within=ids, expected=expected)
+
+
+def others(
+    *, company: Company, payments: Sequence[Payment], but: Iterable[int], most: int
+) -> list[str]:
+    """Names of active users, but not these ids, who may approve every one of the payments."""
+    able: list[User] | None = None
+    for permission in {policy.approve_permission(payment) for payment in payments}:
+        holders = grants.holders(company=company, permission=permission).exclude(pk__in=set(but))
+        able = [user for user in holders if able is None or user in able]
+    return [str(user) for user in (able or [])[:most]]
 
 
 def authority_warnings(*, user: User, payments: Sequence[Payment]) -> list[Payment]:

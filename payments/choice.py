@@ -20,7 +20,7 @@ from portal.access import guard
 from portal.lists import selection
 from portal.lists.spec import ListSpec
 
-KEY, KEPT = "choices", 10
+KEY, SIGNED, KEPT = "choices", "signed_choices", 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,17 @@ def kept(request: HttpRequest, name: str) -> Choice | None:
     return Choice(**found)
 
 
-def forget(request: HttpRequest, name: str) -> None:
+def signed(request: HttpRequest, name: str) -> int | None:
+    """The receipt of a choice by that name that was signed in this session; else None."""
+    found: int | None = request.session.get(SIGNED, {}).get(name)
+    return found
+
+
+def forget(request: HttpRequest, name: str, *, ceremony: int | None = None) -> None:
+    """Drops a choice that is done with; its receipt is remembered, for whoever goes back."""
+    if ceremony is not None:
+        earlier = list(request.session.get(SIGNED, {}).items())[-(KEPT - 1) :]
+        request.session[SIGNED] = {**dict(earlier), name: ceremony}
     request.session[KEY] = {
         key: value for key, value in request.session.get(KEY, {}).items() if key != name
     }

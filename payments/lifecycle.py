@@ -246,6 +246,8 @@ PHASES = {
     DEVIATING: [HELD, STOPPED, UNDELIVERED, UNKNOWN, REJECTED, RETURNED, ENDED],
     DONE: [SETTLED, CANCELLED, CANCELLED_AT_BANK, REFUSED],
 }
+# Lines of these make their payment deviate, however the rest of it stands.
+DEVIANT = [HELD, STOPPED, UNDELIVERED, UNKNOWN, REJECTED, RETURNED]
 PHASE_LABELS = {
     OPEN: _("To approve"),
     WAY: _("On the way"),

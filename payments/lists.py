@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Prefetch, QuerySet
+from django.db.models import CharField, Exists, OuterRef, Prefetch, QuerySet, Value
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
@@ -24,7 +24,7 @@ from portal.lists.filters import (
     DateFilter,
     FilterSet,
     PrefixFilter,
-    beginning,
+    begins,
     by_code_point,
 )
 from portal.lists.keyset import Count
@@ -39,6 +39,11 @@ def _accounts() -> Any:
     """The company's accounts, as the wall shows them."""
     rows = BankAccount.objects.order_by("name", "number")
     return [(str(row.pk), f"{row.name} {kvitt.account(row.number)}") for row in rows]
+
+
+def _in_tab(tab: str) -> dict[str, Any]:
+    """The phase; but whatever has lines that went another way is found among the deviations too."""
+    return {"deviates": True} if tab == lifecycle.DEVIATING else {"phase": tab}
 
 
 class PaymentFilter(FilterSet):
@@ -67,7 +72,7 @@ class PaymentFilter(FilterSet):
         return [] if both else ["kind"]
 
     def filter_tab(self, rows: QuerySet[Payment], name: str, value: str) -> QuerySet[Payment]:
-        return rows.filter(phase=value)
+        return rows.filter(**_in_tab(value))
 
     def tab_counts(self, cap: int) -> dict[str, Count]:
         """Tab → how many rows stand there, up to a cap; none are counted when more is filtered."""
@@ -75,8 +80,11 @@ class PaymentFilter(FilterSet):
             return {}
         rows = self.queryset.order_by()
         tabs = [lifecycle.OPEN, lifecycle.WAY, lifecycle.DEVIATING]
-        parts = [rows.filter(phase=tab).values_list("phase")[: cap + 1] for tab in tabs]
-        found = [phase for (phase,) in parts[0].union(*parts[1:], all=True)]
+        parts = [
+            rows.filter(**_in_tab(tab)).values_list(Value(tab, output_field=CharField()))[: cap + 1]
+            for tab in tabs
+        ]
+        found = [tab for (tab,) in parts[0].union(*parts[1:], all=True)]
         counts = {tab: found.count(tab) for tab in tabs}
         return {tab: Count(min(n, cap), n > cap) for tab, n in counts.items() if n}
 
@@ -149,7 +157,7 @@ def search(*, acting: Acting, user: Any, text: str) -> list[questions.Hit]:
             str(row.state.label),
             reverse("payments:detail", kwargs={**words, "payment": row.pk}),
         )
-        for row in rows.filter(*beginning("number", text)).order_by(by_code_point("number"), "pk")[
+        for row in rows.filter(begins("number", text)).order_by(by_code_point("number"), "pk")[
             :SEARCH_MAX
         ]
     ]

@@ -72,6 +72,16 @@ class Payment(CompanyOwned):
         db_persist=True,
     )
     line_counts = models.JSONField(default=dict)
+    # Whether something of it went another way than planned, wherever the rest of it stands.
+    deviates = models.GeneratedField(
+        expression=Case(
+            When(status__in=lifecycle.PHASES[lifecycle.DEVIATING], then=Value(True)),
+            When(line_counts__has_any_keys=lifecycle.DEVIANT, then=Value(True)),
+            default=Value(False),
+        ),
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
     bank_file = models.ForeignKey(
         "banking.BankFile", on_delete=models.PROTECT, null=True, related_name="payments"
     )
@@ -105,6 +115,11 @@ class Payment(CompanyOwned):
                 fields=["company", "-due_date", "-id"],
                 condition=Q(kind="salary"),
                 name="payment_salary_by_date",
+            ),
+            models.Index(
+                fields=["company", "-due_date", "-id"],
+                condition=Q(deviates=True),
+                name="payment_deviating_by_date",
             ),
             models.Index(
                 fields=["company", "phase", "-due_date", "-id"],

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from payments import lifecycle
 from payments.models import Payment
@@ -50,8 +51,11 @@ def cancel_permission(payment: Payment) -> Permission:
 def _not_held(permission: Permission, permissions: frozenset[Permission]) -> Refusal | None:
     if permission in permissions:
         return None
-    names = ", ".join(str(roles.NAMES[role]) for role in roles.roles_with(permission))
-    return Refusal(NOT_YOURS, _("It takes one of these roles: %(roles)s.") % {"roles": names})
+    names = [str(roles.NAMES[role]) for role in roles.roles_with(permission)]
+    text = ngettext(
+        "It takes the role %(roles)s.", "It takes one of these roles: %(roles)s.", len(names)
+    )
+    return Refusal(NOT_YOURS, text % {"roles": ", ".join(names)})
 
 
 def approving(

@@ -78,6 +78,7 @@ def page(request: HttpRequest) -> HttpResponse:
         today = clock.today()
         context |= {
             "due": _due(acting, today),
+            "overdue": _overdue(acting, today),
             "due_most": DUE_ROWS_MAX,
             "days": DAYS,
             "deviations": _deviations(acting, clock.now()),
@@ -100,6 +101,26 @@ def _to_sign(request: HttpRequest, acting: guard.Acting) -> dict[str, Any]:
 def _add(sums: dict[str, Decimal], more: dict[str, Decimal]) -> None:
     for currency, amount in more.items():
         sums[currency] = sums.get(currency, Decimal(0)) + amount
+
+
+def _overdue(acting: guard.Acting, today: dt.date) -> dict[str, Any] | None:
+    """What still waits for approval after its due date: how many, their sums, and where it is."""
+    rows = queries.visible(company=acting.company, permissions=acting.permissions).filter(
+        due_date__lt=today, phase=lifecycle.OPEN
+    )
+    found = keyset.count(rows)
+    if not found.shown:
+        return None
+    sums: dict[str, Decimal] = {}
+    if not found.capped:
+        for _due_date, amounts in queries.standing(rows, statuses=OPEN):
+            _add(sums, amounts)
+    yesterday = today - dt.timedelta(days=1)
+    return {
+        "count": found,
+        "sums": {code: str(amount) for code, amount in sums.items()},
+        "query": f"tab={lifecycle.OPEN}&due_to={yesterday.isoformat()}&sort=-due_date",
+    }
 
 
 def _due(acting: guard.Acting, today: dt.date) -> list[dict[str, Any]] | None:

@@ -18,7 +18,7 @@ from banking import lifecycle as banking_lifecycle
 from banking.lists import files_seen
 from banking.models import BankFile
 from payments import approval, lifecycle, policy, queries, sending, tables, tasks
-from payments.models import Payment, Signature
+from payments.models import Payment, PaymentLine, Signature
 from portal import clock, details
 from portal.access import guard
 from portal.access.roles import CANCEL_PAYMENTS, SEE_PAYMENTS, Permission
@@ -30,6 +30,7 @@ from portal.people.forms import one_line
 EVENTS_READ = 1000  # so that one event of many lines, told once, leaves room for the others
 DEPARTED_SHOWN = 100
 FILES_SHOWN = 50
+_UNDER_WAY = lifecycle.PHASES[lifecycle.WAY]
 
 
 def _found(request: HttpRequest, pk: int) -> Payment:
@@ -54,10 +55,12 @@ def one(request: HttpRequest, payment: int) -> HttpResponse:
     departed = queries.departed(payment=row, size=DEPARTED_SHOWN)
     events = queries.events(payment=row, size=EVENTS_READ)
     signatures = list(Signature.objects.filter(payment=row).select_related("user").order_by("pk"))
+    acts = _acts(request, row, signatures)
     context: dict[str, Any] = {
         "row": row,
         "state": row.state,
-        "next": _what_next(row),
+        "next": _what_next(row, acts[0] if acts else None, departed),
+        "end": _end_of(events) if row.status in (lifecycle.REFUSED, lifecycle.CANCELLED) else None,
         "counts": [
             (lifecycle.LINE.statuses[code], count) for code, count in row.line_counts.items()
         ],
@@ -67,7 +70,7 @@ def one(request: HttpRequest, payment: int) -> HttpResponse:
         "days": details.timeline(events),
         "cut": len(events) if len(events) == EVENTS_READ else 0,
         "signatures": signatures,
-        "acts": _acts(request, row, signatures),
+        "acts": acts,
         "files": _files(row, acting),
         "kind": row.kind_label,
         "source": tables.source_of(row),
@@ -121,11 +124,22 @@ def _acts(request: HttpRequest, row: Payment, signatures: list[Signature]) -> li
     return [] if row.state.final else acts
 
 
-def _what_next(row: Payment) -> str:
-    """What happens next and who must act, in one sentence."""
+def _end_of(events: list[Event]) -> Event | None:
+    """The event by which people or an ERP ended the payment: who, when and why."""
+    ended = (lifecycle.REFUSE.name, lifecycle.CANCEL.name)
+    return next((event for event in events if event.event in ended), None)
+
+
+def _what_next(row: Payment, first: details.Act | None, departed: list[PaymentLine]) -> str:
+    """What happens next and who must act, in one sentence; `first` is the act it offers first."""
     unsent = (lifecycle.AWAITING, lifecycle.PARTLY, lifecycle.APPROVED)
     if row.status in unsent and row.agreement.status != banking_lifecycle.ACTIVE:
         return _("The agreement is not active, so nothing is sent before it is. See the agreement.")
+    mine = first is not None and first.name == "approve" and not first.why_not
+    if row.status == lifecycle.PARTLY and mine:
+        return _("You can be the second: look through it, then approve or refuse it.")
+    if row.status in _UNDER_WAY and departed:
+        return _("Some lines went another way: their causes and cures stand below.")
     sentences = {
         lifecycle.AWAITING: ngettext(
             "%(n)s approver must approve it.",
@@ -134,6 +148,10 @@ def _what_next(row: Payment) -> str:
         )
         % {"n": row.agreement.approvers_required},
         lifecycle.PARTLY: _("The one who approved first cannot be the second."),
+        lifecycle.REFUSED: _("The ERP has been told, and its invoices are free for a new payment."),
+        lifecycle.CANCELLED: _(
+            "The ERP has been told, and its invoices are free for a new payment."
+        ),
         lifecycle.APPROVED: _("It is sent to the bank by itself within a minute."),
         lifecycle.SENDING: _("Nobody needs to do anything."),
         lifecycle.SENT: _("The bank's receipt is fetched by itself."),

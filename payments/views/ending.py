@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -21,6 +19,8 @@ from portal.events import moves
 from portal.events.lifecycle import Move
 from portal.lists import selection
 from portal.people.forms import one_line
+
+NAMED = 5  # payments that are told by number
 
 
 @require_POST
@@ -80,33 +80,43 @@ def _end(request: HttpRequest, move: Move, kept: str) -> HttpResponse:
         for payment in found
     }
     able = [payment for payment in found if refusals[payment.pk] is None]
-    left = Counter(refusal.text for refusal in refusals.values() if refusal is not None)
-    payments = able
+    left: dict[str, list[str]] = {}
+    for payment in found:
+        refusal = refusals[payment.pk]
+        if refusal is not None:
+            left.setdefault(refusal.text, []).append(payment.number)
+    payments, reason, fault = able, "", ""
     if request.method == "POST":
+        reason = one_line(request.POST.get("reason", ""), 200)
         # What is ended is what was shown, not what can be ended by now.
         seen = set(selection.ids_of(request.POST.getlist("seen")))
-        payments = [payment for payment in able if payment.pk in seen]
-        if not payments or len(payments) != len(seen):
-            return _changed_meanwhile(request)
-        reason = one_line(request.POST.get("reason", ""), 200)
-        if reason and not _ended(request, move, payments, reason):
-            return _changed_meanwhile(request)
-        if reason:
+        shown = [payment for payment in able if payment.pk in seen]
+        if not shown or len(shown) != len(seen):
+            fault = "changed"
+        elif not reason:
+            payments, fault = shown, "missing"
+        elif not _ended(request, move, shown, reason):
+            fault = "changed"
+        else:
             choice.forget(request, kept)
             return redirect(chosen.address)
-    elif not able:
+    if not payments:
+        if fault:
+            messages.error(request, _changed())
         for text in left or [_("Choose at least one payment first.")]:
             messages.error(request, text)
         return redirect(chosen.address)
-    missing = request.method == "POST"
     context = {
         "payments": payments,
         "left": list(left.items()),
         "choice": chosen,
         "act": _act(move),
-        "missing": missing,
+        "reason": reason,
+        "missing": fault == "missing",
+        "changed": _changed() if fault == "changed" else "",
     }
-    return render(request, "payments/end.html", context, status=422 if missing else 200)
+    status = {"": 200, "missing": 422, "changed": 409}[fault]
+    return render(request, "payments/end.html", context, status=status)
 
 
 def _ended(request: HttpRequest, move: Move, payments: list[Payment], reason: str) -> bool:
@@ -137,14 +147,11 @@ def _ended(request: HttpRequest, move: Move, payments: list[Payment], reason: st
     except (moves.Conflict, approval.Changed):
         return False
     lines = ngettext("%(n)s line", "%(n)s lines", count) % {"n": count}
-    messages.success(request, f"{text % {'n': len(ids)}} ({lines}).")
+    numbers = ", ".join(payment.number for payment in payments[:NAMED])
+    more = " …" if len(payments) > NAMED else ""
+    messages.success(request, f"{text % {'n': len(ids)}} ({lines}): {numbers}{more}")
     return True
 
 
-def _changed_meanwhile(request: HttpRequest) -> HttpResponse:
-    """Back to the page, which shows what can still be ended."""
-    messages.error(
-        request,
-        _("Nothing was changed: a payment has been sent or ended since the page was shown."),
-    )
-    return redirect(request.path)
+def _changed() -> str:
+    return _("Nothing was changed: a payment has been sent or ended since the page was shown.")

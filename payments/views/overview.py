@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -29,6 +30,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "unreachable": agreements.unreachable(acting.company),
         "may_approve": may_approve,
         "may_cancel": may_cancel,
+        "at_once": settings.SIGN_AT_ONCE_MAX,
     }
     return render(request, "payments/list.html", context)
 
@@ -42,6 +44,7 @@ def approve(request: HttpRequest) -> HttpResponse:
         "list": ListPage(request, TO_APPROVE),
         "may_approve": True,
         "may_cancel": bool(CANCEL_PAYMENTS & acting.permissions),
+        "at_once": settings.SIGN_AT_ONCE_MAX,
     }
     return render(request, "payments/approve.html", context)
 

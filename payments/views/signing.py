@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from banking import calendar
 from payments import approval, choice, lifecycle, policy, queries, tasks
 from payments.models import Ceremony, Payment, PaymentLine
 from portal import clock
@@ -25,6 +26,7 @@ from portal.people.forms import CodeForm
 
 PAYEES_SHOWN = 200  # on a page
 LEFT_SHOWN = 10
+OTHERS_SHOWN = 5
 
 
 def _list(request: HttpRequest) -> HttpResponse:
@@ -53,6 +55,10 @@ def sign_page(request: HttpRequest, kept: str) -> HttpResponse:
     acting = guard.acting_of(request)
     chosen = choice.kept(request, kept)
     if chosen is None:
+        ceremony = choice.signed(request, kept)
+        if ceremony is not None and request.method == "GET":
+            company = acting.company.public_id
+            return redirect("payments:receipt", company=company, ceremony=ceremony)
         messages.error(request, _("What you had chosen is signed or forgotten. Choose again."))
         return _list(request)
     payments = chosen.payments(
@@ -70,17 +76,17 @@ def sign_page(request: HttpRequest, kept: str) -> HttpResponse:
         return redirect(chosen.address)
     form = CodeForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
-        answer = _try_to_sign(request, rows, form)
-        if answer is not None:
-            choice.forget(request, kept)
-            return answer
+        ceremony = _try_to_sign(request, rows, form)
+        if ceremony is not None:
+            choice.forget(request, kept, ceremony=ceremony)
+            company = acting.company.public_id
+            return redirect("payments:receipt", company=company, ceremony=ceremony)
     context = _context(request, chosen, shown, rows, form)
     return render(request, "payments/sign.html", context, status=422 if form.errors else 200)
 
 
-def _try_to_sign(
-    request: HttpRequest, rows: list[approval.Shown], form: CodeForm
-) -> HttpResponse | None:
+def _try_to_sign(request: HttpRequest, rows: list[approval.Shown], form: CodeForm) -> int | None:
+    """The number of the receipt; None when nothing was signed, and the form says why."""
     acting = guard.acting_of(request)
     seen = {
         number: fingerprint
@@ -115,7 +121,7 @@ def _try_to_sign(
         form.add_error(None, _changed())
         return None
     tasks.nudge_sending(acting.company.pk)
-    return redirect("payments:receipt", company=acting.company.public_id, ceremony=ceremony.pk)
+    return ceremony.pk
 
 
 def _changed() -> str:
@@ -152,10 +158,13 @@ def _context(
         "page": page,
         "pages": -(-total // PAYEES_SHOWN),
         "first_line": (page - 1) * PAYEES_SHOWN + 1,
+        "last_line": min(page * PAYEES_SHOWN, total),
         "line_total": total,
         "accounts": list(accounts.values()),
         "sums": {currency: str(amount) for currency, amount in sums.items()},
         "without_authority": _without_authority(guard.user_of(request), payments),
+        "dates": _dates(payments),
+        "others": _others(request, rows),
         "choice": chosen,
         "checked": _checked(request, chosen, shown, rows, sums),
         "form": form,
@@ -174,6 +183,32 @@ def _without_authority(user: User, payments: list[Payment]) -> list[dict[str, An
         )
         group["numbers"].append(payment.number)
     return list(groups.values())
+
+
+def _dates(payments: list[Payment]) -> dict[str, list[str]]:
+    """The numbers of those past due, and of those due on a day when the banks are closed."""
+    today = clock.today()
+    past = [payment for payment in payments if payment.due_date < today]
+    closed = [
+        payment
+        for payment in payments
+        if payment.due_date >= today and not calendar.is_bank_day(payment.due_date)
+    ]
+    return {
+        "past": [payment.number for payment in past],
+        "closed": [payment.number for payment in closed],
+    }
+
+
+def _others(request: HttpRequest, rows: list[approval.Shown]) -> list[str]:
+    """Who else may approve those that need another after this user; at most OTHERS_SHOWN."""
+    waiting = [row for row in rows if row.needed_after > 0]
+    return approval.others(
+        company=guard.acting_of(request).company,
+        payments=[row.payment for row in waiting],
+        but=[guard.user_of(request).pk, *(s.user_id for row in waiting for s in row.signed_by)],
+        most=OTHERS_SHOWN,
+    )
 
 
 def _page(request: HttpRequest, total: int) -> int:
@@ -233,10 +268,17 @@ def receipt(request: HttpRequest, ceremony: int) -> HttpResponse:
         .order_by("payment__due_date", "payment_id")
     )
     waiting = [s for s in signatures if s.payment.status == lifecycle.PARTLY]
+    others = approval.others(
+        company=acting.company,
+        payments=[s.payment for s in waiting],
+        but=[guard.user_of(request).pk],
+        most=OTHERS_SHOWN,
+    )
     context = {
         "row": row,
         "signatures": signatures,
         "still_waiting": len(waiting),
+        "others": others,
         "hidden": row.payment_count - len(signatures),  # of an axis that was lost since
     }
     return render(request, "payments/receipt.html", context)

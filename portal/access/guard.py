@@ -37,6 +37,7 @@ DEMO = "demo"  # open as a whole, and there only where settings say that this is
 BEGAN_KEY, SEEN_KEY = "began_at", "seen_at"
 SEEN_EVERY_SECONDS = 30
 
+LOST = "lost"
 BY_HTMX, LEFT_HEADER = "HX-Request", "Kvitt-Session-Left"
 
 View = Callable[..., HttpResponseBase]
@@ -185,7 +186,10 @@ class GuardMiddleware:
         if not verified(request):
             if BY_HTMX in request.headers:
                 return HttpResponse(status=401)  # no page for signing in within a page
-            return redirect_to_login(_where(request), reverse(settings.LOGIN_URL))
+            answer = redirect_to_login(_where(request), reverse(settings.LOGIN_URL))
+            if request.method not in ("GET", "HEAD"):
+                answer["Location"] += f"&{LOST}=1"  # it was sent, and is told that it did nothing
+            return answer
         if not getattr(view, "guarded", False):
             raise PermissionDenied(f"{match.view_name} does not say whom it is for")
         if not getattr(view, "asks_by_itself", False):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_, or_
 from typing import Any
 
 import django_filters as filters
 from django import forms
-from django.db.models import F, QuerySet, Value
+from django.db.models import F, Q, QuerySet, Value
 from django.db.models.functions import Collate
 from django.db.models.lookups import GreaterThanOrEqual, LessThan
 from django.http import QueryDict
@@ -128,13 +130,19 @@ class PrefixFilter(filters.CharFilter):
         super().__init__(widget=widgets.Text, **kwargs)
 
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
-        return qs.filter(*beginning(str(self.field_name), value)) if value else qs
+        return qs.filter(begins(str(self.field_name), value)) if value else qs
 
 
 def beginning(column: str, text: str) -> list[Any]:
     """The conditions that find the values of a column that begin with a text."""
     place, end = by_code_point(column), text + chr(sys.maxunicode)
     return [GreaterThanOrEqual(place, Value(text)), LessThan(place, Value(end))]
+
+
+def begins(column: str, text: str) -> Q:
+    """That a column begins with a text as it is written, or as it is in capitals."""
+    spelt = {text, text.upper()}
+    return reduce(or_, (reduce(and_, map(Q, beginning(column, one))) for one in sorted(spelt)))
 
 
 def by_code_point(column: str) -> Collate:

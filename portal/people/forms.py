@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from portal.access import secondfactor
 
@@ -52,7 +52,11 @@ class CodeForm(forms.Form):
             seconds = max(1, round((error.until - timezone.now()).total_seconds()))
             self.add_error(
                 "code",
-                _("Too many wrong codes. Wait %(seconds)s seconds and try again.")
+                ngettext(
+                    "Too many wrong codes. Wait %(seconds)s second and try again.",
+                    "Too many wrong codes. Wait %(seconds)s seconds and try again.",
+                    seconds,
+                )
                 % {"seconds": seconds},
             )
         return None

@@ -13,8 +13,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from banking import calendar
 from payments import approval, lifecycle
 from payments.models import Payment, PaymentLine, Signature
+from portal import clock
 from portal.access import actors
 from portal.access.models import RoleGrant
 from portal.access.roles import Role
@@ -53,7 +55,7 @@ def base(made: Stage) -> str:
 
 def text_of(answer: Any) -> str:
     """The page without its random tokens, in which any short name may stand by chance."""
-    assert answer.status_code in (200, 422), answer.status_code
+    assert answer.status_code in (200, 409, 422), answer.status_code
     return re.sub(r'(csrfmiddlewaretoken" value=")[^"]+', r"\1", answer.content.decode())
 
 
@@ -177,11 +179,23 @@ def test_a_payment_shows_its_lines_events_signatures_and_what_comes_next(
     assert "Stopped by checks" in page
     signed_by(made, "bjorn", payment)
     page = text_of(anne.get(f"{base(made)}{payment.pk}/"))
-    assert "The one who approved first cannot be the second." in page
+    assert "You can be the second: look through it" in page
     assert "Kvitt payment approval 1" in page
     assert "Approved by the first of two" in page
     own = text_of(browser(made, "bjorn").get(f"{base(made)}{payment.pk}/"))
     assert "You have approved it already" in own
+    assert "The one who approved first cannot be the second." in own
+
+
+def test_a_payment_on_its_way_tells_of_the_lines_that_went_another_way(
+    made: Stage, anne: Client
+) -> None:
+    payment = make(made, "P1")
+    go(lines_of(payment).filter(position=1), lifecycle.HOLD, payment)
+    approve(payment)
+    page = text_of(anne.get(f"{base(made)}{payment.pk}/"))
+    assert "Some lines went another way: their causes and cures stand below." in page
+    assert "The files themselves are opened by" not in page  # there is none
 
 
 def test_lines_page_by_position(made: Stage, anne: Client) -> None:
@@ -424,6 +438,38 @@ def test_a_receipt_is_only_for_whoever_signed(made: Stage, anne: Client) -> None
     assert anne.get(f"{base(made)}receipts/{ceremony + 1}/").status_code == 404
 
 
+def test_whoever_goes_back_after_signing_is_led_to_the_receipt(made: Stage, anne: Client) -> None:
+    fields = shown(made, anne, make(made, "P1"))
+    confirm(made, anne, "anne", fields)
+    answer: Any = anne.get(fields["address"][0], follow=True)
+    assert "/receipts/" in answer.redirect_chain[-1][0]
+    assert "You have approved 1 payment" in text_of(answer)
+
+
+def test_who_else_can_approve_is_named_before_and_after(made: Stage, anne: Client) -> None:
+    payment, salary = make(made, "P1"), make(made, "S1", kind="salary")
+    made.users["eva"] = kit.person("eva", made.company, Role.APPROVER)
+    page = text_of(choose(made, anne, payment))
+    assert "They can: Bjorn, Eva." in page
+    assert "They can: Bjorn, Eva." in signed_by(made, "anne", payment)
+    assert "They can: Anne" not in text_of(choose(made, browser(made, "bjorn"), payment))
+    assert "They can" not in text_of(choose(made, browser(made, "lars"), salary))
+
+
+def test_dates_that_are_past_or_closed_are_told_before_signing(made: Stage, anne: Client) -> None:
+    past, closed, plain = (make(made, number) for number in ("PAST", "CLOSED", "PLAIN"))
+    today = clock.today()
+    saturday = today + dt.timedelta(days=(5 - today.weekday()) % 7 + 7)
+    bank_day = calendar.next_bank_day(saturday)
+    days = (today - dt.timedelta(days=1), saturday, bank_day)
+    for payment, day in zip((past, closed, plain), days, strict=True):
+        Payment.objects.filter(pk=payment.pk).update(due_date=day)
+    page = text_of(choose(made, anne, past, closed, plain))
+    assert re.search(r"1 payment is past its due date, .*<strong>PAST</strong>", page)
+    assert re.search(r"a day when the banks are closed, .*<strong>CLOSED</strong>", page)
+    assert "banks are closed" not in text_of(choose(made, anne, plain))
+
+
 def test_a_receipt_tells_what_still_waits_for_oneself(made: Stage, anne: Client) -> None:
     payment, _other = make(made, "P1"), make(made, "P2")
     page = text_of(confirm(made, anne, "anne", shown(made, anne, payment)))
@@ -460,7 +506,8 @@ def test_signing_many_shows_the_first_payees_and_takes_constant_queries(
             page = text_of(choose(made, anne, *rows))
         counts.append(len(captured))
     assert counts[0] == counts[1]
-    assert "Page 1 of 2 with 250 lines in all." in page
+    assert "Lines 1 to 200 of 250. Your approval covers them all." in page
+    assert "On these 2 pages" in page
     second = text_of(anne.get(f"{address_of(page)}?payees=2"))
     assert [page.count("Leverandør AS"), second.count("Leverandør AS")] == [200, 50]
     assert text_of(anne.get(f"{address_of(page)}?payees=99")) != page
@@ -517,10 +564,12 @@ def test_ending_payments_asks_first_needs_a_reason_and_then_does_it(
     assert status_of(payment) == "awaiting"
     assert "P1" in text_of(anne.get(address))
     done = anne.post(address, seen(payment, reason="Feil <b>konto</b>"), follow=True)
-    assert f"1 payment is {end} (3 lines)." in text_of(done)
+    assert f"1 payment is {end} (3 lines): P1" in text_of(done)
     assert (status_of(payment), status_of(salary)) == (end, "awaiting")
     page = text_of(anne.get(f"{base(made)}{payment.pk}/"))
-    assert "Feil &lt;b&gt;konto&lt;/b&gt;" in page
+    stands = page.split('<dl class="sums">')[0]  # who, when and why stand at the top
+    assert re.search(r"Anne, <time[^>]*>[^<]+</time>: “Feil &lt;b&gt;konto&lt;/b&gt;”", stands)
+    assert "The ERP has been told" in stands
     again = text_of(anne.post(address, seen(payment), follow=True))
     assert "What you had chosen is ended or forgotten. Choose again." in again
 
@@ -533,10 +582,11 @@ def test_a_payment_that_was_sent_meanwhile_is_not_ended(
     address, _page = choose_to(made, anne, act, payment, other)
     approve(payment)
     moves.move(lines_of(payment), lifecycle.SEND, by=actors.CLOCK, at=AT, within=[payment.pk])
-    page = text_of(anne.post(address, seen(payment, other), follow=True))
+    page = text_of(anne.post(address, seen(payment, other, reason="Feil konto")))
     assert "Nothing was changed: a payment has been sent or ended" in page
     assert (status_of(payment), status_of(other)) == ("sending", "awaiting")
-    assert "1 payment: It has gone to the bank." in page
+    assert "<strong>P1</strong>: It has gone to the bank." in page
+    assert 'value="Feil konto"' in page  # what was written is kept
     anne.post(address, seen(other))
     assert (status_of(payment), status_of(other)) == ("sending", end_of(act))
 

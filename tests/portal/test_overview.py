@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from payments import lifecycle, queries
 from payments.models import Payment
+from portal import clock
 from portal.access import actors
 from portal.access.roles import Role
 from portal.events.models import Event
@@ -55,6 +56,17 @@ def test_lines_that_left_the_way_are_not_among_what_waits_or_is_due(
     text = page(made, anne)
     assert "Waits for your signature 2 7,00 kr" in text
     assert "7,00 kr waits for approval or is on its way" in text
+
+
+def test_what_waits_past_its_due_date_is_told_with_its_sum(made: Stage, anne: Client) -> None:
+    late, sent = make(made, "P1", lines=4), make(made, "P2", lines=2)
+    soon(late, sent)
+    assert "past its due date" not in page(made, anne)
+    Payment.objects.update(due_date=clock.today() - dt.timedelta(days=1))
+    go(lines_of(sent), lifecycle.APPROVE, sent)
+    go(lines_of(late).filter(position=1), lifecycle.HOLD, late)
+    text = page(made, anne)
+    assert "1 payment is past its due date and waits for approval : 3,00 kr" in text
 
 
 def test_what_went_wrong_is_told_however_the_rest_of_the_payment_stands(

@@ -108,6 +108,12 @@ def own_words(reason: str) -> str:
     return str(questions.own_reason.first(reason) or reason)
 
 
+@register.filter
+def from_bank(code: str) -> bool:
+    """Whether a reason's code is a bank's, for people to quote; our own are for machines."""
+    return code.isupper()
+
+
 @register.simple_tag
 def tag(status: Any) -> SafeString:
     """A status as a tag: text, and a tone that the stylesheet colours."""

@@ -56,7 +56,11 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             request.session["next"] = request.POST.get("next", "")
             return redirect("people:sign-in-code")
         form.add_error(None, _("The e-mail or the password is wrong."))
-    context = {"form": form, "next": request.POST.get("next") or request.GET.get("next", "")}
+    context = {
+        "form": form,
+        "next": request.POST.get("next") or request.GET.get("next", ""),
+        "lost": guard.LOST in request.GET,
+    }
     return render(request, "people/sign_in.html", context, status=_status(request, form))
 
 
@@ -70,6 +74,7 @@ def code(request: HttpRequest) -> HttpResponse:
     if guard.verified(request):
         return redirect("people:start")
     form = CodeForm(request.POST or None)
+    form.fields["code"].widget.attrs["autofocus"] = True  # the page has no other field
     if request.method == "POST" and form.is_valid():
         proof = form.verify(request.user)
         if proof is not None:

@@ -90,6 +90,27 @@ def test_tabs_count_what_stands_there_and_the_database_follows_the_status(
     ]  # fmt: skip
 
 
+def test_a_number_is_found_in_small_letters_too(made: Stage, anne: Client) -> None:
+    upper, lower = make(made, "AB-1"), make(made, "ab-2")
+    for typed, found in (("ab-", {upper.pk, lower.pk}), ("AB-", {upper.pk}), ("ab-1", {upper.pk})):
+        assert set(listed(text_of(anne.get(base(made), {"number": typed})))) == found
+    page = text_of(anne.get(f"/c/{made.company.public_id}/search/", {"q": "ab-1"}))
+    assert "AB-1" in page
+
+
+def test_a_payment_with_lines_that_went_another_way_is_among_the_deviations_too(
+    made: Stage, anne: Client
+) -> None:
+    partly, other = make(made, "P1"), make(made, "P2")
+    go(lines_of(partly).filter(position=1), lifecycle.HOLD, partly)
+    for tab, shown in (("deviating", [partly.pk]), ("open", [other.pk, partly.pk])):
+        assert sorted(listed(text_of(anne.get(base(made), {"tab": tab})))) == sorted(shown)
+    page = text_of(anne.get(base(made)))
+    assert re.search(r'Deviations <span class="count figure">1<', page)
+    go(lines_of(partly).filter(position=1), lifecycle.RELEASE, partly)
+    assert listed(text_of(anne.get(base(made), {"tab": "deviating"}))) == []
+
+
 def test_every_status_has_a_phase() -> None:
     told = [code for codes in lifecycle.PHASES.values() for code in codes]
     assert sorted(told) == sorted(lifecycle.PAYMENT_STATUSES)
@@ -192,6 +213,8 @@ def test_too_many_to_choose_are_told_and_not_added_up(
         make(made, f"P{n}", lines=1)
     page = text_of(anne.get(base(made), {"select": "all"}))
     assert "More than 3 match" in page
+    assert "Choose one by one instead" not in page
+    assert "data-said" in page  # rows can still be chosen one by one
     assert 'name="all"' not in page
 
 
@@ -360,7 +383,8 @@ def test_choosing_all_counts_what_can_be_chosen_and_buttons_say_it(
         make(made, f"P{n}", lines=1)
     over = make(made, "DONE", lines=1)
     go(lines_of(over), lifecycle.CANCEL, over)
-    assert "Choose all 3 that match" in text_of(anne.get(base(made)))
+    assert "Choose all 3 that can be chosen" in text_of(anne.get(base(made)))
+    assert "Choose all 3 that match" in text_of(anne.get(base(made), {"tab": "open"}))
     page = text_of(anne.get(base(made), {"select": "all"}))
     assert "All 3 that match are chosen" in page
     assert "Approve 3, 3,00\u00a0kr" in re.sub(r"<[^>]+>", "", page)
@@ -374,6 +398,9 @@ def test_more_than_may_be_handled_at_once_is_told_and_those_due_first_are_shown(
     rows = [due(make(made, f"P{n}", lines=1), f"2026-12-0{n + 1}") for n in range(5)]
     under_way = due(make(made, "FIRST", lines=1), "2026-11-27")
     go(lines_of(under_way), lifecycle.APPROVE, under_way)
+    page = text_of(anne.get(base(made), {"select": "all"}))
+    assert "Approve the first 2 of 6 …" in page
+    assert "Cancel the first 2 of 6 …" in page
     page = text_of(anne.post(f"{base(made)}sign/", {"all": "1", "query": ""}, follow=True))
     assert "You chose 6 payments. At most 2 are approved at a time" in page
     assert re.findall(r'name="seen" value="(\d+)\|', page) == [str(row.pk) for row in rows[:2]]
@@ -395,7 +422,7 @@ def test_what_cannot_be_ended_is_left_out_with_the_reason_before_anybody_is_aske
     both = {"payment": [waiting.pk, gone.pk]}
     answer: Any = anne.post(f"{base(made)}cancel/", both, follow=True)
     page = text_of(answer)
-    assert "1 payment: It has gone to the bank." in page
+    assert "<strong>P2</strong>: It has gone to the bank." in page
     assert re.findall(r'name="seen" value="(\d+)"', page) == [str(waiting.pk)]
     done = {"seen": both["payment"], "reason": "Feil"}
     page = text_of(anne.post(answer.redirect_chain[0][0], done, follow=True))

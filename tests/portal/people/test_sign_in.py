@@ -406,4 +406,8 @@ def test_a_form_sent_after_the_session_leads_back_to_its_page(
 ) -> None:
     headers = {"referer": referer} if referer else {}
     answer = Client().post("/c/x/outgoing/sign/", {"payment": 1}, headers=headers)
-    assert answer["Location"] == f"/sign-in/?next={back}"
+    assert answer["Location"] == f"/sign-in/?next={back}&lost=1"
+    page = Client(headers={"accept-language": "en"}).get(answer["Location"]).content.decode()
+    assert "what you sent was not carried out" in page
+    plain = Client().get("/c/x/outgoing/", headers=headers)
+    assert plain["Location"] == "/sign-in/?next=/c/x/outgoing/"
