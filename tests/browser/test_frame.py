@@ -11,6 +11,7 @@ from tests.browser.scene import ALL
 from tests.browser.site import Site
 
 pytestmark = pytest.mark.stack
+A4_WIDTH = 703  # pixels between margins of 12 mm
 FOCUSED = "document.activeElement.textContent.trim()"
 # Whether anything of the page lies over the middle of it.
 BARE = """(element) => {
@@ -97,3 +98,13 @@ def test_print_shows_the_company_and_the_table_and_nothing_that_one_presses(page
     assert page.locator("#list-form thead").is_visible()
     for hidden in ("nav.side", ".tools", ".list-tools", ".bar", "td.pick", ".tabs", "footer"):
         assert not page.locator(hidden).first.is_visible(), hidden
+
+
+@pytest.mark.parametrize("address", ["outgoing/", "approve/", "files/", "agreements/", "overview/"])
+def test_print_has_room_for_every_column_on_a_page(page: Any, site: Site, address: str) -> None:
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": A4_WIDTH, "height": 1000})
+    page.goto(f"{site.url}/c/{site.scene.companies['main']}/{address}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= A4_WIDTH
+    for sheet in page.locator(".sheet").all():
+        assert sheet.evaluate("(one) => one.scrollWidth <= one.clientWidth + 1"), address
