@@ -11,7 +11,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
 from django.urls import reverse
 
 from payments import lists
@@ -20,7 +21,7 @@ from portal.access import guard
 from portal.lists import selection
 from portal.lists.spec import ListSpec
 
-KEY, SIGNED, KEPT = "choices", "signed_choices", 10
+KEY, SIGNED, TOLD, KEPT = "choices", "signed_choices", "choice_told", 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,21 @@ def signed(request: HttpRequest, name: str) -> int | None:
     """The receipt of a choice by that name that was signed in this session; else None."""
     found: int | None = request.session.get(SIGNED, {}).get(name)
     return found
+
+
+def refused(request: HttpRequest, name: str, **told: Any) -> HttpResponse:
+    """Back to the page that was sent, which tells this once: it can be left and come back to.
+
+    An answer to the sending itself could not: the browser would have to send the form again.
+    """
+    request.session[TOLD] = {"name": name, **told}
+    return redirect(request.get_full_path())
+
+
+def told(request: HttpRequest, name: str) -> dict[str, Any]:
+    """What the page of this choice is to tell, once; empty when it is nothing."""
+    found: dict[str, Any] = request.session.pop(TOLD, None) or {}
+    return found if found.get("name") == name else {}
 
 
 def forget(request: HttpRequest, name: str, *, ceremony: int | None = None) -> None:

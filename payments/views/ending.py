@@ -85,38 +85,36 @@ def _end(request: HttpRequest, move: Move, kept: str) -> HttpResponse:
         refusal = refusals[payment.pk]
         if refusal is not None:
             left.setdefault(refusal.text, []).append(payment.number)
-    payments, reason, fault = able, "", ""
+    told = {} if request.method == "POST" else choice.told(request, kept)
+    fault = told.get("fault", "")
     if request.method == "POST":
         reason = one_line(request.POST.get("reason", ""), 200)
         # What is ended is what was shown, not what can be ended by now.
         seen = set(selection.ids_of(request.POST.getlist("seen")))
         shown = [payment for payment in able if payment.pk in seen]
-        if not shown or len(shown) != len(seen):
-            fault = "changed"
-        elif not reason:
-            payments, fault = shown, "missing"
-        elif not _ended(request, move, shown, reason):
-            fault = "changed"
-        else:
-            choice.forget(request, kept)
-            return redirect(chosen.address)
-    if not payments:
-        if fault:
+        if shown and len(shown) == len(seen):
+            if not reason:
+                return choice.refused(request, kept, fault="missing")
+            if _ended(request, move, shown, reason):
+                choice.forget(request, kept)
+                return redirect(chosen.address)
+        return choice.refused(request, kept, fault="changed", reason=reason)
+    if not able:
+        if fault == "changed":
             messages.error(request, _changed())
         for text in left or [_("Choose at least one payment first.")]:
             messages.error(request, text)
         return redirect(chosen.address)
     context = {
-        "payments": payments,
+        "payments": able,
         "left": list(left.items()),
         "choice": chosen,
         "act": _act(move),
-        "reason": reason,
+        "reason": told.get("reason", ""),
         "missing": fault == "missing",
         "changed": _changed() if fault == "changed" else "",
     }
-    status = {"": 200, "missing": 422, "changed": 409}[fault]
-    return render(request, "payments/end.html", context, status=status)
+    return render(request, "payments/end.html", context)
 
 
 def _ended(request: HttpRequest, move: Move, payments: list[Payment], reason: str) -> bool:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -74,15 +75,28 @@ def sign_page(request: HttpRequest, kept: str) -> HttpResponse:
             _("None of the chosen payments waits for your approval; you may have given it."),
         )
         return redirect(chosen.address)
-    form = CodeForm(request.POST if request.method == "POST" else None)
-    if form.is_bound and form.is_valid():
-        ceremony = _try_to_sign(request, rows, form)
-        if ceremony is not None:
-            choice.forget(request, kept, ceremony=ceremony)
-            company = acting.company.public_id
-            return redirect("payments:receipt", company=company, ceremony=ceremony)
-    context = _context(request, chosen, shown, rows, form)
-    return render(request, "payments/sign.html", context, status=422 if form.errors else 200)
+    if request.method == "POST":
+        form = CodeForm(request.POST)
+        ceremony = _try_to_sign(request, rows, form) if form.is_valid() else None
+        if ceremony is None:
+            faults = [(name, list(map(str, texts))) for name, texts in form.errors.items()]
+            return choice.refused(request, kept, faults=faults)
+        choice.forget(request, kept, ceremony=ceremony)
+        company = acting.company.public_id
+        return redirect("payments:receipt", company=company, ceremony=ceremony)
+    form = _form(choice.told(request, kept).get("faults", []))
+    return render(request, "payments/sign.html", _context(request, chosen, shown, rows, form))
+
+
+def _form(faults: list[tuple[str, list[str]]]) -> CodeForm:
+    """The form for the code, with what was wrong with the one that was sent."""
+    if not faults:
+        return CodeForm()
+    form = CodeForm({"code": "-"})  # judged already; the field shows no value anyway
+    for field, texts in faults:
+        for text in texts:
+            form.add_error(None if field == NON_FIELD_ERRORS else field, text)
+    return form
 
 
 def _try_to_sign(request: HttpRequest, rows: list[approval.Shown], form: CodeForm) -> int | None:

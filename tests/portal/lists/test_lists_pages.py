@@ -407,7 +407,7 @@ def test_more_than_may_be_handled_at_once_is_told_and_those_due_first_are_shown(
     assert "1 more payment does not wait for your approval." in page
     sums = re.findall(r"<dd><span class=\"amount\">([^<]+)</span></dd>", page)
     assert [text.replace("\u00a0", " ") for text in sums[:3]] == ["6,00 kr", "2,00 kr", "2,00 kr"]
-    again = text_of(anne.post(address_of(page), {"code": "000000"}))
+    again = text_of(anne.post(address_of(page), {"code": "000000"}, follow=True))
     assert "You chose 6 payments." in again
     page = text_of(anne.post(f"{base(made)}cancel/", {"all": "1", "query": ""}, follow=True))
     assert "You chose 6. At most 2 are handled at a time" in page
