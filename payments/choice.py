@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from payments import lists
 from payments.models import Payment
@@ -29,7 +30,8 @@ class Choice:
     """Payments chosen in a list: at most SIGN_AT_ONCE_MAX `ids`, those due first.
 
     `count` and `sums` (currency → amount) are of all that was chosen, as the list told them;
-    `beyond` of these were left for another time. `list_name` and `query` are where it was made.
+    `beyond` of these were left for another time. `list_name` and `query` are where it was made;
+    no list: the payment's own page.
     """
 
     company: str
@@ -49,13 +51,17 @@ class Choice:
 
     @property
     def address(self) -> str:
-        """The list that it was made in, as it was filtered."""
-        words = {"company": self.company}
+        """Where it was made: the list as it was filtered, or the payment's own page."""
+        words: dict[str, Any] = {"company": self.company}
+        if not self.list_name and len(self.ids) == 1:
+            return reverse("payments:detail", kwargs={**words, "payment": self.ids[0]})
         path = reverse(spec_named(self.list_name).address_name, kwargs=words)
         return f"{path}?{self.query}".rstrip("?")
 
     @property
     def list_title(self) -> Any:
+        if not self.list_name and len(self.ids) == 1:
+            return _("The payment")
         return spec_named(self.list_name).title
 
 
@@ -66,7 +72,8 @@ def spec_named(name: str) -> ListSpec:
 def made(request: HttpRequest, *, statuses: Any) -> Choice:
     """What a form names; of all that match, those whose status the act can be for come first."""
     acting = guard.acting_of(request)
-    shown = spec_named(request.POST.get("list", ""))
+    named = request.POST.get("list", "")
+    shown = spec_named(named)
     every = request.POST.get(selection.ALL) == "1"
     # By its boxes: also what has moved on since, so that it can be told.
     rows, _every = selection.chosen(request, shown if every else lists.PAYMENTS)
@@ -83,7 +90,7 @@ def made(request: HttpRequest, *, statuses: Any) -> Choice:
         count,
         beyond,
         told,
-        shown.name,
+        shown.name if named else "",
         query.urlencode(safe=",:"),
     )
 

@@ -599,6 +599,16 @@ def end_of(act: str) -> str:
     return {"refuse": "refused", "cancel": "cancelled"}[act]
 
 
+def test_from_a_payment_one_comes_back_to_it(made: Stage, anne: Client) -> None:
+    payment = make(made, "P1")
+    own = f"{base(made)}{payment.pk}/"
+    address, page = choose_to(made, anne, "cancel", payment)
+    assert f'href="{own}"' in page
+    done: Any = anne.post(address, seen(payment), follow=True)
+    assert done.redirect_chain[-1][0] == own
+    assert "1 payment is cancelled (3 lines): P1" in text_of(done)
+
+
 def test_only_what_was_chosen_and_shown_is_ended(made: Stage, anne: Client) -> None:
     payment, other = make(made, "P1"), make(made, "P2")
     address, _page = choose_to(made, anne, "cancel", payment)
