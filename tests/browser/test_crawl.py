@@ -22,7 +22,7 @@ from tests.browser.site import Site
 
 pytestmark = pytest.mark.stack
 PARTS = 8  # so that test workers share the richest view
-OBJECTS, SHARES = 1, 6  # of those at one address, and of the states, for all other views
+OBJECTS, SHARES = 1, 10  # of those at one address, and of the states, for all other views
 
 
 @pytest.fixture(scope="module")
