@@ -279,6 +279,17 @@ def enter(email: str, password: str) -> Go:
     return fill(at("people:sign-in"), email=email, password=password)
 
 
+def locked_out() -> Go:
+    """The sign-in page sent by somebody who has tried too often."""
+    go = enter(scene.LOCKED, "feil")
+
+    def further(visit: Visit) -> Any:
+        scene.lock_out()
+        return go(visit)
+
+    return further
+
+
 HALFWAY = enter(scene.HALFWAY, kit.PASSWORD)
 WAITING = ("awaiting", "partly", "partly-mine", "urgent", "foreign", "netted", "settled")
 OPEN = ("awaiting", "partly")
@@ -386,7 +397,7 @@ STATES = [
     Place("people:sign-in", "next", path("/sign-in/?next=/c/somewhere/outgoing/")),
     Place("people:sign-in", "empty-form", enter("", ""), 422, apart=True),
     Place("people:sign-in", "wrong-password", enter("ingen@example.org", "feil"), 422, apart=True),
-    Place("people:sign-in", "locked-out", enter(scene.LOCKED, "feil"), 429, apart=True),
+    Place("people:sign-in", "locked-out", locked_out(), 429, apart=True),
     Place("people:sign-in-code", "after-password", HALFWAY, apart=True),
     Place("people:sign-in-code", "wrong-code", fill(HALFWAY, code="000000"), 422, apart=True),
     Place("people:sign-in-code", "no-code", fill(HALFWAY, code=""), 422, apart=True),

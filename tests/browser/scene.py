@@ -269,10 +269,14 @@ def _roles_of_all(user: User, company: Company) -> None:
 
 
 def _at_the_door() -> None:
-    """One whose password the server itself can check; and one who has tried too often."""
+    """One whose password the server itself can check."""
     with override_settings(**SERVED):
         user = User.objects.create_user(HALFWAY, kit.PASSWORD, name="Halvor Veis")
     Authenticator.objects.create(user=user, name="test", confirmed=True)
+
+
+def lock_out() -> None:
+    """One who has tried too often just now: it is forgotten before a long crawl is over."""
     client = Client()
     for _try in range(TRIES):
         client.post("/sign-in/", {"email": LOCKED, "password": "feil passord"})
