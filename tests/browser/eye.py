@@ -28,7 +28,12 @@ window.kvittRefused = [];
 document.addEventListener('securitypolicyviolation', (event) => window.kvittRefused.push(
   `${event.effectiveDirective} refuses ${event.blockedURI || 'inline'} ${event.sample}`.trim()));
 """
-AXE = """([type, values, without]) => axe.run(document, {
+# What sticks while one scrolls lies over something, and over what is chance: for axe it lies still.
+AXE = """([type, values, without]) => {
+  const sticks = [...document.querySelectorAll('main *')].filter(
+    (one) => getComputedStyle(one).position === 'sticky');
+  for (const one of sticks) one.style.position = 'static';
+  return axe.run(document, {
   runOnly: { type, values }, resultTypes: ['violations'], preload: false,
   rules: Object.fromEntries(without.map((rule) => [rule, { enabled: false }])),
 }).then((found) => found.violations.map((one) => ({
@@ -36,7 +41,8 @@ AXE = """([type, values, without]) => axe.run(document, {
     node.target.flat().join(' '),
     [...node.any, ...node.all, ...node.none].map((check) => check.message).join('; '),
   ]),
-})))"""
+}))).finally(() => { for (const one of sticks) one.style.position = ''; });
+}"""
 ABORTED = "net::ERR_ABORTED"
 # What Chromium writes of each answer that is not 2xx: `response` tells the same, with more.
 ECHO = "Failed to load resource: the server responded with a status of"
