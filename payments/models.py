@@ -127,6 +127,11 @@ class Payment(CompanyOwned):
                 name="payment_salary_by_phase",
             ),
             models.Index(
+                fields=["company", "-due_date", "-id"],
+                condition=Q(kind="salary", deviates=True),
+                name="payment_salary_deviating",
+            ),
+            models.Index(
                 fields=["company", "status", "-due_date", "-id"],
                 condition=Q(kind="salary"),
                 name="payment_salary_by_status",

@@ -53,4 +53,12 @@ class Migration(migrations.Migration):
                 name="payment_deviating_by_date",
             ),
         ),
+        migrations.AddIndex(
+            model_name="payment",
+            index=models.Index(
+                condition=models.Q(("deviates", True), ("kind", "salary")),
+                fields=["company", "-due_date", "-id"],
+                name="payment_salary_deviating",
+            ),
+        ),
     ]
