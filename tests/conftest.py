@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib
 import itertools
 import os
 import subprocess
@@ -72,6 +73,12 @@ def django_db_setup(django_db_blocker: object, worker_id: str) -> Iterator[None]
     yield
     connection.close()
     kit.administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _all_addresses() -> None:
+    """Addresses are read once: as the demo has them, before any test turns the demo off."""
+    importlib.import_module(settings.ROOT_URLCONF)
 
 
 @pytest.fixture(autouse=True)
