@@ -50,17 +50,22 @@ class Choice:
         return list(found.order_by("due_date", "pk"))
 
     @property
+    def own_page(self) -> bool:
+        """Whether it was made on the page of its one payment, and not in a list."""
+        return not self.list_name and len(self.ids) == 1
+
+    @property
     def address(self) -> str:
         """Where it was made: the list as it was filtered, or the payment's own page."""
         words: dict[str, Any] = {"company": self.company}
-        if not self.list_name and len(self.ids) == 1:
+        if self.own_page:
             return reverse("payments:detail", kwargs={**words, "payment": self.ids[0]})
         path = reverse(spec_named(self.list_name).address_name, kwargs=words)
         return f"{path}?{self.query}".rstrip("?")
 
     @property
     def list_title(self) -> Any:
-        if not self.list_name and len(self.ids) == 1:
+        if self.own_page:
             return _("The payment")
         return spec_named(self.list_name).title
 

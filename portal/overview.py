@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
@@ -20,7 +21,7 @@ from django.views.decorators.http import require_GET
 from banking import agreements, calendar
 from banking.models import BankChannel
 from payments import lifecycle, lists, queries
-from payments.models import PaymentLine
+from payments.models import Payment, PaymentLine
 from portal import clock, details
 from portal.access import guard
 from portal.access.models import SigningKey
@@ -89,7 +90,11 @@ def page(request: HttpRequest) -> HttpResponse:
 
 def _to_sign(request: HttpRequest, acting: guard.Acting) -> dict[str, Any]:
     """What waits for this user: how many, and their sums where they are not too many to add."""
-    rows = lists.to_sign(acting=acting, user=request.user)
+    return _waiting(lists.to_sign(acting=acting, user=request.user))
+
+
+def _waiting(rows: QuerySet[Payment]) -> dict[str, Any]:
+    """How many there are, and the sums of what still waits, where they are not too many to add."""
     found = keyset.count(rows)
     sums: dict[str, Decimal] = {}
     if found.shown and not found.capped:
@@ -108,19 +113,12 @@ def _overdue(acting: guard.Acting, today: dt.date) -> dict[str, Any] | None:
     rows = queries.visible(company=acting.company, permissions=acting.permissions).filter(
         due_date__lt=today, phase=lifecycle.OPEN
     )
-    found = keyset.count(rows)
-    if not found.shown:
+    found = _waiting(rows)
+    if not found["count"].shown:
         return None
-    sums: dict[str, Decimal] = {}
-    if not found.capped:
-        for _due_date, amounts in queries.standing(rows, statuses=OPEN):
-            _add(sums, amounts)
     yesterday = today - dt.timedelta(days=1)
-    return {
-        "count": found,
-        "sums": {code: str(amount) for code, amount in sums.items()},
-        "query": f"tab={lifecycle.OPEN}&due_to={yesterday.isoformat()}&sort=-due_date",
-    }
+    query = f"tab={lifecycle.OPEN}&due_to={yesterday.isoformat()}&sort=-due_date"
+    return {**found, "query": query}
 
 
 def _due(acting: guard.Acting, today: dt.date) -> list[dict[str, Any]] | None:
