@@ -92,11 +92,18 @@ def wait_for(what: Callable[[], bool], seconds: float = 10.0) -> float:
     return time.monotonic() - began
 
 
+def _hears_all() -> None:
+    """Where the tests themselves run under nohup, their children would be deaf to SIGHUP."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @contextmanager
 def running(mark: Path, *programs: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """The outer process of a miniature stack, and the number of the inner one."""
     command = [sys.executable, "-c", MINIATURE, str(mark), str(mark), *programs]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as outer:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, preexec_fn=_hears_all
+    ) as outer:
         assert outer.stdout is not None
         inner = next(int(line.split()[1]) for line in outer.stdout if line.startswith("ready"))
         yield outer, inner
