@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
 
 class Permission(StrEnum):
-    """An act inside one company; supplier and salary are separate axes."""
+    """An act inside one company, or for a customer; supplier and salary are separate axes."""
 
     SEE_SUPPLIER = "payments.see_supplier"
     SEE_SALARY = "payments.see_salary"
@@ -23,6 +25,13 @@ class Permission(StrEnum):
     SEE_FILES = "files.see"
     MANAGE_KEYS = "keys.manage"
     SEE_COMPANY = "company.see"
+    SEE_COLLECTION = "collection.see"
+    HANDLE_CASES = "collection.handle"
+    MANAGE_COLLECTION = "collection.manage"
+    HANDLE_AT_AGENCY = "agency.handle"
+    SEE_CUSTOMER = "customer.see"
+    MANAGE_CUSTOMER = "customer.manage"
+    ISSUE_CODES = "customer.issue_codes"
 
 
 class Role(StrEnum):
@@ -36,48 +45,141 @@ class Role(StrEnum):
     PAYROLL_APPROVER = "autopay_payroll_approver"
     PAYROLL_ACCOUNTANT = "autopay_payroll_accountant"
     UPLOADER = "autopay_uploader"
+    COLLECTION_ADMINISTRATOR = "collection_administrator"
+    COLLECTION_HANDLER = "collection_handler"
+    COLLECTION_VIEWER = "collection_viewer"
+    AGENCY_CASE_HANDLER = "agency_case_handler"
 
 
-CUSTOMER_ROLES = frozenset({Role.CUSTOMER_ADMINISTRATOR, Role.SUPPORT_USER})
+class Section(StrEnum):
+    """What a role is for: the groups that the page of roles shows them in."""
 
-NAMES = {
-    Role.CUSTOMER_ADMINISTRATOR: _("Customer administrator"),
-    Role.SUPPORT_USER: _("Support user"),
-    Role.AUTOPAY_ADMINISTRATOR: _("AutoPay Administrator"),
-    Role.APPROVER: _("AutoPay Approver"),
-    Role.ACCOUNTANT: _("AutoPay Accountant"),
-    Role.PAYROLL_APPROVER: _("AutoPay Payroll Approver"),
-    Role.PAYROLL_ACCOUNTANT: _("AutoPay Payroll Accountant"),
-    Role.UPLOADER: _("AutoPay Uploader"),
-}
+    CUSTOMER = "customer"
+    AUTOPAY = "autopay"
+    AUTOCOLLECT = "autocollect"
+    AGENCY = "agency"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A role in words, the section it stands in, and all that it may do there."""
+
+    name: Any
+    explained: Any
+    section: Section
+    permissions: frozenset[Permission]
+
 
 _P = Permission
-TABLE: dict[Role, frozenset[Permission]] = {
-    Role.CUSTOMER_ADMINISTRATOR: frozenset({_P.SEE_COMPANY}),
-    Role.SUPPORT_USER: frozenset({_P.SEE_COMPANY}),
-    Role.AUTOPAY_ADMINISTRATOR: frozenset(
-        {_P.SEE_COMPANY, _P.SEE_AGREEMENTS, _P.CHANGE_AGREEMENTS, _P.SEE_FILES, _P.MANAGE_KEYS}
+
+
+def _role(name: Any, explained: Any, section: Section, *permissions: Permission) -> Facts:
+    return Facts(name, explained, section, frozenset({_P.SEE_COMPANY, *permissions}))
+
+
+ROLES: dict[Role, Facts] = {
+    Role.CUSTOMER_ADMINISTRATOR: _role(
+        _("Customer administrator"),
+        _(
+            "Creates companies, switches services on, invites users and gives roles in every"
+            " company of the customer. Sees no payments and no cases."
+        ),
+        Section.CUSTOMER,
+        _P.SEE_CUSTOMER,
+        _P.MANAGE_CUSTOMER,
     ),
-    Role.APPROVER: frozenset(
-        {
-            _P.SEE_COMPANY,
-            _P.SEE_SUPPLIER,
-            _P.APPROVE_SUPPLIER,
-            _P.CANCEL_SUPPLIER,
-            _P.SEE_AGREEMENTS,
-        }
+    Role.SUPPORT_USER: _role(
+        _("Support user"),
+        _(
+            "Looks at companies, users and roles, and issues one-time codes to those who cannot"
+            " sign in. Changes nothing else."
+        ),
+        Section.CUSTOMER,
+        _P.SEE_CUSTOMER,
+        _P.ISSUE_CODES,
     ),
-    Role.ACCOUNTANT: frozenset(
-        {_P.SEE_COMPANY, _P.SEE_SUPPLIER, _P.CANCEL_SUPPLIER, _P.SEE_AGREEMENTS}
+    Role.AUTOPAY_ADMINISTRATOR: _role(
+        _("AutoPay Administrator"),
+        _("Sets up agreements with banks, holds the signing key, and sees bank files."),
+        Section.AUTOPAY,
+        _P.SEE_AGREEMENTS,
+        _P.CHANGE_AGREEMENTS,
+        _P.SEE_FILES,
+        _P.MANAGE_KEYS,
     ),
-    Role.PAYROLL_APPROVER: frozenset(
-        {_P.SEE_COMPANY, _P.SEE_SALARY, _P.APPROVE_SALARY, _P.CANCEL_SALARY, _P.SEE_AGREEMENTS}
+    Role.APPROVER: _role(
+        _("AutoPay Approver"),
+        _("Sees supplier payments, approves them with a second factor, and cancels them."),
+        Section.AUTOPAY,
+        _P.SEE_SUPPLIER,
+        _P.APPROVE_SUPPLIER,
+        _P.CANCEL_SUPPLIER,
+        _P.SEE_AGREEMENTS,
     ),
-    Role.PAYROLL_ACCOUNTANT: frozenset(
-        {_P.SEE_COMPANY, _P.SEE_SALARY, _P.CANCEL_SALARY, _P.SEE_AGREEMENTS}
+    Role.ACCOUNTANT: _role(
+        _("AutoPay Accountant"),
+        _("Sees supplier payments and cancels them, but does not approve."),
+        Section.AUTOPAY,
+        _P.SEE_SUPPLIER,
+        _P.CANCEL_SUPPLIER,
+        _P.SEE_AGREEMENTS,
     ),
-    Role.UPLOADER: frozenset({_P.SEE_COMPANY, _P.UPLOAD, _P.SEE_AGREEMENTS, _P.SEE_FILES}),
+    Role.PAYROLL_APPROVER: _role(
+        _("AutoPay Payroll Approver"),
+        _("Sees salary payments, approves them with a second factor, and cancels them."),
+        Section.AUTOPAY,
+        _P.SEE_SALARY,
+        _P.APPROVE_SALARY,
+        _P.CANCEL_SALARY,
+        _P.SEE_AGREEMENTS,
+    ),
+    Role.PAYROLL_ACCOUNTANT: _role(
+        _("AutoPay Payroll Accountant"),
+        _("Sees salary payments and cancels them, but does not approve."),
+        Section.AUTOPAY,
+        _P.SEE_SALARY,
+        _P.CANCEL_SALARY,
+        _P.SEE_AGREEMENTS,
+    ),
+    Role.UPLOADER: _role(
+        _("AutoPay Uploader"),
+        _("Sends payments and fetches files. The ERP's own user has this role."),
+        Section.AUTOPAY,
+        _P.UPLOAD,
+        _P.SEE_AGREEMENTS,
+        _P.SEE_FILES,
+    ),
+    Role.COLLECTION_ADMINISTRATOR: _role(
+        _("Collection Administrator"),
+        _("Sets up the agreement with the collection agency and the profiles of customers."),
+        Section.AUTOCOLLECT,
+        _P.SEE_COLLECTION,
+        _P.MANAGE_COLLECTION,
+    ),
+    Role.COLLECTION_HANDLER: _role(
+        _("Collection Handler"),
+        _("Handles reminders and collection cases."),
+        Section.AUTOCOLLECT,
+        _P.SEE_COLLECTION,
+        _P.HANDLE_CASES,
+    ),
+    Role.COLLECTION_VIEWER: _role(
+        _("Collection Viewer"),
+        _("Sees reminders and collection cases, and changes nothing."),
+        Section.AUTOCOLLECT,
+        _P.SEE_COLLECTION,
+    ),
+    Role.AGENCY_CASE_HANDLER: _role(
+        _("Agency case handler"),
+        _("Works at the collection agency: handles its cases and settles them."),
+        Section.AGENCY,
+        _P.HANDLE_AT_AGENCY,
+    ),
 }
+
+CUSTOMER_ROLES = frozenset(role for role in Role if ROLES[role].section == Section.CUSTOMER)
+NAMES = {role: facts.name for role, facts in ROLES.items()}
+TABLE = {role: facts.permissions for role, facts in ROLES.items()}
 
 SEE_PAYMENTS = frozenset({_P.SEE_SUPPLIER, _P.SEE_SALARY})
 APPROVE_PAYMENTS = frozenset({_P.APPROVE_SUPPLIER, _P.APPROVE_SALARY})
