@@ -22,6 +22,7 @@ from typing import Any, Self
 
 import paramiko
 import psycopg
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 from django_otp.oath import TOTP
@@ -37,6 +38,7 @@ from portal.access.models import (
     Authenticator,
     Company,
     Customer,
+    Membership,
     RoleGrant,
     SigningKey,
     User,
@@ -197,16 +199,40 @@ def person(name: str, company: Company, *roles: Role) -> User:
     email = f"{name}-{company.public_id}@example.org"
     user = User.objects.create_user(email, PASSWORD, name=name.title())
     Authenticator.objects.create(user=user, name="test", confirmed=True)
+    give(user, company, *roles)
+    return user
+
+
+def give(user: User, company: Company, *roles: Role) -> None:
+    """Makes a user a member of the company's customer, with these roles in the company."""
+    join(user, company.customer)
     with tenancy.acting_for([company]):
         for role in roles:
             RoleGrant.objects.create(user=user, company=company, role=role)
-    return user
+
+
+def give_at(user: User, customer: Customer, *roles: Role) -> None:
+    """Makes a user a member of the customer, with these roles at the customer itself."""
+    join(user, customer)
+    for role in roles:
+        RoleGrant.objects.create(user=user, customer=customer, role=role)
+
+
+def join(user: User, customer: Customer) -> None:
+    """Makes a user a member of the customer, if they are not yet."""
+    now = timezone.now()
+    with tenancy.acting_for((), customers=[customer]):
+        Membership.objects.get_or_create(
+            customer=customer, user=user, defaults={"invited_at": now, "accepted_at": now}
+        )
 
 
 def company(place: int = 1, name: str = "Prøve AS") -> Company:
     """A company with a customer of its own."""
     number = organisation(place)
-    customer = Customer.objects.create(name=name, organisation_number=number)
+    customer = Customer.objects.create(
+        name=name, organisation_number=number, accepted_terms=settings.TERMS_VERSION
+    )
     return Company.objects.create(
         customer=customer, name=name, organisation_number=number, city="OSLO", postal_code="0155"
     )

@@ -48,6 +48,8 @@ class Customer(models.Model):
     name = models.CharField(max_length=140)
     organisation_number = models.CharField(max_length=9)
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.ORDINARY)
+    # The version of the terms of service that was accepted last; who and when is in the log.
+    accepted_terms = models.CharField(max_length=20, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
@@ -70,6 +72,8 @@ class Company(models.Model):
     address = models.CharField(max_length=140, blank=True)
     postal_code = models.CharField(max_length=10, blank=True)
     city = models.CharField(max_length=60, blank=True)
+    # Signing always asks for a second factor; here it is asked for to open any page as well.
+    two_factor_to_sign_in = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -135,6 +139,13 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(username or "").strip().lower())
 
 
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    """Memberships, and those of them that hold now."""
+
+    def living(self) -> MembershipQuerySet:
+        return self.filter(accepted_at__isnull=False, ended_at__isnull=True)
+
+
 class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
     """A person; the e-mail is the user name."""
 
@@ -159,6 +170,33 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
 
     def __str__(self) -> str:
         return self.name or self.email
+
+
+class Membership(models.Model):
+    """That a person belongs to a customer: invited, then accepted, until it is ended.
+
+    Roles in a customer's companies hold only while the membership does, so ending it ends them
+    all at once, and taking it up again brings them back. `invited_name` is what the inviter
+    called the person: until they accept, nothing is told of an account they may have elsewhere.
+    """
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
+    invited_name = models.CharField(max_length=140, blank=True)
+    invited_at = models.DateTimeField()
+    invited_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    accepted_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    objects = MembershipQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["customer", "user"], name="membership_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.customer_id}"
 
 
 class UserGroup(models.Model):

@@ -20,10 +20,11 @@ from django.db.backends.signals import connection_created
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Company ids that may be seen; the user whose own grants may be seen; the unclaimed rows;
-    the letters of everybody."""
+    """Company ids that may be seen; the customers whose people and log may be seen; the user whose
+    own grants may be seen; the unclaimed rows; the letters of everybody."""
 
     companies: tuple[int, ...] = ()
+    customers: tuple[int, ...] = ()
     user: int | None = None
     unclaimed: bool = False
     letters: bool = False
@@ -40,17 +41,22 @@ def current() -> Scope:
 
 @contextlib.contextmanager
 def acting_for(
-    companies: Iterable[Any], *, user: Any = None, unclaimed: bool = False, letters: bool = False
+    companies: Iterable[Any],
+    *,
+    user: Any = None,
+    customers: Iterable[Any] = (),
+    unclaimed: bool = False,
+    letters: bool = False,
 ) -> Iterator[None]:
     """Shows the rows of these companies (models or ids), and of no other, to all work inside.
 
-    `user` shows that user's own role grants. `unclaimed` shows bank files that no company owns
-    yet; only the bank's inbox asks for it. `letters` shows the mail outbox, whosever the letters
-    are; only `portal.mail` and the demo's mailbox ask for it. Inside a transaction it makes a
-    savepoint, so that a failure cannot leave the wider scope behind.
+    `user` shows that user's own role grants and memberships. `customers` (models or ids) shows
+    what belongs to these as customers: their members, grants and log. `unclaimed` shows bank files
+    that no company owns yet; only the bank's inbox asks for it. `letters` shows the mail outbox,
+    whosever the letters are; only `portal.mail` and the demo's mailbox ask for it. Inside a
+    transaction it makes a savepoint, so that a failure cannot leave the wider scope behind.
     """
-    ids = tuple(sorted({getattr(company, "pk", company) for company in companies}))
-    scope = Scope(ids, getattr(user, "pk", user), unclaimed, letters)
+    scope = Scope(_ids(companies), _ids(customers), getattr(user, "pk", user), unclaimed, letters)
     before = _scope.get()
     token = _scope.set(scope)
     try:
@@ -68,6 +74,10 @@ def acting_for(
             _restore(before)
 
 
+def _ids(rows: Iterable[Any]) -> tuple[int, ...]:
+    return tuple(sorted({getattr(row, "pk", row) for row in rows}))
+
+
 def _restore(scope: Scope) -> None:
     try:
         _apply(connection, scope)
@@ -81,12 +91,13 @@ def _apply(db: BaseDatabaseWrapper, scope: Scope) -> None:
         cursor.execute(
             "SELECT set_config('kvitt.companies', %s, false),"
             " set_config('kvitt.user', %s, false), set_config('kvitt.unclaimed', %s, false),"
-            " set_config('kvitt.letters', %s, false)",
+            " set_config('kvitt.letters', %s, false), set_config('kvitt.customers', %s, false)",
             [
                 "{" + ",".join(map(str, scope.companies)) + "}",
                 "" if scope.user is None else str(scope.user),
                 "on" if scope.unclaimed else "",
                 "on" if scope.letters else "",
+                "{" + ",".join(map(str, scope.customers)) + "}",
             ],
         )
 
@@ -130,15 +141,27 @@ CREATE FUNCTION kvitt_unclaimed() RETURNS boolean LANGUAGE sql STABLE PARALLEL S
 $$;
 """
 
+CUSTOMERS = """
+CREATE FUNCTION kvitt_customers() RETURNS bigint[] LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT coalesce(nullif(current_setting('kvitt.customers', true), ''), '{}')::bigint[]
+$$;
+"""
+OF_COMPANIES = "company_id = ANY ((SELECT kvitt_companies())::bigint[])"
+OF_CUSTOMERS = "customer_id = ANY ((SELECT kvitt_customers())::bigint[])"
+# The customers of the companies that are acted for.
+OF_THEIR_CUSTOMERS = (
+    "customer_id IN (SELECT customer_id FROM access_company"
+    " WHERE id = ANY ((SELECT kvitt_companies())::bigint[]))"
+)
 
-def wall(table: str, *, also: str = "") -> migrations.RunSQL:
-    """Row-level security for a company-owned table; `also` is a further SQL condition.
+
+def wall(table: str, *, also: str = "", own: str = OF_COMPANIES) -> migrations.RunSQL:
+    """Row-level security for a table that companies own, or whoever `own` says; `also` is a
+    further SQL condition.
 
     The array is read in a subquery, so that it is computed once a statement, not once a row.
     """
-    condition = "company_id = ANY ((SELECT kvitt_companies())::bigint[])"
-    if also:
-        condition = f"({condition}) OR ({also})"
+    condition = f"({own}) OR ({also})" if also else own
     return migrations.RunSQL(
         f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;"
         f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY;"

@@ -26,6 +26,7 @@ from portal.access.models import (
     Authenticator,
     Company,
     Customer,
+    Membership,
     RoleGrant,
     ServiceActivation,
     SigningKey,
@@ -49,6 +50,13 @@ def load() -> None:
     )
     users = {email: _user(name, email, language) for name, email, language, *_ in cast.PEOPLE}
     companies = [_company(bureau, row, channel, users) for row in cast.COMPANIES]
+    with tenancy.acting_for((), customers=[bureau]):
+        for user in users.values():
+            Membership.objects.get_or_create(
+                customer=bureau,
+                user=user,
+                defaults={"invited_at": timezone.now(), "accepted_at": timezone.now()},
+            )
     for email in cast.CUSTOMER_ADMINISTRATORS:
         RoleGrant.objects.get_or_create(
             user=users[email], customer=bureau, company=None, role=Role.CUSTOMER_ADMINISTRATOR

@@ -177,9 +177,7 @@ def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
             continue
         if name == "customer":
             user = kit.person(name, made.company)
-            RoleGrant.objects.create(
-                user=user, customer=made.company.customer, role=Role.CUSTOMER_ADMINISTRATOR
-            )
+            kit.give_at(user, made.company.customer, Role.CUSTOMER_ADMINISTRATOR)
         else:
             user = kit.person(name, made.company, *roles)
         made.users[name] = user

@@ -17,7 +17,7 @@ from banking.models import Authority, BankAccount, BankAgreement
 from payments import lifecycle as payments_lifecycle
 from payments.models import Payment
 from portal.access import actors, tenancy
-from portal.access.models import Authenticator, Company, RoleGrant, User
+from portal.access.models import Authenticator, Company, User
 from portal.access.roles import CUSTOMER_ROLES, Role
 from portal.clock import now
 from portal.events import moves
@@ -116,7 +116,7 @@ def _people(made: Stage, scene: Scene) -> None:
 
 
 def _at_customer(user: User, made: Stage, role: Role) -> None:
-    RoleGrant.objects.create(user=user, customer=made.company.customer, role=role)
+    kit.give_at(user, made.company.customer, role)
 
 
 def _agreements(made: Stage, scene: Scene) -> None:
@@ -195,6 +195,9 @@ def _neighbours(made: Stage, scene: Scene) -> None:
     customer = made.company.customer
     second = kit.stage(place=2)
     Company.objects.filter(pk=second.company.pk).update(name=SECOND, customer=customer)
+    second.company.refresh_from_db()
+    for user in second.users.values():
+        kit.join(user, customer)
     _roles_of_all(made.users[ALL], second.company)
     second.users[ALL] = made.users[ALL]
     story.upload(second, [story.some(second, "S-1"), story.some(second, "S-2", 1)])
@@ -262,10 +265,7 @@ def _views(made: Stage) -> None:
 
 
 def _roles_of_all(user: User, company: Company) -> None:
-    with tenancy.acting_for([company]):
-        for role in Role:
-            if role not in CUSTOMER_ROLES:
-                RoleGrant.objects.create(user=user, company=company, role=role)
+    kit.give(user, company, *(role for role in Role if role not in CUSTOMER_ROLES))
 
 
 def _at_the_door() -> None:

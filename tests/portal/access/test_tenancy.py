@@ -165,6 +165,7 @@ def test_a_groups_grants_are_seen_and_held_by_its_members_only(
 ) -> None:
     one, two = pair
     anne, bjorn = kit.person("anne", one), kit.person("bjorn", one)
+    kit.join(anne, two.customer)
     group = UserGroup.objects.create(customer=one.customer, name="Regnskap")
     group.members.add(anne)
     with tenancy.acting_for([one, two]):

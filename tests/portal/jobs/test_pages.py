@@ -275,8 +275,7 @@ def test_only_the_asker_finds_a_job(made: Stage) -> None:
 def test_a_job_is_found_only_below_its_own_company(made: Stage, anne: Client) -> None:
     job = ended(made)
     other = kit.stage(place=2)
-    with other.scope():
-        RoleGrant.objects.create(user=made.users["anne"], company=other.company, role=Role.APPROVER)
+    kit.give(made.users["anne"], other.company, Role.APPROVER)
     for part in PARTS:
         assert anne.get(f"{base(other)}{job.public_id}/{part}").status_code == 404
     for act in ACTS:

@@ -172,8 +172,7 @@ def test_the_fourth_open_job_is_refused_until_one_has_ended(made: Stage) -> None
 def test_the_limit_of_a_person_holds_across_companies(made: Stage) -> None:
     other = kit.stage(place=2)
     anne = other.users["anne"] = made.users["anne"]
-    with other.scope():
-        RoleGrant.objects.create(user=anne, company=other.company, role=Role.APPROVER)
+    kit.give(anne, other.company, Role.APPROVER)
     ask(made), ask(made), ask(other)
     with pytest.raises(work.TooMany):
         ask(other)

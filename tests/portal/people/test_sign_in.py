@@ -316,11 +316,7 @@ def test_start_leads_to_the_only_company_and_lists_several(anne: User) -> None:
     assert client.get("/")["Location"].startswith("/c/")
     bjorn = kit.person("bjorn", kit.company(2, "Ab AS"), Role.APPROVER)
     other = kit.company(3, "Bb AS")
-    from portal.access import tenancy
-    from portal.access.models import RoleGrant
-
-    with tenancy.acting_for([other]):
-        RoleGrant.objects.create(user=bjorn, company=other, role=Role.ACCOUNTANT)
+    kit.give(bjorn, other, Role.ACCOUNTANT)
     page = kit.signed_in(bjorn).get("/")
     assert page.status_code == 200
     text = page.content.decode()
