@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,11 +17,13 @@ from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse
 
 from portal.access import grants, tenancy
-from portal.access.models import Company, User
-from portal.access.roles import Permission, Role, permissions_of, roles_with
+from portal.access.acting import Acting, AtCustomer, Here
+from portal.access.models import Company, Customer, User
+from portal.access.roles import Permission, permissions_of, roles_with
 
 PUBLIC = (
     "people:sign-in",
@@ -38,21 +39,10 @@ BEGAN_KEY, SEEN_KEY = "began_at", "seen_at"
 SEEN_EVERY_SECONDS = 30
 
 LOST = "lost"
+TERMS = "people:terms"
 BY_HTMX, LEFT_HEADER = "HX-Request", "Kvitt-Session-Left"
 
 View = Callable[..., HttpResponseBase]
-
-
-@dataclass(frozen=True, slots=True)
-class Acting:
-    """For whom the signed-in user acts on this page, and what they may do there."""
-
-    company: Company
-    roles: frozenset[Role]
-    permissions: frozenset[Permission]
-
-    def may(self, permission: Permission) -> bool:
-        return permission in self.permissions
 
 
 class Needs(PermissionDenied):
@@ -70,9 +60,21 @@ def user_of(request: HttpRequest) -> User:
 
 
 def acting_of(request: HttpRequest) -> Acting:
-    """For whom a page opened by `company` acts."""
+    """For which company a page opened by `company` acts."""
     acting: Acting = request.acting  # type: ignore[attr-defined]
     return acting
+
+
+def customer_of(request: HttpRequest) -> AtCustomer:
+    """For which customer a page opened by `customer` acts."""
+    acting: AtCustomer = request.acting  # type: ignore[attr-defined]
+    return acting
+
+
+def here_of(request: HttpRequest) -> Here:
+    """For whom a page acts, whichever it is."""
+    here: Here = request.acting  # type: ignore[attr-defined]
+    return here
 
 
 def verified(request: HttpRequest) -> bool:
@@ -136,6 +138,69 @@ def company(*any_of: Permission) -> Callable[[View], View]:
         return guarded
 
     return decorate
+
+
+def customer(*any_of: Permission) -> Callable[[View], View]:
+    """Opens a page below /customers/<customer>/ to those who hold any of these permissions there.
+
+    The view acts for the customer and for all of its companies; it finds itself in
+    `request.acting`. A customer whose terms are not accepted shows its administrators these
+    first: a view that `before_terms` is the way to them.
+    """
+
+    def decorate(view: View) -> View:
+        shown_before = getattr(view, "before_terms", False)
+
+        @functools.wraps(view)
+        def guarded(request: HttpRequest, customer: str, **kwargs: Any) -> HttpResponseBase:
+            found = Customer.objects.filter(public_id=customer).first()
+            if found is None:
+                raise Http404
+            companies = found.companies.values_list("pk", flat=True)
+            with tenancy.acting_for(companies, user=request.user, customers=[found]):
+                acting = _at_customer(request, found)
+                request.acting = acting  # type: ignore[attr-defined]
+                if not acting.permissions & set(any_of):
+                    raise Needs(any_of)
+                waiting = found.accepted_terms != settings.TERMS_VERSION
+                if waiting and acting.may(Permission.MANAGE_CUSTOMER) and not shown_before:
+                    return redirect(acting.address(TERMS))
+                return view(request, **kwargs)
+
+        guarded.guarded = True  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def before_terms(view: View) -> View:
+    """A page of a customer's that opens before its terms are accepted."""
+    view.before_terms = True  # type: ignore[attr-defined]
+    return view
+
+
+def here(*any_of: Permission) -> Callable[[View], View]:
+    """Opens a page that stands below both companies and customers, by whichever is told."""
+
+    def decorate(view: View) -> View:
+        below = {"company": company(*any_of)(view), "customer": customer(*any_of)(view)}
+
+        @functools.wraps(view)
+        def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+            return below["company" if "company" in kwargs else "customer"](request, **kwargs)
+
+        guarded.guarded = True  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def _at_customer(request: HttpRequest, found: Customer) -> AtCustomer:
+    """What the user may do for a customer; no role there: as if it were not."""
+    roles = grants.roles_at(user=user_of(request), customer=found)
+    if not roles:
+        raise Http404
+    return AtCustomer(found, roles, permissions_of(roles))
 
 
 def _acting(request: HttpRequest, found: Company) -> Acting:

@@ -11,12 +11,16 @@ from django.utils.translation import get_language
 
 @dataclass(frozen=True, slots=True, order=True)
 class MenuItem:
-    """A place in the menu: the smaller `place` first; `icon` is a name in the icon sprite."""
+    """A place in the menu: the smaller `place` first; `icon` is a name in the icon sprite.
+
+    `at_customer`: its address stands below the customer, not below the company.
+    """
 
     place: int
     address_name: str
     label: Any = field(compare=False)
     icon: str = field(compare=False)
+    at_customer: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,17 @@ class Waiting:
     count: int
     capped: bool
     address_name: str
+
+
+@dataclass(slots=True)
+class SetUp:
+    """What is told of a company in a list of companies: facts by name, and what is missing.
+
+    `missing` are sentences, each with the address where it is mended, or an empty one.
+    """
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    missing: list[tuple[Any, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +74,8 @@ class Question:
 
 explain_reason = Question("what does this reason code mean, in this language?")
 menu = Question("what stands in the menu for these permissions, as MenuItems?")
+customer_menu = Question("what stands in the menu of a customer, as MenuItems?")
+set_up = Question("what do these companies have, and what do they lack, by id, as SetUp?")
 waiting = Question("what waits for this user, acting here, as a Waiting?")
 search = Question("what is called like this, for this user, acting here, as Hits?")
 status_text = Question("what is this status called, for this subject, in this language?")

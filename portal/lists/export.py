@@ -20,7 +20,7 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 
-from portal.access.guard import Acting
+from portal.access.acting import Here
 from portal.lists import keyset
 from portal.lists.spec import ListSpec
 
@@ -127,7 +127,7 @@ def file_name(spec: ListSpec, kind: str, day: dt.date) -> str:
 def write(
     *,
     spec: ListSpec,
-    acting: Acting,
+    acting: Here,
     user: Any,
     query: QueryDict,
     kind: str,

@@ -9,7 +9,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from portal import clock
-from portal.access.guard import Acting
+from portal.access.acting import Acting
 from portal.jobs import kinds, progress
 from portal.jobs.models import Job
 from portal.lists import export, keyset

@@ -1,19 +1,27 @@
-"""Saved views: a person's own filters and order of one list in one company."""
+"""Saved views: a person's own filters and order of one list, in one company or at a customer."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 from django.db import models
-
-from portal.access.tenancy import CompanyOwned
+from django.db.models import Q
 
 NAME_MAX, QUERY_MAX = 60, 1000
 
 
-class SavedView(CompanyOwned):
-    """The address of a list, without its place in it, under a name of the user's own."""
+class SavedView(models.Model):
+    """The address of a list, without its place in it, under a name of the user's own.
 
+    `company` is null in a list of the customer's own, `customer` in one of a company's.
+    """
+
+    company = models.ForeignKey(
+        "access.Company", on_delete=models.CASCADE, null=True, related_name="+"
+    )
+    customer = models.ForeignKey(
+        "access.Customer", on_delete=models.CASCADE, null=True, related_name="+"
+    )
     user = models.ForeignKey("access.User", on_delete=models.CASCADE, related_name="+")
     list_name = models.CharField(max_length=60)
     name = models.CharField(max_length=NAME_MAX)
@@ -23,8 +31,14 @@ class SavedView(CompanyOwned):
     class Meta:
         constraints: ClassVar[list[Any]] = [
             models.UniqueConstraint(
-                fields=["company", "user", "list_name", "name"], name="saved_view_name_once"
-            )
+                fields=["company", "customer", "user", "list_name", "name"],
+                nulls_distinct=False,
+                name="saved_view_name_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(company__isnull=True) ^ Q(customer__isnull=True),
+                name="saved_view_of_company_or_customer",
+            ),
         ]
 
     def __str__(self) -> str:

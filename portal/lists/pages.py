@@ -48,7 +48,7 @@ class ListPage:
 
     def __init__(self, request: HttpRequest, spec: ListSpec, **given: Any) -> None:
         self.request, self.spec = request, spec
-        self.acting = guard.acting_of(request)
+        self.acting = guard.here_of(request)
         self.query = request.GET
         self.known = spec.known(request.GET)
         self.filters: FilterSet = spec.filtered(self.acting, self.known, request.user)
@@ -103,8 +103,8 @@ class ListPage:
 
     @cached_property
     def views(self) -> list[View]:
-        rows = SavedView.objects.of(self.acting.company).filter(
-            user=self.request.user, list_name=self.spec.name
+        rows = SavedView.objects.filter(
+            **self.acting.owner, user=guard.user_of(self.request), list_name=self.spec.name
         )
         base = self.spec.address(self.acting)
         here = self.known.urlencode()

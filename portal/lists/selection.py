@@ -39,7 +39,7 @@ def chosen(request: HttpRequest, spec: ListSpec) -> tuple[QuerySet[Any], bool]:
 
     Rows that the user may not see are not among them; ids that are none are left out.
     """
-    acting = guard.acting_of(request)
+    acting = guard.here_of(request)
     if request.POST.get(ALL) == "1":
         query = spec.known(QueryDict(request.POST.get("query", "")[:POSTED_MAX]))
         rows = spec.filtered(acting, query, request.user).qs

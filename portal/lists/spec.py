@@ -9,9 +9,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import QueryDict
-from django.urls import reverse
 
-from portal.access.guard import Acting
+from portal.access.acting import Here
 from portal.access.roles import Permission
 from portal.lists.filters import PLACE, SORT, FilterSet
 from portal.lists.keyset import Order
@@ -46,10 +45,10 @@ class ListSpec:
     tabs: tuple[tuple[str, Any], ...] = ()
     exported: Callable[[QuerySet[Any]], QuerySet[Any]] | None = None
 
-    def address(self, acting: Acting) -> str:
-        return reverse(self.address_name, kwargs={"company": acting.company.public_id})
+    def address(self, acting: Here) -> str:
+        return acting.address(self.address_name)
 
-    def filtered(self, acting: Acting, query: QueryDict, user: Any) -> FilterSet:
+    def filtered(self, acting: Here, query: QueryDict, user: Any) -> FilterSet:
         """The filter set over all that may be seen, for this address."""
         return self.filters(
             query, queryset=self.rows(acting=acting, user=user), acting=acting, user=user

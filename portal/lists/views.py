@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from portal import clock
 from portal.access import guard
+from portal.access.acting import Acting
 from portal.access.roles import Permission
 from portal.jobs import sentences, work
 from portal.lists import export, exporting, keyset, selection, spec
@@ -27,7 +28,7 @@ def _list(request: HttpRequest, name: str) -> spec.ListSpec:
     found = spec.named(name)
     if found is None:
         raise Http404
-    if not guard.acting_of(request).permissions & found.permissions:
+    if not guard.here_of(request).permissions & found.permissions:
         raise guard.Needs(tuple(found.permissions))
     return found
 
@@ -37,14 +38,16 @@ def _query(request: HttpRequest, found: spec.ListSpec) -> QueryDict:
 
 
 @require_POST
-@guard.company(Permission.SEE_COMPANY)
+@guard.here(Permission.SEE_COMPANY)
 def save_view(request: HttpRequest, list_name: str) -> HttpResponse:
     """Keeps the list's filters and order under a name; the same name again replaces it."""
     found = _list(request, list_name)
-    acting = guard.acting_of(request)
+    acting = guard.here_of(request)
     query = _query(request, found).urlencode()
     name = " ".join(request.POST.get("name", "").replace("\0", " ").split())[:NAME_MAX]
-    mine = SavedView.objects.of(acting.company).filter(user=request.user, list_name=list_name)
+    mine = SavedView.objects.filter(
+        **acting.owner, user=guard.user_of(request), list_name=list_name
+    )
     if not name:
         messages.error(request, _("Write a name for the view first."))
     elif not query:
@@ -59,7 +62,7 @@ def save_view(request: HttpRequest, list_name: str) -> HttpResponse:
         )
     else:
         SavedView.objects.update_or_create(
-            company=acting.company,
+            **acting.owner,
             user=guard.user_of(request),
             list_name=list_name,
             name=name,
@@ -70,11 +73,12 @@ def save_view(request: HttpRequest, list_name: str) -> HttpResponse:
 
 
 @require_POST
-@guard.company(Permission.SEE_COMPANY)
+@guard.here(Permission.SEE_COMPANY)
 def delete_view(request: HttpRequest, view: int) -> HttpResponse:
     """Removes one of the user's own views."""
-    acting = guard.acting_of(request)
-    row = get_object_or_404(SavedView.objects.of(acting.company), pk=view, user=request.user)
+    acting = guard.here_of(request)
+    rows = SavedView.objects.filter(**acting.owner, user=guard.user_of(request))
+    row = get_object_or_404(rows, pk=view)
     found = _list(request, row.list_name)
     row.delete()
     messages.success(request, _("The view “%(name)s” is deleted.") % {"name": row.name})
@@ -87,10 +91,9 @@ def spool() -> BinaryIO:
 
 
 def _as_job(
-    request: HttpRequest, found: spec.ListSpec, query: QueryDict, kind: str
+    request: HttpRequest, acting: Acting, found: spec.ListSpec, query: QueryDict, kind: str
 ) -> HttpResponse:
     """Asks for the export as a job and goes to its page."""
-    acting = guard.acting_of(request)
     try:
         job = work.start(
             company=acting.company,
@@ -105,18 +108,25 @@ def _as_job(
 
 
 @require_POST
-@guard.company(Permission.SEE_COMPANY)
+@guard.here(Permission.SEE_COMPANY)
 def export_list(request: HttpRequest, list_name: str) -> HttpResponse | FileResponse:
     """A small list at once; a large one as a job with progress."""
     found = _list(request, list_name)
-    acting = guard.acting_of(request)
+    acting = guard.here_of(request)
     query = _query(request, found)
     kind = request.POST.get("format", "")
     if kind not in export.FORMATS:
         raise Http404
     rows = found.filtered(acting, query, request.user).qs
-    if keyset.count(rows, cap=settings.LIST_EXPORT_DIRECT).capped:
-        return _as_job(request, found, query, kind)
+    # Jobs belong to companies: what stands below a customer is made at once, and is bounded.
+    below = isinstance(acting, Acting)
+    most = settings.LIST_EXPORT_DIRECT if below else settings.LIST_EXPORT_CUSTOMER_MAX
+    if keyset.count(rows, cap=most).capped:
+        if isinstance(acting, Acting):
+            return _as_job(request, acting, found, query, kind)
+        text = _("More than %(n)s rows match. Filter the list, and export it in parts.")
+        messages.error(request, text % {"n": most})
+        return redirect(f"{found.address(acting)}?{query.urlencode()}")
     file: Any = spool()
     export.write(spec=found, acting=acting, user=request.user, query=query, kind=kind, file=file)
     file.seek(0)

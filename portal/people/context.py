@@ -9,13 +9,15 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from portal.access import tenancy
-from portal.access.guard import Acting, began, seconds_left
+from portal.access.acting import Acting, AtCustomer, Here
+from portal.access.guard import began, seconds_left
 from portal.events import questions
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """`company`, `menu` and `waiting` when the page acts for a company; the rest always."""
-    acting: Acting | None = getattr(request, "acting", None)
+    """`company`, `menu` and `waiting` when the page acts for a company, `customer` and `menu` when
+    it acts for a customer; the rest always."""
+    acting: Here | None = getattr(request, "acting", None)
     context: dict[str, Any] = {
         "support": settings.SUPPORT_CONTACT,
         "demo": settings.DEMO,
@@ -26,6 +28,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         context |= {"session_left": left, "session_began": began(request)}
     if acting is None or getattr(request, "htmx", False):
         return context
+    if isinstance(acting, AtCustomer):
+        return {**context, "customer": acting.customer, "menu": _menu(request, acting, None)}
     # An error page may be made when the work for the company is over: then nothing is seen of it.
     inside = acting.company.pk in tenancy.current().companies
     waiting = waiting_here(request, acting) if inside else None
@@ -46,21 +50,29 @@ def waiting_here(request: HttpRequest, acting: Acting) -> dict[str, Any] | None:
         "count": found.count,
         "capped": found.capped,
         "name": found.address_name,
-        "address": reverse(found.address_name, kwargs={"company": acting.company.public_id}),
+        "address": acting.address(found.address_name),
     }
 
 
-def menu_of(acting: Acting) -> list[questions.MenuItem]:
+def menu_of(acting: Here) -> list[questions.MenuItem]:
     """The menu that these roles open, in its order."""
-    return sorted(row for rows in questions.menu.ask(acting.permissions) for row in rows)
+    asked = questions.customer_menu if isinstance(acting, AtCustomer) else questions.menu
+    return sorted(row for rows in asked.ask(acting.permissions) for row in rows)
+
+
+def address_of(item: questions.MenuItem, acting: Here) -> str:
+    """Where a place in the menu leads."""
+    if item.at_customer:
+        return reverse(item.address_name, kwargs={"customer": acting.customer.public_id})
+    return acting.address(item.address_name)
 
 
 def _menu(
-    request: HttpRequest, acting: Acting, waiting: dict[str, Any] | None
+    request: HttpRequest, acting: Here, waiting: dict[str, Any] | None
 ) -> list[dict[str, Any]]:
     rows = []
     for item in menu_of(acting):
-        address = reverse(item.address_name, kwargs={"company": acting.company.public_id})
+        address = address_of(item, acting)
         here = waiting is not None and item.address_name == waiting["name"] and waiting["count"]
         badge = f"{waiting['count']}{'+' if waiting['capped'] else ''}" if waiting and here else ""
         rows.append(

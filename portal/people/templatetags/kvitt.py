@@ -10,7 +10,6 @@ from typing import Any
 
 from django import template
 from django.templatetags.static import static
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -142,8 +141,8 @@ def _sprite() -> str:
 
 @register.simple_tag(takes_context=True)
 def link(context: Any, name: str, **kwargs: Any) -> str:
-    """An address below the company that the page acts for."""
-    return reverse(name, kwargs={"company": context["request"].acting.company.public_id, **kwargs})
+    """An address below the company, or the customer, that the page acts for."""
+    return str(context["request"].acting.address(name, **kwargs))
 
 
 @register.filter

@@ -64,7 +64,7 @@ def company(request: HttpRequest) -> HttpResponse:
     acting = guard.acting_of(request)
     rows = context.menu_of(acting)
     if rows:
-        return redirect(rows[0].address_name, company=acting.company.public_id)
+        return redirect(context.address_of(rows[0], acting))
     return render(request, "people/no_service.html")
 
 
@@ -92,11 +92,7 @@ def search(request: HttpRequest) -> HttpResponse:
 def _pages(acting: guard.Acting, text: str) -> list[questions.Hit]:
     key = norwegian.key(text)
     return [
-        questions.Hit(
-            str(item.label),
-            "",
-            reverse(item.address_name, kwargs={"company": acting.company.public_id}),
-        )
+        questions.Hit(str(item.label), "", context.address_of(item, acting))
         for item in context.menu_of(acting)
         if key in norwegian.key(str(item.label))
     ]

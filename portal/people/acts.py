@@ -1,0 +1,64 @@
+"""The acts that the change log knows, and its fields and values, in words; asks no database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from portal.access.roles import NAMES, Role
+
+ACTS: dict[str, Any] = {
+    "terms.accepted": _("Terms of service accepted"),
+    "customer.changed": _("Customer changed"),
+    "company.created": _("Company created"),
+    "company.changed": _("Company changed"),
+    "service.on": _("Service switched on"),
+    "service.off": _("Service switched off"),
+    "key.made": _("Signing key made"),
+    "key.replaced": _("Signing key replaced"),
+    "user.invited": _("User invited"),
+    "user.accepted": _("Invitation accepted"),
+    "user.changed": _("User changed"),
+    "user.ended": _("User deactivated"),
+    "user.resumed": _("User activated again"),
+    "role.granted": _("Role given"),
+    "role.revoked": _("Role taken away"),
+    "group.created": _("User group created"),
+    "group.changed": _("User group changed"),
+    "group.deleted": _("User group deleted"),
+    "group.joined": _("Added to a user group"),
+    "group.left": _("Removed from a user group"),
+}
+
+FIELDS: dict[str, Any] = {
+    "name": _("Name"),
+    "email": _("E-mail"),
+    "phone": _("Phone"),
+    "language": _("Language"),
+    "organisation_number": _("Organisation number"),
+    "address": _("Address"),
+    "postal_code": _("Postal code"),
+    "city": _("City"),
+    "kind": _("Kind"),
+    "service": _("Service"),
+    "role": _("Role"),
+    "group": _("User group"),
+    "version": _("Version"),
+    "reason": _("Reason"),
+    "two_factor_to_sign_in": _("Two-factor to sign in"),
+}
+
+_YES_NO = {"yes": _("Yes"), "no": _("No")}
+
+
+def field(name: str) -> str:
+    """What a field is called on the page."""
+    return str(FIELDS.get(name, name))
+
+
+def value(name: str, text: str) -> str:
+    """A value as it is shown: roles and yes or no in words, anything else as it was."""
+    if name == "role":
+        return ", ".join(str(NAMES[Role(code)]) for code in text.split(",") if code)
+    return str(_YES_NO.get(text, text))
