@@ -251,7 +251,11 @@ def post(name: str, *, token: str = TOKEN, of: str = "main", **fields: Any) -> G
 
 FILL = """([field, values]) => {
   const form = field.form;
-  for (const [name, value] of Object.entries(values)) form.elements[name].value = value;
+  for (const [name, value] of Object.entries(values)) {
+    const [first, ...alike] = form.querySelectorAll(`[name=${name}]`);
+    first.value = value;
+    for (const one of alike) one.remove();
+  }
   form.noValidate = true;
   form.requestSubmit();
 }"""
