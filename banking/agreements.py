@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
 from banking import lifecycle
@@ -13,7 +15,7 @@ from banking.models import BankAgreement, BankChannel
 from portal.access import actors
 from portal.access.models import Company
 from portal.access.roles import Permission
-from portal.events import moves
+from portal.events import moves, questions
 
 
 def unreachable(company: Company) -> list[BankChannel]:
@@ -22,6 +24,25 @@ def unreachable(company: Company) -> list[BankChannel]:
         agreements__company=company, agreements__status=lifecycle.ACTIVE
     )
     return list(rows.exclude(last_error="").distinct().order_by("name"))
+
+
+def set_up(companies: Iterable[Company]) -> dict[int, questions.SetUp]:
+    """How many active agreements each company has, and that it lacks one; one query for all."""
+    rows = BankAgreement.objects.filter(company__in=list(companies), status=lifecycle.ACTIVE)
+    found = dict(rows.values("company_id").annotate(n=Count("pk")).values_list("company_id", "n"))
+    made = {}
+    for company in companies:
+        has = found.get(company.pk, 0)
+        made[company.pk] = questions.SetUp({"agreements": has})
+        if not has:
+            made[company.pk].missing.append((_("No active agreement with a bank"), ""))
+    return made
+
+
+def lacking() -> Q:
+    """The companies without an active agreement, as a condition on Company."""
+    active = BankAgreement.objects.filter(company=OuterRef("pk"), status=lifecycle.ACTIVE)
+    return Q(~Exists(active))
 
 
 class AnotherIsActive(Exception):

@@ -13,7 +13,7 @@ class BankingConfig(AppConfig):
     def ready(self) -> None:
         from django.utils.translation import gettext as _
 
-        from banking import lifecycle, lists
+        from banking import agreements, lifecycle, lists
         from banking.iso20022 import codes
         from portal.access.roles import Permission
         from portal.events import questions
@@ -39,6 +39,14 @@ class BankingConfig(AppConfig):
                 rows.append(questions.MenuItem(55, "banking:files", _("Bank files"), icon="Files"))
             return rows or None
 
+        def set_up(companies: Any) -> dict[int, questions.SetUp]:
+            return agreements.set_up(companies)
+
+        def unfinished() -> Any:
+            return agreements.lacking()
+
+        questions.set_up.register(set_up)
+        questions.unfinished.register(unfinished)
         questions.explain_reason.register(explain_reason)
         questions.event_label.register(event_label)
         questions.menu.register(menu)

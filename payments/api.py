@@ -17,6 +17,7 @@ from portal import clock
 from portal.access.roles import Permission
 from portal.erp import door, problems
 from portal.events import moves, questions
+from portal.people import services
 
 router = Router(tags=["Payments"])
 LINES_TOLD_MAX = settings.UPLOAD_MAX_LINES
@@ -76,6 +77,15 @@ _BODY = {
 @door.acting(user_may=Permission.UPLOAD)
 def upload(request: HttpRequest) -> HttpResponse:
     caller = door.caller_of(request)
+    if not services.in_use(caller.company):
+        raise problems.one(
+            403,
+            _("AutoPay is off"),
+            code="service-off",
+            place="",
+            problem=_("The company does not use AutoPay now, so it takes no payments."),
+            cure=_("Let a customer administrator switch AutoPay on, and send the file again."),
+        )
     key = _idempotency_key(request)
     media_type = _media_type(request)
     body = request.spooled  # type: ignore[attr-defined]

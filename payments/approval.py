@@ -24,12 +24,17 @@ from portal.access.models import Company, User
 from portal.access.roles import Permission
 from portal.access.secondfactor import Proof
 from portal.events import moves
+from portal.people import services
 
 SUBJECT = "payment"
 
 
 class NotYours(Exception):
     """The user's roles do not reach these payments (supplier and salary are separate)."""
+
+
+class ServiceOff(Exception):
+    """AutoPay is not on for the company: nothing may be approved."""
 
 
 class AlreadySigned(Exception):
@@ -107,9 +112,10 @@ def shown(payments: Sequence[Payment]) -> list[Shown]:
 
 
 def signable_by(
-    *, user: User, permissions: frozenset[Permission], payments: Iterable[Shown]
+    *, user: User, permissions: frozenset[Permission], payments: Iterable[Shown], in_use: bool
 ) -> list[Shown]:
-    """Those that wait for a signature which this user may give and has not given."""
+    """Those that wait for a signature which this user may give and has not given; none while
+    AutoPay is not `in_use`."""
     return [
         row
         for row in payments
@@ -119,6 +125,7 @@ def signable_by(
             signers=[signature.user_id for signature in row.signed_by],
             user_id=user.pk,
             permissions=permissions,
+            in_use=in_use,
         )
         is None
     ]
@@ -136,14 +143,14 @@ def sign(
 ) -> Ceremony:
     """Signs payments, all or none; `fingerprints` are what the page showed, by payment id.
 
-    Raises NotYours, AlreadySigned, Changed, moves.Conflict.
+    Raises NotYours, ServiceOff, AlreadySigned, Changed, moves.Conflict.
     """
     if proof.device is not None and proof.device.user_id != user.pk:
         raise NotYours
     with transaction.atomic():
         payments = _locked(company, fingerprints)
         rows = shown(payments)
-        _must_be_lawful(rows, user, permissions)
+        _must_be_lawful(rows, user, permissions, in_use=services.in_use(company))
         _must_be_as_shown(rows, fingerprints)
         ceremony = _ceremony(company, user, rows, proof, at)
         for row in rows:
@@ -165,7 +172,9 @@ def _locked(company: Company, wanted: Iterable[int]) -> list[Payment]:
     return payments
 
 
-def _must_be_lawful(rows: list[Shown], user: User, permissions: frozenset[Permission]) -> None:
+def _must_be_lawful(
+    rows: list[Shown], user: User, permissions: frozenset[Permission], *, in_use: bool
+) -> None:
     """The policy's refusals as exceptions; the gravest first."""
     refused: dict[str, list[str]] = {}
     for row in rows:
@@ -174,11 +183,14 @@ def _must_be_lawful(rows: list[Shown], user: User, permissions: frozenset[Permis
             signers=[signature.user_id for signature in row.signed_by],
             user_id=user.pk,
             permissions=permissions,
+            in_use=in_use,
         )
         if refusal is not None:
             refused.setdefault(refusal.code, []).append(row.payment.number)
     if policy.NOT_YOURS in refused:
         raise NotYours
+    if policy.SERVICE_OFF in refused:
+        raise ServiceOff
     if policy.NOT_WAITING in refused:
         raise Changed(refused[policy.NOT_WAITING])
     if policy.ALREADY_SIGNED in refused:

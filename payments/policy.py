@@ -19,12 +19,13 @@ from portal.access import roles
 from portal.access.roles import Permission
 from portal.events.lifecycle import Move
 
-NOT_YOURS, NOT_WAITING, ALREADY_SIGNED, GONE, NOT_UNDELIVERED = (
+NOT_YOURS, NOT_WAITING, ALREADY_SIGNED, GONE, NOT_UNDELIVERED, SERVICE_OFF = (
     "not-yours",
     "not-waiting",
     "already-signed",
     "gone",
     "not-undelivered",
+    "service-off",
 )
 
 
@@ -58,14 +59,22 @@ def _not_held(permission: Permission, permissions: frozenset[Permission]) -> Ref
     return Refusal(NOT_YOURS, text % {"roles": ", ".join(names)})
 
 
+def service_off() -> str:
+    """Why nothing may be approved in a company that does not use AutoPay."""
+    return _("AutoPay is off for the company. A customer administrator can switch it on again.")
+
+
 def approving(
     payment: Payment,
     *,
     signers: Collection[int],
     user_id: int,
     permissions: frozenset[Permission],
+    in_use: bool,
 ) -> Refusal | None:
-    """Why this user may not sign the payment; None when they may. `signers` are user ids."""
+    """Why this user may not sign the payment; None when they may. `signers` are user ids, and
+    `in_use` says whether AutoPay is on for the company.
+    """
     missing = _not_held(approve_permission(payment), permissions)
     if missing is not None:
         return missing
@@ -74,6 +83,8 @@ def approving(
             "status": str(payment.state.label).lower()
         }
         return Refusal(NOT_WAITING, text)
+    if not in_use:
+        return Refusal(SERVICE_OFF, service_off())
     if user_id in signers:
         text = _("You have approved it already; another person must be the second.")
         return Refusal(ALREADY_SIGNED, text)

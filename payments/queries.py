@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from django.db import connection
 from django.db.models import QuerySet, Sum
 
 from payments import lifecycle
@@ -51,6 +52,24 @@ def hidden(*, company: Company, permissions: frozenset[Permission]) -> Count:
     if not unseen:
         return Count(0, False)
     return keyset.count(Payment.objects.of(company).filter(kind__in=unseen))
+
+
+def waiting_in(companies: Iterable[Company], *, cap: int = 99) -> dict[int, Count]:
+    """How many payments wait for approval in each company, up to a cap; one query for all."""
+    ids = [company.pk for company in companies]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.id, (SELECT count(*) FROM (SELECT 1 FROM payments_payment p"
+            " WHERE p.company_id = c.id AND p.phase = %s LIMIT %s) few)"
+            " FROM unnest(%s::bigint[]) c(id)",
+            [lifecycle.OPEN, cap + 1, ids],
+        )
+        return {pk: Count(min(n, cap), n > cap) for pk, n in cursor.fetchall()}
+
+
+def under_way(company: Company, *, phase: str) -> Count:
+    """How many of the company's payments are in this phase, up to a cap."""
+    return keyset.count(Payment.objects.of(company).filter(phase=phase), cap=999)
 
 
 def lines(*, payment: Payment, after: int, size: int) -> tuple[list[PaymentLine], int | None]:

@@ -17,6 +17,10 @@ urlpatterns = [
     path("api/erp/v1/docs", docs.page, name="erp-docs"),
     path("api/erp/v1/", api.urls),
     path("", include("portal.people.urls")),
+    path(
+        "customers/<slug:customer>/",
+        include(("portal.lists.urls", "lists"), namespace="customer-lists"),
+    ),
     path("c/<slug:company>/", include("portal.overview")),
     path("c/<slug:company>/", include("portal.lists.urls")),
     path("c/<slug:company>/", include("portal.jobs.urls")),

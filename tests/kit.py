@@ -40,6 +40,7 @@ from portal.access.models import (
     Customer,
     Membership,
     RoleGrant,
+    ServiceActivation,
     SigningKey,
     User,
     new_signing_key,
@@ -269,6 +270,9 @@ def stage(
     owner = company(place, f"Prøve {place} AS")
     bank_channel = channel(bank)
     with tenancy.acting_for([owner]):
+        ServiceActivation.objects.create(
+            company=owner, service=ServiceActivation.Service.AUTOPAY, activated_at=timezone.now()
+        )
         key = SigningKey.objects.create(company=owner, secret=new_signing_key())
         number = account(place)
         debit = BankAccount.objects.create(

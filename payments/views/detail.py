@@ -25,6 +25,7 @@ from portal.access.roles import CANCEL_PAYMENTS, SEE_PAYMENTS, Permission
 from portal.events import moves
 from portal.events.models import Event
 from portal.lists import selection
+from portal.people import services
 from portal.people.forms import one_line
 
 EVENTS_READ = 1000  # so that one event of many lines, told once, leaves room for the others
@@ -89,7 +90,13 @@ def _acts(request: HttpRequest, row: Payment, signatures: list[Signature]) -> li
     held = {"permissions": acting.permissions}
     signers = [signature.user_id for signature in signatures if signature.voided_at is None]
     user_id = guard.user_of(request).pk
-    approve = policy.approving(row, signers=signers, user_id=user_id, **held)
+    approve = policy.approving(
+        row,
+        signers=signers,
+        user_id=user_id,
+        in_use=services.in_use(acting.company),
+        **held,
+    )
     acts = [
         details.Act(
             "approve",

@@ -23,6 +23,7 @@ from portal.access.models import User
 from portal.access.roles import APPROVE_PAYMENTS
 from portal.events import moves
 from portal.lists import selection
+from portal.people import services
 from portal.people.forms import CodeForm
 
 PAYEES_SHOWN = 200  # on a page
@@ -66,14 +67,16 @@ def sign_page(request: HttpRequest, kept: str) -> HttpResponse:
         queries.visible(company=acting.company, permissions=acting.permissions)
     )
     shown = approval.shown(payments)
+    in_use = services.in_use(acting.company)
     rows = approval.signable_by(
-        user=guard.user_of(request), permissions=acting.permissions, payments=shown
+        user=guard.user_of(request),
+        permissions=acting.permissions,
+        payments=shown,
+        in_use=in_use,
     )
     if not rows:
-        messages.error(
-            request,
-            _("None of the chosen payments waits for your approval; you may have given it."),
-        )
+        text = _("None of the chosen payments waits for your approval; you may have given it.")
+        messages.error(request, text if in_use else policy.service_off())
         return redirect(chosen.address)
     if request.method == "POST":
         form = CodeForm(request.POST)
@@ -124,6 +127,9 @@ def _try_to_sign(request: HttpRequest, rows: list[approval.Shown], form: CodeFor
             proof=proof,
             at=clock.now(),
         )
+    except approval.ServiceOff:
+        form.add_error(None, policy.service_off())
+        return None
     except approval.AlreadySigned as error:
         form.add_error(
             None,
@@ -253,6 +259,7 @@ def _checked(
                     signers=[signature.user_id for signature in row.signed_by],
                     user_id=user,
                     permissions=guard.acting_of(request).permissions,
+                    in_use=True,
                 )
             ),
         )

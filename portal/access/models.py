@@ -82,6 +82,9 @@ class Company(models.Model):
                 fields=["customer", "organisation_number"], name="company_once_per_customer"
             )
         ]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["customer", "name_key", "id"], name="company_by_name")
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -115,6 +118,10 @@ class SigningKey(CompanyOwned):
     created_at = models.DateTimeField(auto_now_add=True)
     retired_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    # Whom the ERP named when it used the key last, where it named anybody.
+    last_used_by = models.ForeignKey(
+        "access.User", on_delete=models.SET_NULL, null=True, related_name="+"
+    )
 
     class Meta:
         constraints: ClassVar[list[Any]] = [

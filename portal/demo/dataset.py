@@ -46,7 +46,11 @@ def load() -> None:
     channel = _channel()
     bureau, _made = Customer.objects.get_or_create(
         organisation_number=cast.BUREAU["organisation_number"],
-        defaults={"name": cast.BUREAU["name"], "kind": Customer.Kind.BUREAU},
+        defaults={
+            "name": cast.BUREAU["name"],
+            "kind": Customer.Kind.BUREAU,
+            "accepted_terms": settings.TERMS_VERSION,
+        },
     )
     users = {email: _user(name, email, language) for name, email, language, *_ in cast.PEOPLE}
     companies = [_company(bureau, row, channel, users) for row in cast.COMPANIES]

@@ -121,9 +121,11 @@ def enter(request: HttpRequest) -> Caller:
             if has_body:
                 request.spooled.close()  # type: ignore[attr-defined]
             raise
-        SigningKey.objects.filter(pk=keys.key_id).update(last_used_at=timezone.now())
+        user = _named_user(request)
+        used = {"last_used_at": timezone.now()} | ({"last_used_by": user} if user else {})
+        SigningKey.objects.filter(pk=keys.key_id).update(**used)
     structlog.contextvars.bind_contextvars(company=company.public_id)
-    return Caller(company, _named_user(request, result))
+    return Caller(company, user)
 
 
 def _verify(request: HttpRequest, keys: _Keys, *, has_body: bool) -> Any:
@@ -182,7 +184,7 @@ def _use_nonce(company: Company, nonce: str) -> None:
         ) from error
 
 
-def _named_user(request: HttpRequest, result: Any) -> User | None:
+def _named_user(request: HttpRequest) -> User | None:
     email = request.headers.get("Kvitt-User")
     if email is None:
         return None

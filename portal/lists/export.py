@@ -146,6 +146,7 @@ def write(
     def each() -> Iterator[list[Any]]:
         nonlocal done
         for found in keyset.walk(rows=rows, order=order, size=SLICE):
+            table.read(found)
             for row in found[: settings.LIST_EXPORT_MAX - done]:
                 yield table.export_row(row)
             done = min(done + len(found), settings.LIST_EXPORT_MAX)

@@ -1,4 +1,5 @@
-"""The table of a list: columns by django-tables2, rendered lean; no query is made here.
+"""The table of a list: columns by django-tables2, rendered lean; no query is made here,
+but by a table that reads more of its rows (`Table.read`).
 
 The library's own template asks each cell's column for its attributes and costs more than the
 database does. Here what is the same in every row is put together once, and a cell is one call.
@@ -92,6 +93,11 @@ class Table(django_tables2.Table):
         self.shown_rows, self.acting = rows, acting
         for name, value in given.items():
             setattr(self, name, value)
+        if rows:
+            self.read(rows)
+
+    def read(self, rows: Any) -> None:
+        """Reads what these rows show beside themselves: a constant number of queries for all."""
 
     @classmethod
     def order_named(cls, text: str) -> tuple[str, Order]:

@@ -57,6 +57,11 @@ def field(name: str) -> str:
     return str(FIELDS.get(name, name))
 
 
+def place(name: str) -> int:
+    """Where a field stands among the others."""
+    return list(FIELDS).index(name) if name in FIELDS else len(FIELDS)
+
+
 def value(name: str, text: str) -> str:
     """A value as it is shown: roles and yes or no in words, anything else as it was."""
     if name == "role":

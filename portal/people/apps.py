@@ -1,4 +1,8 @@
-"""The pages of people as a Django app."""
+"""The pages of people as a Django app: what stands in the menus, and the lists."""
+
+from __future__ import annotations
+
+from typing import Any
 
 from django.apps import AppConfig
 
@@ -6,3 +10,39 @@ from django.apps import AppConfig
 class PeopleConfig(AppConfig):
     name = "portal.people"
     label = "people"
+
+    def ready(self) -> None:
+        from django.utils.translation import gettext as _
+
+        from portal.access.roles import Permission
+        from portal.events import questions
+        from portal.events.questions import MenuItem
+        from portal.lists import spec
+        from portal.people import lists
+
+        def menu(permissions: Any) -> list[MenuItem]:
+            rows = [MenuItem(90, "people:administration", _("The company"), icon="Buildings2")]
+            if Permission.SEE_CUSTOMER in permissions:
+                rows.append(
+                    MenuItem(
+                        95,
+                        "people:companies",
+                        _("All companies"),
+                        icon="Buildings3",
+                        at_customer=True,
+                    )
+                )
+            return rows
+
+        def customer_menu(permissions: Any) -> list[MenuItem]:
+            return [
+                MenuItem(10, "people:companies", _("Companies"), icon="Buildings3"),
+                MenuItem(40, "people:log", _("Change log"), icon="ClockDashed"),
+                MenuItem(50, "people:terms", _("Terms of service"), icon="FileText"),
+            ]
+
+        questions.menu.register(menu)
+        questions.customer_menu.register(customer_menu)
+        spec.register(lists.COMPANIES)
+        spec.register(lists.CUSTOMER_LOG)
+        spec.register(lists.COMPANY_LOG)

@@ -1,4 +1,4 @@
-"""The change log, and who accepted which terms; both only ever grow."""
+"""The change log and who accepted which terms, which only ever grow; lists read for an import."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.db import models
 
+from portal.access.models import new_public_id
 from portal.people import acts
 
 
@@ -61,7 +62,7 @@ class Change(models.Model):
     @property
     def differences(self) -> list[tuple[str, str, str]]:
         """(field, before, after) in words, of everything that differs."""
-        names = dict.fromkeys([*self.before, *self.after])
+        names = sorted({*self.before, *self.after}, key=acts.place)
         return [
             (
                 acts.field(name),
@@ -91,3 +92,27 @@ class TermsAcceptance(models.Model):
 
     def __str__(self) -> str:
         return f"{self.customer_id} {self.version}"
+
+
+class CompanyImport(models.Model):
+    """A list of companies as it was read from a file, until it is imported; then its receipt.
+
+    `rows` is [[number in the file, {field: value}], …]; `made` is how many became companies.
+    """
+
+    public_id = models.CharField(max_length=10, unique=True, default=new_public_id, editable=False)
+    customer = models.ForeignKey("access.Customer", on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey("access.User", on_delete=models.PROTECT, related_name="+")
+    file_name = models.CharField(max_length=200)
+    rows = models.JSONField()
+    at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+    made = models.PositiveIntegerField(default=0)
+
+    @property
+    def left_out(self) -> int:
+        """How many rows of the file became no company."""
+        return len(self.rows) - self.made
+
+    def __str__(self) -> str:
+        return self.file_name

@@ -1,11 +1,16 @@
-"""Addresses of signing in and of the way to a company."""
+"""Addresses of signing in, of the way to a company, and of administration."""
 
 from django.urls import path
 from django.views.i18n import set_language
 
-from portal.people.views import session, sign_in, start
+from portal.people.views import administration, companies, customer, session, sign_in, start
 
 app_name = "people"
+_CUSTOMER = "customers/<slug:customer>/"
+_COMPANY = "c/<slug:company>/"
+_IMPORT = f"{_CUSTOMER}companies/import/"
+_READ = f"{_IMPORT}<slug:imported>"
+
 urlpatterns = [
     path("", start.start, name="start"),
     path("sign-in/", sign_in.sign_in, name="sign-in"),
@@ -14,6 +19,22 @@ urlpatterns = [
     path("session/", session.session, name="session"),
     path("language/", set_language, name="language"),
     path("shortcuts/", start.shortcuts, name="shortcuts"),
-    path("c/<slug:company>/", start.company, name="company"),
-    path("c/<slug:company>/search/", start.search, name="search"),
+    # A customer
+    path(f"{_CUSTOMER}companies/", companies.index, name="companies"),
+    path(f"{_CUSTOMER}companies/new/", companies.new, name="company-new"),
+    path(_IMPORT, companies.import_list, name="company-import"),
+    path(f"{_IMPORT}empty/", companies.import_empty, name="company-import-empty"),
+    path(f"{_READ}/", companies.import_check, name="company-import-check"),
+    path(f"{_READ}/faults/", companies.import_faults, name="company-import-faults"),
+    path(f"{_CUSTOMER}log/", customer.log, name="log"),
+    path(f"{_CUSTOMER}terms/", customer.terms_of_service, name="terms"),
+    # A company
+    path(_COMPANY, start.company, name="company"),
+    path(f"{_COMPANY}search/", start.search, name="search"),
+    path(f"{_COMPANY}administration/", administration.page, name="administration"),
+    path(f"{_COMPANY}administration/edit/", administration.edit, name="company-edit"),
+    path(f"{_COMPANY}administration/service/", administration.service, name="service"),
+    path(f"{_COMPANY}administration/key/", administration.key, name="key"),
+    path(f"{_COMPANY}administration/key/new/", administration.key_new, name="key-new"),
+    path(f"{_COMPANY}administration/log/", administration.log, name="company-log"),
 ]

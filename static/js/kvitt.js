@@ -4,12 +4,14 @@ import { keys } from "./keys.js";
 import { menus } from "./menus.js";
 import { session } from "./session.js";
 import { once } from "./once.js";
+import { copy } from "./copy.js";
 
 lists();
 menus();
 keys();
 session();
 once();
+copy();
 // Work that one may no longer follow: its page says why.
 document.addEventListener("htmx:responseError", ({ detail }) => {
   if (detail.elt.id === "progress" && [403, 404].includes(detail.xhr.status)) location.reload();

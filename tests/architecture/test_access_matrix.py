@@ -10,11 +10,12 @@ from django.urls import get_resolver
 
 from banking.models import BankFile
 from payments.models import Payment
-from portal.access import guard
+from portal.access import guard, tenancy
 from portal.access.models import RoleGrant
-from portal.access.roles import Role
+from portal.access.roles import CUSTOMER_ROLES, Role
 from portal.jobs import work
 from portal.mail.models import Letter
+from portal.people.models import CompanyImport
 from tests import kit
 from tests.flows.test_main_job import upload
 from tests.portal.jobs import sample_kinds
@@ -25,12 +26,17 @@ ROLES = {
     "nobody": [],
     "stranger": [],
     "customer": [Role.CUSTOMER_ADMINISTRATOR],
+    "support": [Role.SUPPORT_USER],
     "admin": [Role.AUTOPAY_ADMINISTRATOR],
     "approver": [Role.APPROVER],
     "accountant": [Role.ACCOUNTANT],
     "payroll": [Role.PAYROLL_APPROVER],
     "payclerk": [Role.PAYROLL_ACCOUNTANT],
     "uploader": [Role.UPLOADER],
+    "collector": [Role.COLLECTION_ADMINISTRATOR],
+    "cases": [Role.COLLECTION_HANDLER],
+    "reader": [Role.COLLECTION_VIEWER],
+    "agency": [Role.AGENCY_CASE_HANDLER],
 }
 ALL = tuple(ROLES)
 INSIDE = tuple(name for name in ALL if name not in ("nobody", "stranger"))
@@ -41,6 +47,13 @@ def codes(default: int, **others: int) -> dict[str, int]:
     return {"nobody": 302, "stranger": 404} | dict.fromkeys(INSIDE, default) | others
 
 
+def at_customer(default: int, **others: int) -> dict[str, int]:
+    """Codes below a customer: whoever has no role of the customer's own finds nothing."""
+    inside = {"nobody": 302, "stranger": 404} | dict.fromkeys(INSIDE, 404)
+    return inside | {"customer": default, "support": default} | others
+
+
+OUTSIDE_AUTOPAY = ("customer", "support", "collector", "cases", "reader", "agency")
 SEERS = {"approver": 200, "accountant": 200, "payroll": 200, "payclerk": 200}
 SUPPLIER_SEERS = {"approver": 200, "accountant": 200, "payroll": 404, "payclerk": 404}
 AGREEMENT_SEERS = {
@@ -67,11 +80,28 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "people:sign-in-code": {"get": dict.fromkeys(ALL, 302)},
     "people:sign-out": {"post": dict.fromkeys(ALL, 302)},
     "people:language": {"post": dict.fromkeys(ALL, 302)},
-    "people:company": {"get": codes(302, customer=200)},
+    "people:company": {"get": codes(302)},
+    "people:companies": {"get": at_customer(200)},
+    "people:company-new": {"get": at_customer(200, support=403)},
+    "people:company-import": {"get": at_customer(200, support=403)},
+    "people:company-import-empty": {"get": at_customer(200, support=403)},
+    "people:company-import-check": {"get": at_customer(200, support=403)},
+    "people:company-import-faults": {"get": at_customer(200, support=403)},
+    "people:log": {"get": at_customer(200)},
+    "people:terms": {"get": at_customer(200), "post": at_customer(302, support=403)},
+    "customer-lists:save-view": {"post": at_customer(302)},
+    "customer-lists:delete-view": {"post": at_customer(404)},
+    "customer-lists:export": {"post": at_customer(200)},
+    "people:administration": {"get": codes(200)},
+    "people:company-edit": {"get": codes(403, customer=200)},
+    "people:service": {"post": codes(403, customer=302)},
+    "people:key": {"get": codes(403, admin=200)},
+    "people:key-new": {"get": codes(403, admin=200)},
+    "people:company-log": {"get": codes(403, customer=200, support=200, admin=200)},
     "people:search": {"get": codes(200)},
     "people:session": {"get": dict.fromkeys(ALL, 200) | {"nobody": 302}},
     "people:shortcuts": {"get": dict.fromkeys(ALL, 200) | {"nobody": 302}},
-    "overview:page": {"get": codes(200, customer=403)},
+    "overview:page": {"get": codes(200, **dict.fromkeys(OUTSIDE_AUTOPAY, 403))},
     "lists:save-view": {"post": codes(403, **dict.fromkeys(SEERS, 302))},
     "lists:delete-view": {"post": codes(404)},
     "lists:export": {"post": codes(403, **SEERS)},
@@ -109,6 +139,12 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "demo:mail": {"get": EVERYBODY},
     "demo:mail-html": {"get": EVERYBODY},
 }
+
+
+# Addresses that are filled with other words than the rest.
+OTHER_WORDS = dict.fromkeys(
+    ("customer-lists:save-view", "customer-lists:export"), {"list_name": "companies"}
+)
 
 
 def addresses() -> dict[str, Any]:
@@ -175,14 +211,12 @@ def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
     for name, roles in ROLES.items():
         if name == "nobody":
             continue
-        if name == "customer":
-            user = kit.person(name, made.company)
-            kit.give_at(user, made.company.customer, Role.CUSTOMER_ADMINISTRATOR)
-        else:
-            user = kit.person(name, made.company, *roles)
+        mine = [role for role in roles if role not in CUSTOMER_ROLES]
+        user = kit.person(name, made.company, *mine)
+        kit.give_at(user, made.company.customer, *(set(roles) - set(mine)))
         made.users[name] = user
         clients[name] = kit.signed_in(user)
-    with made.scope():
+    with tenancy.acting_for([made.company], customers=[made.company.customer]):
         payment = Payment.objects.first()
         letter = Letter.objects.first()
         assert payment is not None
@@ -207,7 +241,15 @@ def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
             params={"rows": 1},
         )
         work.run(company_id=made.company.pk, job_id=job.pk)
+        imported = CompanyImport.objects.create(
+            customer=made.company.customer,
+            user=made.users["customer"],
+            file_name="x.csv",
+            rows=[[2, {"name": "X"}]],
+            at=payment.created_at,
+        )
     words = {
+        "customer": made.company.customer.public_id,
         "company": made.company.public_id,
         "payment": payment.pk,
         "agreement": made.agreement.pk,
@@ -215,6 +257,7 @@ def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
         "letter": letter.pk,
         "ceremony": 1,
         "kept": "gone",
+        "imported": imported.public_id,
         "list_name": "payments",
         "view": 1,
         "job": job.public_id,
@@ -238,7 +281,7 @@ def test_every_address_answers_each_role_as_the_table_says() -> None:
         if name == "people:sign-out":
             continue  # last: it ends the sessions
         for method, expected in methods.items():
-            address = _fill(routes[name], words)
+            address = _fill(routes[name], words | OTHER_WORDS.get(name, {}))
             for role, client in clients.items():
                 body = {"payment": words["payment"], "language": "nb", "format": "csv"}
                 body = body if method == "post" else {}

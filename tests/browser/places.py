@@ -30,6 +30,8 @@ PARAMETERS: dict[str, Callable[[Scene], Mapping[str, Any]]] = {
     "job": lambda known: known.jobs,
     "letter": lambda known: known.letters,
     "kept": lambda _known: {"gone": "gone"},
+    "customer": lambda known: {"": known.customer},
+    "imported": lambda known: known.imports,
 }
 
 
@@ -48,7 +50,10 @@ class Visit:
 
     def address(self, name: str, **words: Any) -> str:
         """The whole address of this name; the company is the main one if not told."""
-        words = {"company": self.scene.companies["main"]} | words
+        words = {
+            "company": self.scene.companies["main"],
+            "customer": self.scene.customer,
+        } | words
         route = addresses()[name].replace("^", "").replace("$", "")
         return self.site.url + KWARG.sub(lambda found: str(words[found[1] or found[2]]), route)
 
@@ -397,6 +402,29 @@ STATES = [
     Place("banking:agreement-new", "wrong", post("banking:agreement-new", **BAD_AGREEMENT), 422),
     Place("banking:agreement-change", "unfit", post(CHANGE, to=DRAFT, act="activate")),
     Place("banking:agreement-change", "no-act", post(CHANGE, to=DRAFT)),
+    # A customer and its companies
+    Place("people:companies", "unfinished", at("people:companies", "?tab=unfinished", customer="")),
+    Place(
+        "people:companies",
+        "filtered-to-nothing",
+        at("people:companies", "?text=finnes-ikke&service=autopay", customer=""),
+    ),
+    Place("people:log", "filtered", at("people:log", "?act=key.replaced", customer="")),
+    Place("people:company-new", "wrong", post("people:company-new", organisation_number="9"), 422),
+    Place("people:company-import", "no-file", post("people:company-import"), 422),
+    Place("people:company-edit", "wrong", post("people:company-edit", postal_code="99"), 422),
+    Place("people:administration", "empty", at("people:administration", of="empty")),
+    Place(
+        "people:administration",
+        "service-missing",
+        post("people:service", of="empty", service="autopay", act="on"),
+    ),
+    Place(
+        "people:administration",
+        "unfolded",
+        click(at("people:administration", of="ready"), "main details > summary"),
+    ),
+    Place("people:key", "shown", click(at("people:key"), ".secret > summary")),
     # Signing in
     Place("people:sign-in", "next", path("/sign-in/?next=/c/somewhere/outgoing/")),
     Place("people:sign-in", "empty-form", enter("", ""), 422, apart=True),

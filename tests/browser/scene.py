@@ -26,6 +26,7 @@ from portal.jobs.models import Job
 from portal.lists.models import SavedView
 from portal.mail.models import Letter
 from tests import kit
+from tests.browser import scene_directory as directory
 from tests.browser import scene_payments as story
 from tests.kit import Stage
 
@@ -55,6 +56,8 @@ class Scene:
     jobs: dict[str, str] = field(default_factory=dict)
     letters: dict[str, int] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
+    imports: dict[str, str] = field(default_factory=dict)
+    customer: str = ""
     names: list[str] = field(default_factory=list)
 
     def written(self) -> str:
@@ -79,6 +82,9 @@ def make() -> Scene:
     scene.payments = story.by_status(made)
     _ceremonies(made, scene)
     _neighbours(made, scene)
+    user = User.objects.get(pk=made.users[ALL].pk)
+    scene.companies["ready"] = directory.fill(made, user, scene.imports)
+    scene.customer = made.company.customer.public_id
     _jobs(made, scene)
     _letters(scene)
     _views(made)

@@ -389,7 +389,10 @@ def test_the_same_person_cannot_sign_twice_even_in_sql(made: Stage) -> None:
         (row,) = approval.shown([payment])
         assert (
             approval.signable_by(
-                user=made.users["anne"], permissions=permissions_of([Role.APPROVER]), payments=[row]
+                user=made.users["anne"],
+                permissions=permissions_of([Role.APPROVER]),
+                payments=[row],
+                in_use=True,
             )
             == []
         )

@@ -39,6 +39,7 @@ def sign(made: Stage, user: User) -> None:
             user=user,
             permissions=permissions_of([Role.APPROVER]),
             payments=approval.shown(payments),
+            in_use=True,
         )
         approval.sign(
             company=made.company,

@@ -15,7 +15,7 @@ from portal.access import grants, guard, norwegian
 from portal.access.models import Company
 from portal.access.roles import Permission
 from portal.events import questions
-from portal.people import context
+from portal.people import context, lists
 from portal.people.templatetags.kvitt import organisation
 
 COMPANIES_SHOWN = 50
@@ -30,13 +30,7 @@ def _text(request: HttpRequest) -> str:
 
 def _companies(request: HttpRequest, text: str) -> QuerySet[Company]:
     """The user's companies whose name holds the text, or whose number begins with it."""
-    rows = grants.companies_of(guard.user_of(request))
-    digits = "".join(text.split())
-    if digits.isascii() and digits.isdigit():
-        return rows.filter(organisation_number__startswith=digits)
-    for word in text.split():
-        rows = rows.filter(name_key__contains=norwegian.key(word))
-    return rows
+    return lists.named(grants.companies_of(guard.user_of(request)), text)
 
 
 @require_GET
@@ -45,13 +39,17 @@ def start(request: HttpRequest) -> HttpResponse:
     """The companies in which the user has a role; straight on when there is only one."""
     text = _text(request)
     rows = list(_companies(request, text)[: COMPANIES_SHOWN + 1])
+    customers = list(grants.customers_of(guard.user_of(request))[:COMPANIES_SHOWN])
     found = {
+        "customers": customers,
         "companies": rows[:COMPANIES_SHOWN],
         "more": len(rows) > COMPANIES_SHOWN,
         "text": text,
     }
     if getattr(request, "htmx", False):
         return render(request, "people/companies.html", found)
+    if "all" not in request.GET and not text and len(customers) == 1 and not rows:
+        return redirect("people:companies", customer=customers[0].public_id)
     if len(rows) == 1 and not text and "all" not in request.GET:
         return redirect("people:company", company=rows[0].public_id)
     return render(request, "people/start.html", found)
@@ -60,12 +58,9 @@ def start(request: HttpRequest) -> HttpResponse:
 @require_GET
 @guard.company(Permission.SEE_COMPANY)
 def company(request: HttpRequest) -> HttpResponse:
-    """The first page of a company that the user's roles open; else who can give a role."""
+    """The first page of a company that the user's roles open."""
     acting = guard.acting_of(request)
-    rows = context.menu_of(acting)
-    if rows:
-        return redirect(context.address_of(rows[0], acting))
-    return render(request, "people/no_service.html")
+    return redirect(context.address_of(context.menu_of(acting)[0], acting))
 
 
 @require_GET
