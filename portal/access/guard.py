@@ -24,18 +24,19 @@ from portal.access import grants, tenancy
 from portal.access.acting import Acting, AtCustomer, Here
 from portal.access.models import Company, Customer, User
 from portal.access.roles import Permission, permissions_of, roles_with
+from portal.access.sessions import BEGAN_KEY, SEEN_KEY
 
 PUBLIC = (
     "people:sign-in",
     "people:sign-in-code",
     "people:sign-out",
     "people:language",
+    "people:invitation",
     "healthz",
     "erp-docs",
 )
 MACHINES = "erp"  # the namespace of the ERP's door, which checks a signature on every address
 DEMO = "demo"  # open as a whole, and there only where settings say that this is the demo
-BEGAN_KEY, SEEN_KEY = "began_at", "seen_at"
 SEEN_EVERY_SECONDS = 30
 
 LOST = "lost"

@@ -7,6 +7,7 @@ import time
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
@@ -14,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django_otp.models import Device, ThrottlingMixin
 from django_otp.oath import TOTP
 
-from portal.access import norwegian
+from portal.access import norwegian, sessions
 from portal.access.crypto import SecretField
 from portal.access.roles import NAMES, Role
 from portal.access.tenancy import CompanyOwned
@@ -158,6 +159,13 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
 
     email = models.EmailField(max_length=254, unique=True)
     name = models.CharField(max_length=140)
+    # The name as it is sorted and searched, for every server alike.
+    name_key = models.GeneratedField(
+        expression=norwegian.in_database("name"),
+        output_field=models.CharField(max_length=140),
+        db_persist=True,
+    )
+    phone = models.CharField(max_length=20, blank=True)
     language = models.CharField(max_length=5, default="nb")
     # Single keys as shortcuts: they can be turned off (WCAG 2.1.4).
     shortcuts = models.BooleanField(default=True)
@@ -204,6 +212,48 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} in {self.customer_id}"
+
+
+class UserSession(AbstractBaseSession):
+    """A session in the browser of a person. Times are the machine's, in seconds since 1970."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="sessions")
+    address = models.GenericIPAddressField(null=True)
+    agent = models.CharField(max_length=300, blank=True)
+    began_at = models.FloatField(null=True)
+    seen_at = models.FloatField(null=True)
+
+    @classmethod
+    def get_session_store_class(cls) -> Any:
+        return sessions.SessionStore
+
+
+class OneTimeLink(models.Model):
+    """A link that was mailed to a person and opens one thing once; only its digest is kept.
+
+    Times are the machine's. `membership` is what an invitation accepts, `email` the new address
+    that is to be confirmed.
+    """
+
+    class Purpose(models.TextChoices):
+        INVITATION = "invitation"
+        PASSWORD = "password"  # noqa: S105
+        EMAIL = "email"
+        EMAIL_UNDO = "email_undo"
+
+    purpose = models.CharField(max_length=12, choices=Purpose.choices)
+    digest = models.BinaryField(max_length=32, unique=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="links")
+    membership = models.ForeignKey(
+        Membership, on_delete=models.CASCADE, null=True, related_name="links"
+    )
+    email = models.EmailField(max_length=254, blank=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.purpose} {self.pk}"
 
 
 class UserGroup(models.Model):

@@ -6,6 +6,7 @@ It returns facts; whoever asks records them.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -38,6 +39,12 @@ class TooManyTries(Exception):
     def __init__(self, until: dt.datetime) -> None:
         super().__init__(until.isoformat())
         self.until = until
+
+
+def enrolled(user_ids: Iterable[int]) -> set[int]:
+    """Which of these users have a factor that signs: an authenticator app or a passkey."""
+    rows = Authenticator.objects.filter(user_id__in=list(user_ids), confirmed=True)
+    return set(rows.values_list("user_id", flat=True))
 
 
 def verify(*, user: User, code: str) -> Proof:

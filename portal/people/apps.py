@@ -37,6 +37,9 @@ class PeopleConfig(AppConfig):
         def customer_menu(permissions: Any) -> list[MenuItem]:
             return [
                 MenuItem(10, "people:companies", _("Companies"), icon="Buildings3"),
+                MenuItem(20, "people:users", _("Users"), icon="Person"),
+                MenuItem(30, "people:groups", _("User groups"), icon="PersonGroup"),
+                MenuItem(35, "people:roles", _("The roles"), icon="PersonSuit"),
                 MenuItem(40, "people:log", _("Change log"), icon="ClockDashed"),
                 MenuItem(50, "people:terms", _("Terms of service"), icon="FileText"),
             ]
@@ -44,5 +47,6 @@ class PeopleConfig(AppConfig):
         questions.menu.register(menu)
         questions.customer_menu.register(customer_menu)
         spec.register(lists.COMPANIES)
+        spec.register(lists.USERS)
         spec.register(lists.CUSTOMER_LOG)
         spec.register(lists.COMPANY_LOG)

@@ -6,14 +6,15 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Value
+from django.db.models import CharField, Exists, F, FilteredRelation, OuterRef, Q, QuerySet, Value
+from django.db.models import Count as DbCount
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from portal.access import norwegian
+from portal.access import norwegian, tenancy
 from portal.access.acting import Acting, AtCustomer
-from portal.access.models import Company, ServiceActivation
-from portal.access.roles import Permission
+from portal.access.models import Company, Customer, RoleGrant, ServiceActivation, User
+from portal.access.roles import NAMES, Permission, Role
 from portal.events import questions
 from portal.lists import spec
 from portal.lists.filters import ChoiceFilter, DateFilter, FilterSet, TextFilter
@@ -21,6 +22,7 @@ from portal.lists.keyset import Count
 from portal.people.acts import ACTS
 from portal.people.models import Change
 from portal.people.tables import ChangeTable, CompanyTable
+from portal.people.user_tables import ACTIVE, ENDED, INVITED, STATES, UserTable
 
 UNFINISHED = "unfinished"
 
@@ -75,6 +77,12 @@ class CompanyFilter(FilterSet):
         return {UNFINISHED: Count(min(found, cap), found > cap)} if found else {}
 
 
+def _company_choices() -> Any:
+    """The companies that are acted for; the page acts for those of one customer."""
+    rows = Company.objects.filter(pk__in=tenancy.current().companies).order_by("name_key")
+    return [(row.public_id, row.name) for row in rows]
+
+
 class ChangeFilter(FilterSet):
     """Filters of the change log."""
 
@@ -85,6 +93,91 @@ class ChangeFilter(FilterSet):
     )
     at_from = DateFilter(label=_("From date"), field_name="at", lookup_expr="date__gte")
     at_to = DateFilter(label=_("To date"), field_name="at", lookup_expr="date__lte")
+
+
+class UserFilter(FilterSet):
+    """Filters of a customer's users."""
+
+    tab = ChoiceFilter(
+        label=_("Show"),
+        choices=[(code, label) for code, (label, _colour) in STATES.items()],
+        method="filter_tab",
+    )
+    text = TextFilter(label=_("Name or e-mail"), method="filter_text")
+    role = ChoiceFilter(
+        label=_("Role"), choices=[(role.value, NAMES[role]) for role in Role], method="filter_role"
+    )
+    company = ChoiceFilter(label=_("Company"), choices=_company_choices, method="filter_company")
+
+    def filter_tab(self, rows: QuerySet[User], name: str, value: str) -> QuerySet[User]:
+        return rows.filter(**_STANDING[value])
+
+    def filter_text(self, rows: QuerySet[User], name: str, value: str) -> QuerySet[User]:
+        for word in value.split():
+            key = norwegian.key(word)
+            accepted = Q(accepted_at__isnull=False, name_key__contains=key)
+            rows = rows.filter(
+                Q(email__contains=word.lower()) | Q(invited_name__icontains=word) | accepted
+            )
+        return rows
+
+    def filter_role(self, rows: QuerySet[User], name: str, value: str) -> QuerySet[User]:
+        customer = self.acting.customer
+        grants = RoleGrant.objects.filter(Q(customer=customer) | Q(company__customer=customer))
+        return _holding(rows, grants.filter(role=value))
+
+    def filter_company(self, rows: QuerySet[User], name: str, value: str) -> QuerySet[User]:
+        customer = self.acting.customer
+        here = Q(customer=customer) | Q(company__public_id=value, company__customer=customer)
+        return _holding(rows, RoleGrant.objects.filter(here))
+
+    def tab_counts(self, cap: int) -> dict[str, Count]:
+        if any(name != "tab" for name in self.in_force()):
+            return {}
+        found = {}
+        rows = self.queryset.order_by()
+        counted = rows.aggregate(
+            **{code: DbCount("pk", filter=Q(**where)) for code, where in _STANDING.items()}
+        )
+        for code, n in counted.items():
+            if n:
+                found[code] = Count(min(n, cap), n > cap)
+        return found
+
+
+_STANDING: dict[str, dict[str, Any]] = {
+    ACTIVE: {"accepted_at__isnull": False, "ended_at__isnull": True},
+    INVITED: {"accepted_at__isnull": True, "ended_at__isnull": True},
+    ENDED: {"ended_at__isnull": False},
+}
+
+
+def _holding(rows: QuerySet[User], grants: QuerySet[RoleGrant]) -> QuerySet[User]:
+    """Those of the users who hold one of the grants, themselves or through a group."""
+    return rows.filter(
+        Q(pk__in=grants.exclude(user=None).values("user_id"))
+        | Q(pk__in=grants.exclude(group=None).values("group__members"))
+    )
+
+
+def members_of(customer: Customer) -> QuerySet[User]:
+    """The people of a customer, each with the times and name of the membership."""
+    here = Q(memberships__customer=customer)
+    return (
+        User.objects.annotate(member=FilteredRelation("memberships", condition=here))
+        .filter(member__isnull=False)
+        .annotate(
+            member_id=F("member__id"),
+            invited_at=F("member__invited_at"),
+            accepted_at=F("member__accepted_at"),
+            ended_at=F("member__ended_at"),
+            invited_name=F("member__invited_name"),
+        )
+    )
+
+
+def _users(*, acting: AtCustomer, user: Any) -> QuerySet[User]:
+    return members_of(acting.customer)
 
 
 def _companies(*, acting: AtCustomer, user: Any) -> QuerySet[Company]:
@@ -111,6 +204,23 @@ COMPANIES = spec.ListSpec(
     rows=_companies,
     loaded=lambda rows: rows,
     tabs=(("", _("All")), (UNFINISHED, _("Missing set-up"))),
+)
+USERS = spec.ListSpec(
+    name="users",
+    title=_("Users"),
+    counted=ngettext_lazy("%(shown)s user", "%(shown)s users", "n"),
+    address_name="people:users",
+    permissions=frozenset({Permission.SEE_CUSTOMER}),
+    table=UserTable,
+    filters=UserFilter,
+    rows=_users,
+    loaded=lambda rows: rows,
+    tabs=(
+        ("", _("All")),
+        (ACTIVE, _("Active")),
+        (INVITED, _("Invited")),
+        (ENDED, _("Deactivated")),
+    ),
 )
 CUSTOMER_LOG = spec.ListSpec(
     name="customer_log",

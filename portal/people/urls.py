@@ -3,7 +3,17 @@
 from django.urls import path
 from django.views.i18n import set_language
 
-from portal.people.views import administration, companies, customer, session, sign_in, start
+from portal.people.views import (
+    administration,
+    companies,
+    customer,
+    groups,
+    invitation,
+    session,
+    sign_in,
+    start,
+    users,
+)
 
 app_name = "people"
 _CUSTOMER = "customers/<slug:customer>/"
@@ -19,6 +29,7 @@ urlpatterns = [
     path("session/", session.session, name="session"),
     path("language/", set_language, name="language"),
     path("shortcuts/", start.shortcuts, name="shortcuts"),
+    path("invitation/<str:token>/", invitation.invitation, name="invitation"),
     # A customer
     path(f"{_CUSTOMER}companies/", companies.index, name="companies"),
     path(f"{_CUSTOMER}companies/new/", companies.new, name="company-new"),
@@ -26,6 +37,20 @@ urlpatterns = [
     path(f"{_IMPORT}empty/", companies.import_empty, name="company-import-empty"),
     path(f"{_READ}/", companies.import_check, name="company-import-check"),
     path(f"{_READ}/faults/", companies.import_faults, name="company-import-faults"),
+    path(f"{_CUSTOMER}users/", users.index, name="users"),
+    path(f"{_CUSTOMER}users/invite/", users.invite, name="invite"),
+    path(f"{_CUSTOMER}users/<int:member>/", users.one, name="user"),
+    path(f"{_CUSTOMER}users/<int:member>/change/", users.change, name="user-change"),
+    path(f"{_CUSTOMER}users/<int:member>/roles/", users.roles, name="user-roles"),
+    path(f"{_CUSTOMER}users/<int:member>/give/", users.give, name="user-give"),
+    path(f"{_CUSTOMER}roles/", users.explained, name="roles"),
+    path(f"{_CUSTOMER}groups/", groups.index, name="groups"),
+    path(f"{_CUSTOMER}groups/new/", groups.new, name="group-new"),
+    path(f"{_CUSTOMER}groups/<int:group>/", groups.one, name="group"),
+    path(f"{_CUSTOMER}groups/<int:group>/change/", groups.change, name="group-change"),
+    path(f"{_CUSTOMER}groups/<int:group>/people/", groups.people, name="group-people"),
+    path(f"{_CUSTOMER}groups/<int:group>/roles/", groups.roles, name="group-roles"),
+    path(f"{_CUSTOMER}groups/<int:group>/give/", groups.give, name="group-give"),
     path(f"{_CUSTOMER}log/", customer.log, name="log"),
     path(f"{_CUSTOMER}terms/", customer.terms_of_service, name="terms"),
     # A company

@@ -11,7 +11,7 @@ from django.urls import get_resolver
 from banking.models import BankFile
 from payments.models import Payment
 from portal.access import guard, tenancy
-from portal.access.models import RoleGrant
+from portal.access.models import Membership, RoleGrant, UserGroup
 from portal.access.roles import CUSTOMER_ROLES, Role
 from portal.jobs import work
 from portal.mail.models import Letter
@@ -87,6 +87,21 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "people:company-import-empty": {"get": at_customer(200, support=403)},
     "people:company-import-check": {"get": at_customer(200, support=403)},
     "people:company-import-faults": {"get": at_customer(200, support=403)},
+    "people:users": {"get": at_customer(200)},
+    "people:invite": {"get": at_customer(200, support=403)},
+    "people:user": {"get": at_customer(200)},
+    "people:user-change": {"post": at_customer(302, support=403)},
+    "people:user-roles": {"get": at_customer(200, support=403)},
+    "people:user-give": {"get": at_customer(200, support=403)},
+    "people:roles": {"get": at_customer(200)},
+    "people:groups": {"get": at_customer(200)},
+    "people:group-new": {"get": at_customer(200, support=403)},
+    "people:group": {"get": at_customer(200)},
+    "people:group-change": {"post": at_customer(302, support=403)},
+    "people:group-people": {"get": at_customer(200, support=403)},
+    "people:group-roles": {"get": at_customer(200, support=403)},
+    "people:group-give": {"get": at_customer(200, support=403)},
+    "people:invitation": {"get": dict.fromkeys(ALL, 410)},
     "people:log": {"get": at_customer(200)},
     "people:terms": {"get": at_customer(200), "post": at_customer(302, support=403)},
     "customer-lists:save-view": {"post": at_customer(302)},
@@ -141,6 +156,8 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
 }
 
 
+# What must stand behind an address for it to show something.
+QUERIES = dict.fromkeys(("people:user-roles", "people:group-roles"), "?place=all")
 # Addresses that are filled with other words than the rest.
 OTHER_WORDS = dict.fromkeys(
     ("customer-lists:save-view", "customer-lists:export"), {"list_name": "companies"}
@@ -175,7 +192,15 @@ def test_every_row_names_every_role() -> None:
 
 
 def test_the_public_pages_are_a_short_list() -> None:
-    assert len(guard.PUBLIC) <= 6
+    assert set(guard.PUBLIC) == {
+        "people:sign-in",
+        "people:sign-in-code",
+        "people:sign-out",
+        "people:language",
+        "people:invitation",
+        "healthz",
+        "erp-docs",
+    }
     assert set(guard.PUBLIC) <= set(TABLE)
     assert not [name for name in guard.PUBLIC if name.startswith(guard.DEMO)]
 
@@ -248,7 +273,12 @@ def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
             rows=[[2, {"name": "X"}]],
             at=payment.created_at,
         )
+        member = Membership.objects.get(user=made.users["approver"])
+        group = UserGroup.objects.create(customer=made.company.customer, name="Regnskap")
     words = {
+        "member": member.pk,
+        "group": group.pk,
+        "token": "none",
         "customer": made.company.customer.public_id,
         "company": made.company.public_id,
         "payment": payment.pk,
@@ -282,6 +312,7 @@ def test_every_address_answers_each_role_as_the_table_says() -> None:
             continue  # last: it ends the sessions
         for method, expected in methods.items():
             address = _fill(routes[name], words | OTHER_WORDS.get(name, {}))
+            address += QUERIES.get(name, "")
             for role, client in clients.items():
                 body = {"payment": words["payment"], "language": "nb", "format": "csv"}
                 body = body if method == "post" else {}

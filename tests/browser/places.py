@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests import kit
-from tests.architecture.test_access_matrix import TABLE, addresses
+from tests.architecture.test_access_matrix import QUERIES, TABLE, addresses
 from tests.browser import FAILS, scene
 from tests.browser.scene import NOBODY, Scene
 from tests.browser.site import TOKEN, Site
@@ -32,6 +32,9 @@ PARAMETERS: dict[str, Callable[[Scene], Mapping[str, Any]]] = {
     "kept": lambda _known: {"gone": "gone"},
     "customer": lambda known: {"": known.customer},
     "imported": lambda known: known.imports,
+    "member": lambda known: known.members,
+    "group": lambda known: known.groups,
+    "token": lambda known: known.tokens,
 }
 
 
@@ -100,6 +103,11 @@ def at(name: str, query: str = "", *, of: str = "main", **words: str) -> Go:
         return visit.goto(address + query)
 
     return go
+
+
+def path_to(name: str, **words: str) -> Go:
+    """A plain GET of an address below nothing."""
+    return at(name, **words)
 
 
 def other(name: str, **words: str) -> Go:
@@ -229,7 +237,7 @@ SUBMIT = """([action, fields]) => {
 }"""
 
 
-def post(name: str, *, token: str = TOKEN, of: str = "main", **fields: Any) -> Go:
+def post(name: str, /, *, token: str = TOKEN, of: str = "main", **fields: Any) -> Go:
     """A form sent as a page would send it. `payment` and the like are labels, one or several."""
 
     def go(visit: Visit) -> Any:
@@ -409,6 +417,30 @@ STATES = [
         "filtered-to-nothing",
         at("people:companies", "?text=finnes-ikke&service=autopay", customer=""),
     ),
+    Place("people:users", "invited", at("people:users", "?tab=invited", customer="")),
+    Place("people:users", "filtered", at("people:users", "?role=autopay_approver", customer="")),
+    Place("people:invite", "wrong", post("people:invite", email="nei", phone="12"), 422),
+    Place(
+        "people:user-roles",
+        "at-customer",
+        at("people:user-roles", "?place=customer", customer="", member="active"),
+    ),
+    Place(
+        "people:user-give", "nothing-chosen", post("people:user-give", to=("member", "active")), 422
+    ),
+    Place(
+        "people:group",
+        "unfolded",
+        click(at("people:group", customer="", group="full"), "main details > summary"),
+    ),
+    Place("people:group-new", "taken", post("people:group-new", name="Lønn og regnskap"), 422),
+    Place(
+        "people:invitation",
+        "short-password",
+        fill(path_to("people:invitation", token="new"), password="kort"),
+        422,
+        apart=True,
+    ),
     Place("people:log", "filtered", at("people:log", "?act=key.replaced", customer="")),
     Place("people:company-new", "wrong", post("people:company-new", organisation_number="9"), 422),
     Place("people:company-import", "no-file", post("people:company-import"), 422),
@@ -468,8 +500,10 @@ def places(known: Scene) -> list[Place]:
             label = " ".join(filter(None, words.values()))
             own = words.get("ceremony", scene.ALL) == scene.ALL  # a receipt is only its signer's
             kept = name != "jobs:file" or words["job"] == "done"  # other jobs have no file
-            status = 200 if own and kept and not name.startswith("erp:") else None
-            found.append(Place(name, label, at(name, **words), status))
+            alive = words.get("token") != "dead"
+            status = 200 if own and kept and alive and not name.startswith("erp:") else None
+            query = QUERIES.get(name, "")
+            found.append(Place(name, label, at(name, query, **words), status))
     return found + STATES
 
 

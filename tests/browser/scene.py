@@ -57,6 +57,9 @@ class Scene:
     letters: dict[str, int] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
+    members: dict[str, int] = field(default_factory=dict)
+    groups: dict[str, int] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
     customer: str = ""
     names: list[str] = field(default_factory=list)
 
@@ -84,6 +87,7 @@ def make() -> Scene:
     _neighbours(made, scene)
     user = User.objects.get(pk=made.users[ALL].pk)
     scene.companies["ready"] = directory.fill(made, user, scene.imports)
+    directory.people(made, user, scene)
     scene.customer = made.company.customer.public_id
     _jobs(made, scene)
     _letters(scene)

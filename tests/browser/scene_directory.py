@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
-from portal.access import tenancy
-from portal.access.models import Company, Customer, User
+from portal.access import links, tenancy
+from portal.access.models import Company, Customer, Membership, User
+from portal.access.roles import Role
 from portal.clock import now
-from portal.people import changes, companies, importing, keys, services, terms
+from portal.people import changes, companies, granting, importing, keys, members, services, terms
+from portal.people.granting import Holder
 from portal.people.models import CompanyImport
 from tests import kit
 from tests.kit import Stage
@@ -53,6 +56,66 @@ def fill(made: Stage, user: User, imports: dict[str, str]) -> str:
     with tenancy.acting_for(made_rows, customers=[customer]):
         services.switch_on(company=made_rows[0], service="autopay", by=by(user))
     return made_rows[0].public_id
+
+
+def people(made: Stage, user: User, scene: Any) -> None:
+    """Users in every state, groups with and without people, roles given and taken, invitations."""
+    customer = made.company.customer
+    rows = list(customer.companies.order_by("pk"))
+    with tenancy.acting_for(rows, customers=[customer]):
+        approver = made.users["autopay_approver"]
+        scene.members["active"] = Membership.objects.get(customer=customer, user=approver).pk
+        scene.members["self"] = Membership.objects.get(customer=customer, user=user).pk
+        for label, name in (("invited", "Åshild Brønnøy-Sæterdal"), ("ended", "Øyvind Sluttet")):
+            row = members.invite(
+                customer=customer,
+                email=f"{label}-{customer.public_id}@example.org",
+                name=name,
+                phone="+4791234567",
+                language="nb",
+                by=by(user),
+            )
+            scene.members[label] = row.pk
+            if label == "ended":
+                members.end(membership=row, by=by(user))
+        full = granting.create_group(customer=customer, name="Lønn og regnskap", by=by(user))
+        bare = granting.create_group(customer=customer, name="Uten folk", by=by(user))
+        scene.groups |= {"full": full.pk, "bare": bare.pk}
+        granting.set_members(group=full, users=[approver, user], by=by(user))
+        granting.give(
+            customer=customer,
+            holder=Holder(group=full),
+            companies=rows[1:6],
+            roles=[Role.ACCOUNTANT, Role.PAYROLL_ACCOUNTANT],
+            by=by(user),
+        )
+        granting.set_roles(
+            customer=customer,
+            holder=Holder(user=approver),
+            company=rows[2],
+            roles=[Role.UPLOADER],
+            among=list(Role),
+            by=by(user),
+        )
+        granting.set_roles(
+            customer=customer,
+            holder=Holder(user=approver),
+            company=rows[2],
+            roles=[],
+            among=[Role.UPLOADER],
+            by=by(user),
+        )
+        invited = Membership.objects.get(pk=scene.members["invited"])
+        scene.tokens |= {"new": _link(invited), "dead": "opens-nothing"}
+
+
+def _link(row: Membership) -> str:
+    return links.make(
+        purpose=links.Purpose.INVITATION,
+        user=row.user,
+        membership=row,
+        lifetime=members.LIFETIME,
+    )
 
 
 def _read(customer: Customer, user: User, place: int) -> CompanyImport:
