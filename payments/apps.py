@@ -9,9 +9,19 @@ class PaymentsConfig(AppConfig):
     name = "payments"
 
     def ready(self) -> None:
+        from django.utils.translation import gettext_lazy as _
+
         from payments import answers, lists
+        from portal import mail
         from portal.lists import spec
 
+        mail.optional.update(
+            {
+                "payments.to_approve": _("Payments that wait for your approval"),
+                "payments.rejected": _("Payments that the bank has rejected"),
+                "payments.sent_back": _("Files that the bank has refused, to be approved again"),
+            }
+        )
         answers.register()
         spec.register(lists.PAYMENTS)
         spec.register(lists.TO_APPROVE)

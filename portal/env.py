@@ -41,6 +41,9 @@ class Environment:
     simbank_control_url: str
     simbank_sftp_port: int
     simerp_url: str
+    sms_gateway: str
+    sms_url: str
+    sms_token: str
     mail_from: str
     mail_settings: dict[str, Any]
 
@@ -71,6 +74,9 @@ def read() -> Environment:
         "simbank_control_url": env.str("SIMBANK_CONTROL_URL", ""),
         "simbank_sftp_port": env.int("SIMBANK_SFTP_PORT", 0),
         "simerp_url": env.str("SIMERP_URL", ""),
+        "sms_gateway": "demo" if demo else ("http" if env.str("KVITT_SMS_URL", "") else ""),
+        "sms_url": env.str("KVITT_SMS_URL", ""),
+        "sms_token": env.str("KVITT_SMS_TOKEN", ""),
         "mail_from": env.str("KVITT_MAIL_FROM", "Kvitt <kvitt@localhost>"),
         "mail_settings": _mail(env.dj_email_url("EMAIL_URL", "smtp://localhost:25")),
     }
@@ -102,6 +108,8 @@ def _unfit(values: dict[str, Any]) -> dict[str, Any]:
         MultiFernet([Fernet(key) for key in values["field_keys"]])
     except ValueError:
         faults["FIELD_KEYS"] = ["must be Fernet keys, with commas between"]
+    if values["sms_url"] and not values["sms_url"].startswith("https://"):
+        faults["KVITT_SMS_URL"] = ["must begin with https://"]
     if "EMAIL_BACKEND" not in values["mail_settings"]:
         # An unknown scheme would be read as SMTP without TLS, and the password sent in the clear.
         faults["EMAIL_URL"] = ["must begin with smtp:// or submission://"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import dj_database_url
 import structlog
@@ -30,6 +31,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_otp",
+    "django_otp_webauthn",
     "axes",
     "csp",
     "django_tables2",
@@ -117,6 +119,22 @@ SESSION_COOKIE_NAME = "kvitt_session"
 SESSION_IDLE_SECONDS = 15 * 60
 SUPPORT_CONTACT = "support@kvitt.example"
 TERMS_VERSION = "2026-11"
+
+# At most so many wrong codes of a user in a window, over all their devices together.
+FACTOR_TRIES_MAX = 10
+FACTOR_WINDOW_SECONDS = 15 * 60
+FACTOR_FRESH_SECONDS = 10 * 60  # how long a proof holds for changing one's own factors
+SMS_PAUSE_SECONDS = 30
+SMS_GATEWAY = ENV.sms_gateway
+SMS_URL, SMS_TOKEN = ENV.sms_url, ENV.sms_token
+SMS_TIMEOUT_SECONDS = 10
+
+# Passkeys belong to the host that people open.
+OTP_WEBAUTHN_RP_ID = urlsplit(BASE_URL).hostname or "localhost"
+OTP_WEBAUTHN_RP_NAME = "Kvitt"
+OTP_WEBAUTHN_ALLOWED_ORIGINS = [BASE_URL]
+OTP_WEBAUTHN_HELPER_CLASS = "portal.access.passkeys.Helper"
+OTP_WEBAUTHN_TIMEOUT_SECONDS = 180
 
 # At most ten tries per account and address before a pause; counted before any hash is made.
 AXES_FAILURE_LIMIT = 10

@@ -10,7 +10,7 @@ import functools
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.contrib.auth import logout
@@ -24,6 +24,7 @@ from portal.access import grants, tenancy
 from portal.access.acting import Acting, AtCustomer, Here
 from portal.access.models import Company, Customer, User
 from portal.access.roles import Permission, permissions_of, roles_with
+from portal.access.secondfactor import Factor
 from portal.access.sessions import BEGAN_KEY, SEEN_KEY
 
 PUBLIC = (
@@ -32,6 +33,14 @@ PUBLIC = (
     "people:sign-out",
     "people:language",
     "people:invitation",
+    "people:another-way",
+    "people:way",
+    "people:passkey-begin",
+    "people:passkey-finish",
+    "people:forgotten",
+    "people:password-reset",
+    "people:email-confirm",
+    "people:email-undo",
     "healthz",
     "erp-docs",
 )
@@ -41,6 +50,8 @@ SEEN_EVERY_SECONDS = 30
 
 LOST = "lost"
 TERMS = "people:terms"
+ENROL = "people:authenticator"
+FACTOR_KEY, PROVED_KEY, WITHOUT = "factor", "proved_at", "none"
 BY_HTMX, LEFT_HEADER = "HX-Request", "Kvitt-Session-Left"
 
 View = Callable[..., HttpResponseBase]
@@ -84,9 +95,17 @@ def verified(request: HttpRequest) -> bool:
     return bool(user and user.is_authenticated and getattr(user, "otp_device", None) is not None)
 
 
+def entered(request: HttpRequest) -> bool:
+    """Whether signing in is finished: with a second factor, or by who has none and was let in."""
+    user = getattr(request, "user", None)
+    if not (user and user.is_authenticated):
+        return False
+    return verified(request) or request.session.get(FACTOR_KEY) == WITHOUT
+
+
 def seconds_left(request: HttpRequest) -> int:
     """Until the session ends if nothing more happens in it; 0 when nobody is signed in."""
-    if not verified(request):
+    if not entered(request):
         return 0
     now = time.time()
     idle = request.session.get(SEEN_KEY, now) + settings.SESSION_IDLE_SECONDS
@@ -97,6 +116,14 @@ def seconds_left(request: HttpRequest) -> int:
 def began(request: HttpRequest) -> str:
     """When the session began, as a mark that changes with each signing in."""
     return f"{request.session.get(BEGAN_KEY, 0):.3f}"
+
+
+def fresh(request: HttpRequest) -> bool:
+    """Whether the person has proved themselves just now, with more than a text message: asked
+    before their factors are changed."""
+    proved = request.session.get(PROVED_KEY, 0)
+    recent = time.time() - proved < settings.FACTOR_FRESH_SECONDS
+    return recent and request.session.get(FACTOR_KEY) != Factor.SMS
 
 
 def signed_in(view: View) -> View:
@@ -130,6 +157,8 @@ def company(*any_of: Permission) -> Callable[[View], View]:
                 raise Http404
             with tenancy.acting_for([found], user=request.user):
                 acting = _acting(request, found)
+                if found.two_factor_to_sign_in and not verified(request):
+                    return _to_enrol(request)
                 request.acting = acting  # type: ignore[attr-defined]
                 if not acting.permissions & set(any_of):
                     raise Needs(any_of)
@@ -139,6 +168,13 @@ def company(*any_of: Permission) -> Callable[[View], View]:
         return guarded
 
     return decorate
+
+
+def _to_enrol(request: HttpRequest) -> HttpResponse:
+    """To the page that sets up a second factor, and back from there."""
+    if BY_HTMX in request.headers:
+        return HttpResponse(status=401)
+    return redirect(f"{reverse(ENROL)}?{urlencode({'next': _where(request)})}")
 
 
 def customer(*any_of: Permission) -> Callable[[View], View]:
@@ -160,6 +196,8 @@ def customer(*any_of: Permission) -> Callable[[View], View]:
             companies = found.companies.values_list("pk", flat=True)
             with tenancy.acting_for(companies, user=request.user, customers=[found]):
                 acting = _at_customer(request, found)
+                if not verified(request):  # who gives others their roles proves themselves twice
+                    return _to_enrol(request)
                 request.acting = acting  # type: ignore[attr-defined]
                 if not acting.permissions & set(any_of):
                     raise Needs(any_of)
@@ -249,7 +287,7 @@ class GuardMiddleware:
             return None
         if settings.DEMO and DEMO in match.namespaces:
             return None
-        if not verified(request):
+        if not entered(request):
             if BY_HTMX in request.headers:
                 return HttpResponse(status=401)  # no page for signing in within a page
             answer = redirect_to_login(_where(request), reverse(settings.LOGIN_URL))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
@@ -12,14 +11,38 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
-from django_otp.models import Device, ThrottlingMixin
-from django_otp.oath import TOTP
 
 from portal.access import norwegian, sessions
 from portal.access.crypto import SecretField
+from portal.access.factors import (
+    Authenticator,
+    FactorTries,
+    PhoneCode,
+    RecoveryCode,
+    RecoverySheet,
+    SupportCode,
+)
 from portal.access.roles import NAMES, Role
 from portal.access.tenancy import CompanyOwned
 
+__all__ = [
+    "Authenticator",
+    "Company",
+    "Customer",
+    "FactorTries",
+    "Membership",
+    "OneTimeLink",
+    "PhoneCode",
+    "RecoveryCode",
+    "RecoverySheet",
+    "RoleGrant",
+    "ServiceActivation",
+    "SigningKey",
+    "SupportCode",
+    "User",
+    "UserGroup",
+    "UserSession",
+]
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -31,11 +54,6 @@ def new_public_id() -> str:
 def new_signing_key() -> str:
     """256 random bits as text, as the ERP copies it."""
     return secrets.token_urlsafe(32)
-
-
-def new_totp_secret() -> str:
-    """160 random bits as hexadecimal text (RFC 4226, section 4)."""
-    return secrets.token_hex(20)
 
 
 class Customer(models.Model):
@@ -307,43 +325,3 @@ class RoleGrant(models.Model):
                 name="grant_once",
             ),
         ]
-
-
-class Authenticator(ThrottlingMixin, Device):
-    """An authenticator app (TOTP, RFC 6238); each code works once, failures slow the next try."""
-
-    STEP_SECONDS = 30
-    DIGITS = 6
-    TOLERANCE_STEPS = 1
-
-    secret = SecretField(default=new_totp_secret)
-    last_step: Any = models.BigIntegerField(default=-1)
-    created_at: Any = models.DateTimeField(auto_now_add=True)
-
-    def get_throttle_factor(self) -> float:
-        return 0.25
-
-    def verify_token(self, token: str) -> bool:
-        """Whether the code is right, unused, and this device may be tried now; records the try.
-
-        The caller holds the row's lock (`secondfactor.verify`), so a code cannot pass twice.
-        """
-        allowed, _reason = self.verify_is_allowed()
-        if not allowed:
-            return False
-        if token.isascii() and token.isdigit() and len(token) == self.DIGITS:
-            totp = TOTP(bytes.fromhex(self.secret), self.STEP_SECONDS, 0, self.DIGITS, 0)
-            totp.time = time.time()
-            if totp.verify(int(token), self.TOLERANCE_STEPS, self.last_step + 1):
-                self.last_step = totp.t()
-                self.throttle_reset(commit=False)
-                self.save(
-                    update_fields=[
-                        "last_step",
-                        "throttling_failure_timestamp",
-                        "throttling_failure_count",
-                    ]
-                )
-                return True
-        self.throttle_increment(commit=True)
-        return False

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from portal.access.models import Company, User
 
 Context = Mapping[str, Any]
+# Kinds that a person may do without → what they tell of; apps add theirs when they are ready.
+optional: dict[str, Any] = {}
 
 
 def post(
@@ -23,6 +25,7 @@ def post(
     context: Context | Callable[[User], Context],
     company: Company | None,
     needs: str = "",
+    address: str = "",
 ) -> int:
     """Writes a letter to each of the users and answers how many; delivery follows the commit.
 
@@ -31,16 +34,25 @@ def post(
     the caller's transaction, so it is undone with the work that it tells of; a letter about a
     company is written while acting for that company, one about no company from anywhere. `needs`
     is the permission that makes the users its readers: who has lost it when the letter leaves does
-    not get it.
+    not get it. `address` is where it goes when that is not the user's own. Who has muted an
+    `optional` kind gets none.
     """
     # Here and not above: Django imports this package before any model may be.
+    from django.db.models import Q
     from django.utils import timezone, translation
 
     from portal.access import tenancy
     from portal.mail import composing, tasks
-    from portal.mail.models import Letter
+    from portal.mail.models import Letter, Muted
 
     now = timezone.now()
+    users = list(users)
+    if kind in optional and users:
+        here = Q(muted_company=None) | Q(muted_company=company)
+        muted = set(
+            Muted.objects.filter(here, kind=kind, user__in=users).values_list("user_id", flat=True)
+        )
+        users = [user for user in users if user.pk not in muted]
     shared: dict[str, composing.Composed] = {}
     letters = []
     for user in users:
@@ -61,7 +73,7 @@ def post(
                 user=user,
                 kind=kind,
                 needs=needs,
-                address=user.email,
+                address=address or user.email,
                 language=user.language,
                 created_at=now,
                 next_attempt_at=now,
@@ -75,3 +87,32 @@ def post(
         Letter.objects.bulk_create(letters)
     tasks.nudge()
     return len(letters)
+
+
+def text_message(*, kind: str, user: User, number: str, context: Context) -> None:
+    """Writes a text message to a person's phone; its words are templates/mail/….txt alone.
+
+    It is kept in the caller's transaction and sent after the commit, as letters are.
+    """
+    from django.utils import timezone
+
+    from portal.access import tenancy
+    from portal.mail import composing, tasks
+    from portal.mail.models import Letter
+
+    now = timezone.now()
+    text = composing.plain(kind=kind, language=user.language, context=context)
+    with tenancy.acting_for((), letters=True):
+        Letter.objects.create(
+            company=None,
+            user=user,
+            kind=kind,
+            channel="sms",
+            address=number,
+            language=user.language,
+            subject="SMS",
+            text=text,
+            created_at=now,
+            next_attempt_at=now,
+        )
+    tasks.nudge()

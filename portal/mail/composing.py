@@ -35,6 +35,13 @@ def compose(*, kind: str, language: str, context: Mapping[str, Any]) -> Composed
     return Composed(subject, _plain(text), html.strip() + "\n")
 
 
+def plain(*, kind: str, language: str, context: Mapping[str, Any]) -> str:
+    """The words of a text message, on one line."""
+    with translation.override(language):
+        values = {"support": settings.SUPPORT_CONTACT, "language": language, **context}
+        return " ".join(_render(f"mail/{kind.replace('.', '/')}.txt", values, escape=False).split())
+
+
 def one_line(text: str) -> str:
     """Without line breaks and other control characters, so that no header can hide in it."""
     clean = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)

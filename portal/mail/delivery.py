@@ -27,10 +27,12 @@ from portal import faults
 from portal.access import grants, tenancy
 from portal.access.models import User
 from portal.access.roles import Permission
+from portal.mail import sms
 from portal.mail.models import WAITING, Letter
 
 log = structlog.get_logger(__name__)
 ERROR_MAX = 500
+MAIL, SMS = "mail", "sms"
 # What a server says of the session, not of the recipient: bad sequence, sign in first.
 OF_THE_SESSION = frozenset({503, 530})
 Now = Callable[[], dt.datetime]
@@ -109,6 +111,7 @@ def _send(letters: Sequence[Letter], at: Now, end: dt.datetime) -> tuple[int, bo
     """How many were taken, and whether neither server nor time stood in the way."""
     server = mail.get_connection()
     sent = 0
+    down: OSError | None = None
     try:
         for place, letter in enumerate(letters):
             if at() >= end:
@@ -121,16 +124,18 @@ def _send(letters: Sequence[Letter], at: Now, end: dt.datetime) -> tuple[int, bo
             if letter.attempts > settings.MAIL_MAX_ATTEMPTS:
                 _fail(letter, "no attempt came to an end", "unfinished", at())
                 continue
-            try:
-                server.open()  # does nothing when it is open
-            except OSError as error:
-                left = letters[place:]
-                log.error("mail.server_fault", code=_code(error), letters=len(left))
-                for each in left:
-                    _later(each, error, at())
-                return sent, False
+            if letter.channel == MAIL and down is None:
+                try:
+                    server.open()  # does nothing when it is open
+                except OSError as error:
+                    down = error
+                    left = sum(each.channel == MAIL for each in letters[place:])
+                    log.error("mail.server_fault", code=_code(error), letters=left)
+            if letter.channel == MAIL and down is not None:
+                _later(letter, down, at())
+                continue
             sent += _hand_over(server, letter, at)
-        return sent, True
+        return sent, down is None
     finally:
         _close(server)
 
@@ -146,7 +151,11 @@ def _may_read(letter: Letter) -> bool:
 
 def _hand_over(server: Any, letter: Letter, at: Now) -> bool:
     try:
-        server.send_messages([message_of(letter)])
+        if letter.channel == SMS:
+            reference = f"{letter.pk}.{letter.created_at:%Y%m%d%H%M%S}"
+            sms.gateway().send(number=letter.address, text=letter.text, reference=reference)
+        else:
+            server.send_messages([message_of(letter)])
     except Exception as error:  # whatever is wrong with one letter must not hold up the others
         _close(server)  # after a fault nobody knows where the conversation stands
         if is_final(error):
@@ -164,6 +173,8 @@ def is_final(error: Exception) -> bool:
 
     A refused sender or sign-in is our own fault, which may be mended while the letter waits.
     """
+    if isinstance(error, sms.Refused):
+        return True
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         codes = [code for code, _text in error.recipients.values()]
         return all(500 <= code < 600 and code not in OF_THE_SESSION for code in codes)

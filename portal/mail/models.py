@@ -13,8 +13,32 @@ SUBJECT_MAX = 200
 WAITING = Q(sent_at__isnull=True, failed_at__isnull=True)
 
 
+class Muted(models.Model):
+    """A kind of letter that a person does not want, about one company or about all of them."""
+
+    user = models.ForeignKey("access.User", on_delete=models.CASCADE, related_name="muted")
+    kind = models.CharField(max_length=60)
+    muted_company = models.ForeignKey(
+        "access.Company", on_delete=models.CASCADE, null=True, related_name="+"
+    )
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["user", "kind", "muted_company"],
+                nulls_distinct=False,
+                name="muted_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.kind}"
+
+
 class Letter(models.Model):
-    """One mail to one person, as composed; all its times are the machine's.
+    """One mail or text message to one person, as composed; all its times are the machine's.
+
+    `address` is an e-mail address, or a phone number where `channel` is sms.
 
     `needs` is the permission in the company that it was written to the holders of, if any. It
     waits until `sent_at` or `failed_at` is set. `attempts` counts those begun, and
@@ -31,7 +55,10 @@ class Letter(models.Model):
         "access.User", on_delete=models.PROTECT, related_name="+", db_index=False
     )
     kind = models.CharField(max_length=60)
-    address = models.EmailField(max_length=254)
+    channel = models.CharField(
+        max_length=4, choices=[("mail", "e-mail"), ("sms", "SMS")], default="mail"
+    )
+    address = models.CharField(max_length=254)
     language = models.CharField(max_length=5)
     needs = models.CharField(max_length=60, blank=True)
     subject = models.CharField(max_length=SUBJECT_MAX)

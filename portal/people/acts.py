@@ -29,6 +29,19 @@ ACTS: dict[str, Any] = {
     "group.deleted": _("User group deleted"),
     "group.joined": _("Added to a user group"),
     "group.left": _("Removed from a user group"),
+    "support.code": _("One-time code issued by support"),
+    "factor.app": _("Authenticator app set up"),
+    "factor.app_removed": _("Authenticator app removed"),
+    "factor.lost": _("Authenticator app lost"),
+    "factor.passkey": _("Passkey added"),
+    "factor.passkey_removed": _("Passkey removed"),
+    "factor.recovery": _("Recovery codes made"),
+    "factor.recovery_used": _("Recovery code used"),
+    "factor.phone": _("Phone for codes set"),
+    "factor.phone_removed": _("Phone for codes removed"),
+    "factor.support_used": _("Code from support used"),
+    "password.changed": _("Password changed"),
+    "email.changed": _("E-mail changed"),
 }
 
 FIELDS: dict[str, Any] = {

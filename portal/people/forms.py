@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -10,6 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from portal.access import secondfactor
+from portal.access.secondfactor import Factor, Proof
+from portal.people import phones
 
 
 def one_line(text: str, most: int) -> str:
@@ -25,6 +28,91 @@ class _OneTime(forms.TextInput):
         return None
 
 
+def told(error: Exception) -> str:
+    """Why a code was not taken, in a sentence."""
+    if isinstance(error, secondfactor.TooManyTries):
+        seconds = max(1, round((error.until - timezone.now()).total_seconds()))
+        if seconds > MINUTE:
+            minutes = -(-seconds // MINUTE)
+            text = ngettext(
+                "Too many wrong codes. Wait %(n)s minute and try again.",
+                "Too many wrong codes. Wait %(n)s minutes and try again.",
+                minutes,
+            )
+            return text % {"n": minutes}
+        text = ngettext(
+            "Too many wrong codes. Wait %(seconds)s second and try again.",
+            "Too many wrong codes. Wait %(seconds)s seconds and try again.",
+            seconds,
+        )
+        return text % {"seconds": seconds}
+    if isinstance(error, secondfactor.NotEnrolled):
+        return _("There is no code of this kind for you. Try another way.")
+    return _("The code is wrong, too old or already used.")
+
+
+MINUTE = 60
+
+
+class WayForm(forms.Form):
+    """A code that signs in and signs nothing: from the sheet, a text message or support."""
+
+    code = forms.CharField(label=gettext_lazy("Code"), max_length=40)
+
+    def __init__(self, *args: Any, factor: Factor, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        sent = factor is Factor.SMS
+        self.fields["code"].widget = _OneTime(
+            attrs={
+                "autocomplete": "one-time-code" if sent else "off",
+                "inputmode": "numeric" if sent else "text",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+                "class": "code",
+                "autofocus": True,
+            }
+        )
+
+    def verify(self, user: Any, verify: Callable[..., Proof]) -> Proof | None:
+        """The proof, or None with the reason as an error of the form."""
+        try:
+            return verify(user=user, code=self.cleaned_data["code"])
+        except (secondfactor.NotEnrolled, secondfactor.WrongCode) as error:
+            self.add_error("code", told(error))
+        except secondfactor.TooManyTries as error:
+            self.add_error("code", told(error))
+        return None
+
+
+class PasswordOnlyForm(forms.Form):
+    """The password, from whoever has no factor yet."""
+
+    password = forms.CharField(
+        label=gettext_lazy("Password"),
+        max_length=200,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+    )
+
+    def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+
+    def clean_password(self) -> str:
+        password = str(self.cleaned_data["password"])
+
+        def check() -> bool | None:
+            return self.user.check_password(password) or None
+
+        try:
+            secondfactor.bounded(self.user, check)
+        except secondfactor.WrongCode as error:
+            raise forms.ValidationError(_("The password is wrong.")) from error
+        except secondfactor.TooManyTries as error:
+            raise forms.ValidationError(told(error)) from error
+        return password
+
+
 class CodeForm(forms.Form):
     """A six-digit code; spaces are allowed, pasting works."""
 
@@ -37,26 +125,48 @@ class CodeForm(forms.Form):
         ),
     )
 
-    def verify(self, user: Any) -> secondfactor.Proof | None:
+    signs = False  # whether payments are signed with it
+
+    def verify(self, user: Any) -> Proof | None:
         """The proof, or None with the reason as an error of the form."""
         try:
             return secondfactor.verify(user=user, code=self.cleaned_data["code"])
         except secondfactor.NotEnrolled:
-            self.add_error("code", _("You have no authenticator app yet. Ask an administrator."))
+            self.add_error("code", _("You have no authenticator app yet. Set one up first."))
         except secondfactor.WrongCode:
             self.add_error(
                 "code",
                 _("The code is wrong, too old or already used. Wait for the next code and try it."),
             )
         except secondfactor.TooManyTries as error:
-            seconds = max(1, round((error.until - timezone.now()).total_seconds()))
-            self.add_error(
-                "code",
-                ngettext(
-                    "Too many wrong codes. Wait %(seconds)s second and try again.",
-                    "Too many wrong codes. Wait %(seconds)s seconds and try again.",
-                    seconds,
-                )
-                % {"seconds": seconds},
-            )
+            self.add_error("code", told(error))
         return None
+
+    def clean_code(self) -> str:
+        code = str(self.cleaned_data["code"])
+        if self.signs and any(letter.isalpha() for letter in code):
+            raise forms.ValidationError(
+                _(
+                    "This looks like a recovery code or a code from support. They sign in, but"
+                    " sign no payments: use the authenticator app."
+                )
+            )
+        return code
+
+
+class PhoneForm(forms.Form):
+    """The number of a mobile phone."""
+
+    number = forms.CharField(
+        label=gettext_lazy("Mobile phone"),
+        max_length=30,
+        widget=forms.TextInput(attrs={"autocomplete": "tel", "inputmode": "tel"}),
+    )
+
+    def clean_number(self) -> str:
+        try:
+            return phones.number(self.cleaned_data["number"])
+        except phones.NotANumber as error:
+            raise forms.ValidationError(
+                _("Write the number with all its digits; with + and country code outside Norway.")
+            ) from error

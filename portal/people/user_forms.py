@@ -22,7 +22,8 @@ SECTIONS: dict[Section, Any] = {
 LANGUAGES = [("nb", gettext_lazy("Bokmål")), ("en", gettext_lazy("English"))]
 
 
-def _line(text: str) -> str:
+def one_line_name(text: str) -> str:
+    """A name on one line, with single spaces."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
@@ -65,7 +66,7 @@ class InviteForm(forms.Form):
     language = forms.ChoiceField(label=gettext_lazy("Language"), choices=LANGUAGES)
 
     def clean_name(self) -> str:
-        return _line(self.cleaned_data["name"])
+        return one_line_name(self.cleaned_data["name"])
 
 
 class AcceptForm(forms.Form):
@@ -94,7 +95,7 @@ class AcceptForm(forms.Form):
         self.user = user
 
     def clean_name(self) -> str:
-        return _line(self.cleaned_data["name"])
+        return one_line_name(self.cleaned_data["name"])
 
     def clean_password(self) -> str:
         password = str(self.cleaned_data["password"])
@@ -145,7 +146,7 @@ class GroupForm(forms.Form):
         self.taken = {name.casefold() for name in taken}
 
     def clean_name(self) -> str:
-        name = _line(self.cleaned_data["name"])
+        name = one_line_name(self.cleaned_data["name"])
         if name.casefold() in self.taken:
             raise forms.ValidationError(_("There is a group with this name. Choose another."))
         return name

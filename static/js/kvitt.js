@@ -5,6 +5,7 @@ import { menus } from "./menus.js";
 import { session } from "./session.js";
 import { once } from "./once.js";
 import { copy } from "./copy.js";
+import { passkeys } from "./passkeys.js";
 import { narrow } from "./narrow.js";
 
 lists();
@@ -13,6 +14,11 @@ keys();
 session();
 once();
 copy();
+passkeys();
+for (const button of document.querySelectorAll("[data-prints]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
 narrow();
 // Work that one may no longer follow: its page says why.
 document.addEventListener("htmx:responseError", ({ detail }) => {

@@ -63,6 +63,7 @@ AGREEMENT_SEERS = {
 ENDERS = ("approver", "accountant", "payroll", "payclerk")
 FILE_SEERS = {"admin": 200, "uploader": 200}
 EVERYBODY = dict.fromkeys(ALL, 200)
+SIGNED_IN = EVERYBODY | {"nobody": 302}
 
 # Address name → method → role → code. A 302 inside is an act's way back to its page.
 TABLE: dict[str, dict[str, dict[str, int]]] = {
@@ -101,7 +102,33 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "people:group-people": {"get": at_customer(200, support=403)},
     "people:group-roles": {"get": at_customer(200, support=403)},
     "people:group-give": {"get": at_customer(200, support=403)},
+    "people:support-code": {"get": at_customer(403, support=200)},
     "people:invitation": {"get": dict.fromkeys(ALL, 410)},
+    "people:another-way": {"get": dict.fromkeys(ALL, 302)},
+    "people:way": {"get": dict.fromkeys(ALL, 302)},
+    "people:passkey-begin": {"post": EVERYBODY},
+    "people:passkey-finish": {"post": dict.fromkeys(ALL, 422)},
+    "people:forgotten": {"get": EVERYBODY},
+    "people:password-reset": {"get": dict.fromkeys(ALL, 410)},
+    "people:email-confirm": {"get": dict.fromkeys(ALL, 410)},
+    "people:email-undo": {"get": dict.fromkeys(ALL, 410)},
+    "people:me": {"get": SIGNED_IN},
+    "people:password": {"get": SIGNED_IN},
+    "people:email": {"get": SIGNED_IN},
+    "people:session-end": {"post": dict.fromkeys(ALL, 302)},
+    "people:notifications": {"get": SIGNED_IN},
+    "people:two-factor": {"get": SIGNED_IN},
+    "people:prove": {"get": SIGNED_IN},
+    "people:authenticator": {"get": SIGNED_IN},
+    "people:recovery": {"get": SIGNED_IN},
+    "people:phone": {"get": SIGNED_IN},
+    "people:lost": {"get": SIGNED_IN},
+    "people:passkey-new": {"post": SIGNED_IN},
+    "people:passkey-add": {"post": dict.fromkeys(ALL, 422) | {"nobody": 302}},
+    "people:passkey-remove": {"post": dict.fromkeys(ALL, 302)},
+    "people:phone-remove": {"post": dict.fromkeys(ALL, 302)},
+    # Last: without an authenticator these sessions are over.
+    "people:app-remove": {"post": dict.fromkeys(ALL, 302)},
     "people:log": {"get": at_customer(200)},
     "people:terms": {"get": at_customer(200), "post": at_customer(302, support=403)},
     "customer-lists:save-view": {"post": at_customer(302)},
@@ -198,6 +225,14 @@ def test_the_public_pages_are_a_short_list() -> None:
         "people:sign-out",
         "people:language",
         "people:invitation",
+        "people:another-way",
+        "people:way",
+        "people:passkey-begin",
+        "people:passkey-finish",
+        "people:forgotten",
+        "people:password-reset",
+        "people:email-confirm",
+        "people:email-undo",
         "healthz",
         "erp-docs",
     }
@@ -279,6 +314,8 @@ def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
         "member": member.pk,
         "group": group.pk,
         "token": "none",
+        "way": "recovery",
+        "passkey": 1,
         "customer": made.company.customer.public_id,
         "company": made.company.public_id,
         "payment": payment.pk,
@@ -308,8 +345,8 @@ def test_every_address_answers_each_role_as_the_table_says() -> None:
     routes = addresses()
     wrong = []
     for name, methods in TABLE.items():
-        if name == "people:sign-out":
-            continue  # last: it ends the sessions
+        if name in ("people:sign-out", "people:app-remove"):
+            continue  # last: they end the sessions
         for method, expected in methods.items():
             address = _fill(routes[name], words | OTHER_WORDS.get(name, {}))
             address += QUERIES.get(name, "")
@@ -319,6 +356,10 @@ def test_every_address_answers_each_role_as_the_table_says() -> None:
                 answer = getattr(client, method)(address, body)
                 if answer.status_code != expected[role]:
                     wrong.append(f"{name} {method} {role}: {answer.status_code}")
+    for role, client in clients.items():
+        address = _fill(routes["people:app-remove"], words)
+        if client.post(address).status_code != TABLE["people:app-remove"]["post"][role]:
+            wrong.append(f"app-remove {role}")
     for role, client in clients.items():
         if client.post("/sign-out/").status_code != TABLE["people:sign-out"]["post"][role]:
             wrong.append(f"sign-out {role}")

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import portal.access.crypto
+import portal.access.factors
 import portal.access.models
 
 
@@ -111,7 +112,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "secret",
-                    portal.access.crypto.SecretField(default=portal.access.models.new_totp_secret),
+                    portal.access.crypto.SecretField(default=portal.access.factors.new_totp_secret),
                 ),
                 ("last_step", models.BigIntegerField(default=-1)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),

@@ -152,6 +152,12 @@ def number(value: int | None) -> str:
 
 
 @register.filter
+def at(rows: Any, place: int) -> Any:
+    """The label of the row at this place, for tables with a column for each of several rows."""
+    return rows[place][1]
+
+
+@register.filter
 def living(signatures: Iterable[Any]) -> int:
     """How many of these signatures are not void."""
     return sum(s.voided_at is None for s in signatures)

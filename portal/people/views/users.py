@@ -212,9 +212,7 @@ def edit_roles(request: HttpRequest, holder: Holder, *, name: str, back: str) ->
         if (row.company == company if company else row.company is None)
     ]
     own = {Role(row.role) for row in rows if (row.group_id is None) == (holder.group is None)}
-    form = RolesForm(
-        _sent(request), offered=offered, initial={role.value: True for role in own}
-    )
+    form = RolesForm(_sent(request), offered=offered, initial={role.value: True for role in own})
     if request.method == "POST" and form.is_valid():
         try:
             given, taken = granting.set_roles(

@@ -1,0 +1,141 @@
+"""What happens around a person's factors: codes are sent, changes are logged and told by mail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from portal import mail
+from portal.access import grants, secondfactor, tenancy
+from portal.access.models import Customer, User
+from portal.access.roles import Role
+from portal.access.secondfactor import Factor
+from portal.mail import sms
+from portal.people import changes
+
+NEW_CODE_KEY = "new_recovery_code"
+NAMES: dict[Factor, Any] = {
+    Factor.TOTP: gettext_lazy("code from the authenticator app"),
+    Factor.PASSKEY: gettext_lazy("passkey"),
+    Factor.RECOVERY: gettext_lazy("recovery code"),
+    Factor.SMS: gettext_lazy("code by text message"),
+    Factor.SUPPORT: gettext_lazy("code from support"),
+}
+# What was done to a factor, as the mail to its owner tells it.
+TOLD: dict[str, Any] = {
+    "factor.app": gettext_lazy("A new authenticator app is set up for your user."),
+    "factor.app_removed": gettext_lazy("The authenticator app is removed from your user."),
+    "factor.lost": gettext_lazy("Your authenticator app is reported lost, and is dead."),
+    "factor.passkey": gettext_lazy("A passkey is added to your user."),
+    "factor.passkey_removed": gettext_lazy("A passkey is removed from your user."),
+    "factor.recovery": gettext_lazy("A new sheet of recovery codes is made for your user."),
+    "factor.recovery_used": gettext_lazy("A recovery code was used to sign in as you."),
+    "factor.phone": gettext_lazy("A mobile phone for codes is set for your user."),
+    "factor.phone_removed": gettext_lazy("The mobile phone for codes is removed from your user."),
+    "factor.support_used": gettext_lazy("A code from support was used to sign in as you."),
+    "support.code": gettext_lazy("Support has issued a one-time code for signing in as you."),
+    "password.changed": gettext_lazy("The password of your user is changed."),
+    "email.changed": gettext_lazy("The e-mail address of your user is changed."),
+}
+
+
+def send_code(*, user: User, confirmed: bool = True) -> bool:
+    """Sends a code to the user's phone; answers whether one was sent now."""
+    if not sms.offered():
+        return False
+    try:
+        made = secondfactor.new_sms_code(user=user, confirmed=confirmed)
+    except secondfactor.NotEnrolled:
+        return False
+    if made is None:
+        return False
+    number, code = made
+    mail.text_message(kind="people.code", user=user, number=number, context={"code": code})
+    return True
+
+
+def used_another_way(request: HttpRequest, *, user: User, factor: Factor) -> None:
+    """After a recovery code a new one takes its place; its owner hears of it, and of support's."""
+    if factor is Factor.RECOVERY:
+        request.session[NEW_CODE_KEY] = secondfactor.replace_used_code(user)
+        happened(request, "factor.recovery_used", user=user)
+    elif factor is Factor.SUPPORT:
+        happened(request, "factor.support_used", user=user)
+
+
+@transaction.atomic
+def happened(
+    request: HttpRequest, act: str, *, user: User, by: User | None = None, **after: str
+) -> None:
+    """Logs what was done to a user's factors, for each of their customers, and mails the user."""
+    customers = customers_of(user)
+    who = changes.by(request, by or user)
+    with tenancy.acting_for((), user=user, customers=customers):
+        changes.write(
+            changes.change(act, by=who, customer=row, about=user, after=after) for row in customers
+        )
+    tell(user, act, address=who.address or "")
+
+
+def customers_of(user: User) -> list[Customer]:
+    """The customers that the user belongs to now."""
+    with tenancy.acting_for((), user=user):
+        return list(
+            Customer.objects.filter(
+                memberships__user=user,
+                memberships__accepted_at__isnull=False,
+                memberships__ended_at=None,
+            )
+        )
+
+
+def tell(user: User, act: str, *, address: str, to: Iterable[User] | None = None) -> None:
+    """The letter about a change to somebody's way in."""
+    page = f"{settings.BASE_URL}{reverse('people:two-factor')}"
+
+    def context(_reader: User) -> dict[str, Any]:
+        return {
+            "title": str(TOLD[act]),
+            "at": timezone.now(),
+            "address": address,
+            "who": user.email,
+            "page": page,
+        }
+
+    mail.post(kind="people.security", users=to or [user], company=None, context=context)
+
+
+@transaction.atomic
+def lost(request: HttpRequest, *, user: User) -> None:
+    """The authenticator app is lost for good: it is dead, and the administrators are told."""
+    secondfactor.remove_authenticator(user)
+    happened(request, "factor.lost", user=user)
+    for customer in customers_of(user):
+        _tell_administrators(customer, user)
+
+
+def _tell_administrators(customer: Customer, user: User) -> None:
+    with tenancy.acting_for((), user=user, customers=[customer]):
+        holders = grants.holders_at(customer=customer, role=Role.CUSTOMER_ADMINISTRATOR)
+        readers = [reader for reader in holders if reader != user]
+
+    def context(_reader: User) -> dict[str, Any]:
+        text = _("%(name)s at %(customer)s has lost an authenticator app")
+        return {
+            "title": text % {"name": user.name, "customer": customer.name},
+            "name": user.name,
+            "email": user.email,
+            "customer": customer.name,
+            "at": timezone.now(),
+            "page": f"{settings.BASE_URL}/",
+        }
+
+    mail.post(kind="people.factor_lost", users=readers, company=None, context=context)
