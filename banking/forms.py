@@ -16,6 +16,7 @@ from banking.models import Authority, BankAccount, BankAgreement, BankChannel
 from portal.access import grants
 from portal.access.models import Company
 from portal.access.roles import Permission
+from portal.people import changes, companies
 
 
 def _carried(text: str) -> str:
@@ -136,10 +137,12 @@ class AgreementForm(forms.Form):
             .exists()
         )
 
-    def save(self) -> BankAgreement:
-        """The agreement, in draft."""
+    def save(self, *, by: changes.By) -> BankAgreement:
+        """The agreement, in draft. The company's first one makes its pages ask for two factors."""
         data = self.cleaned_data
         with transaction.atomic():
+            if not BankAgreement.objects.of(self.company).exists():
+                companies.set_two_factor(company=self.company, on=True, by=by)
             account, _made = BankAccount.objects.update_or_create(
                 company=self.company,
                 number=data["account_number"],

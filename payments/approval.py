@@ -22,7 +22,7 @@ from payments.models import Ceremony, Payment, PaymentLine, Signature
 from portal.access import actors, grants
 from portal.access.models import Company, User
 from portal.access.roles import Permission
-from portal.access.secondfactor import Proof
+from portal.access.secondfactor import SIGNING, Proof
 from portal.events import moves
 from portal.people import services
 
@@ -35,6 +35,10 @@ class NotYours(Exception):
 
 class ServiceOff(Exception):
     """AutoPay is not on for the company: nothing may be approved."""
+
+
+class WeakProof(Exception):
+    """What was shown opens a session, but may sign no payment."""
 
 
 class AlreadySigned(Exception):
@@ -140,11 +144,15 @@ def sign(
     fingerprints: dict[int, str],
     proof: Proof,
     at: dt.datetime,
+    evidence: dict[str, Any] | None = None,
 ) -> Ceremony:
-    """Signs payments, all or none; `fingerprints` are what the page showed, by payment id.
+    """Signs payments, all or none; `fingerprints` are what the page showed, by payment id, and
+    `evidence` what a passkey said to just that.
 
-    Raises NotYours, ServiceOff, AlreadySigned, Changed, moves.Conflict.
+    Raises WeakProof, NotYours, ServiceOff, AlreadySigned, Changed, moves.Conflict.
     """
+    if proof.factor not in SIGNING:
+        raise WeakProof
     if proof.device is not None and proof.device.user_id != user.pk:
         raise NotYours
     with transaction.atomic():
@@ -152,7 +160,7 @@ def sign(
         rows = shown(payments)
         _must_be_lawful(rows, user, permissions, in_use=services.in_use(company))
         _must_be_as_shown(rows, fingerprints)
-        ceremony = _ceremony(company, user, rows, proof, at)
+        ceremony = _ceremony(company, user, rows, proof, at, evidence)
         for row in rows:
             _sign_one(ceremony, user, row, at)
         _move_on(user, rows, at)
@@ -213,7 +221,12 @@ def _must_be_as_shown(rows: list[Shown], fingerprints: dict[int, str]) -> None:
 
 
 def _ceremony(
-    company: Company, user: User, rows: list[Shown], proof: Proof, at: dt.datetime
+    company: Company,
+    user: User,
+    rows: list[Shown],
+    proof: Proof,
+    at: dt.datetime,
+    evidence: dict[str, Any] | None,
 ) -> Ceremony:
     totals: dict[str, Decimal] = {}
     for row in rows:
@@ -225,6 +238,7 @@ def _ceremony(
         at=at,
         factor=proof.factor,
         device_id=proof.device_id,
+        evidence=evidence,
         totals={currency: f"{amount:.2f}" for currency, amount in totals.items()},
         payment_count=len(rows),
         line_count=sum(row.lines for row in rows),

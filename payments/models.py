@@ -241,6 +241,8 @@ class Ceremony(CompanyOwned):
     at = models.DateTimeField()
     factor = models.CharField(max_length=20)
     device_id = models.BigIntegerField()
+    # A passkey's assertion over the nonce and the digest of all that was signed.
+    evidence = models.JSONField(null=True)
     totals = models.JSONField()
     payment_count = models.IntegerField()
     line_count = models.IntegerField()

@@ -11,6 +11,7 @@ urlpatterns = [
     path("outgoing/update/", overview.update_now, name="update"),
     path("outgoing/sign/", signing.sign, name="sign"),
     path("outgoing/sign/<str:kept>/", signing.sign_page, name="sign-page"),
+    path("outgoing/sign/<str:kept>/passkey/", signing.passkey, name="sign-passkey"),
     path("outgoing/refuse/", ending.refuse, name="refuse"),
     path("outgoing/refuse/<str:kept>/", ending.refuse_page, name="refuse-page"),
     path("outgoing/cancel/", ending.cancel, name="cancel"),

@@ -19,6 +19,7 @@ from portal.access.roles import Permission
 from portal.events import moves
 from portal.events.models import Event
 from portal.lists.pages import ListPage
+from portal.people import changes
 
 EVENTS_SHOWN = 50
 
@@ -74,7 +75,7 @@ def new(request: HttpRequest) -> HttpResponse:
     company = guard.acting_of(request).company
     form = AgreementForm(request.POST or None, company=company)
     if request.method == "POST" and form.is_valid():
-        row = form.save()
+        row = form.save(by=changes.by(request))
         messages.success(request, _("The agreement is saved as a draft."))
         return redirect("banking:agreement", company=company.public_id, agreement=row.pk)
     status = 422 if form.is_bound else 200

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import NON_FIELD_ERRORS
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -18,17 +19,19 @@ from banking import calendar
 from payments import approval, choice, lifecycle, policy, queries, tasks
 from payments.models import Ceremony, Payment, PaymentLine
 from portal import clock
-from portal.access import guard
+from portal.access import guard, passkeys, secondfactor
 from portal.access.models import User
 from portal.access.roles import APPROVE_PAYMENTS
+from portal.access.secondfactor import Proof
 from portal.events import moves
 from portal.lists import selection
 from portal.people import services
-from portal.people.forms import CodeForm
+from portal.people.forms import SigningForm, told
 
 PAYEES_SHOWN = 200  # on a page
 LEFT_SHOWN = 10
 OTHERS_SHOWN = 5
+NONCES = "signing_nonces"
 
 
 def _list(request: HttpRequest) -> HttpResponse:
@@ -79,8 +82,8 @@ def sign_page(request: HttpRequest, kept: str) -> HttpResponse:
         messages.error(request, text if in_use else policy.service_off())
         return redirect(chosen.address)
     if request.method == "POST":
-        form = CodeForm(request.POST)
-        ceremony = _try_to_sign(request, rows, form) if form.is_valid() else None
+        form = SigningForm(request.POST)
+        ceremony = _try_to_sign(request, rows, form, kept) if form.is_valid() else None
         if ceremony is None:
             faults = [(name, list(map(str, texts))) for name, texts in form.errors.items()]
             return choice.refused(request, kept, faults=faults)
@@ -88,34 +91,91 @@ def sign_page(request: HttpRequest, kept: str) -> HttpResponse:
         company = acting.company.public_id
         return redirect("payments:receipt", company=company, ceremony=ceremony)
     form = _form(choice.told(request, kept).get("faults", []))
+    if "code" in form.fields:
+        form.fields["code"].help_text = _(
+            "A code works once. Codes by text message, recovery codes and codes from support sign"
+            " no payments."
+        )
     return render(request, "payments/sign.html", _context(request, chosen, shown, rows, form))
 
 
-def _form(faults: list[tuple[str, list[str]]]) -> CodeForm:
+def _form(faults: list[tuple[str, list[str]]]) -> SigningForm:
     """The form for the code, with what was wrong with the one that was sent."""
     if not faults:
-        return CodeForm()
-    form = CodeForm({"code": "-"})  # judged already; the field shows no value anyway
+        return SigningForm()
+    form = SigningForm({"code": "-"})  # judged already; the field shows no value anyway
     for field, texts in faults:
         for text in texts:
             form.add_error(None if field == NON_FIELD_ERRORS else field, text)
     return form
 
 
-def _try_to_sign(request: HttpRequest, rows: list[approval.Shown], form: CodeForm) -> int | None:
-    """The number of the receipt; None when nothing was signed, and the form says why."""
-    acting = guard.acting_of(request)
-    seen = {
+def _seen(request: HttpRequest) -> dict[int, str]:
+    """Payment id → fingerprint, as the page that was sent had shown them."""
+    return {
         number: fingerprint
         for pk, _sep, fingerprint in (v.partition("|") for v in request.POST.getlist("seen"))
         for number in selection.ids_of([pk])
     }
+
+
+def _as_one(seen: dict[int, str]) -> str:
+    """One digest of all that is signed at once, for a passkey to sign."""
+    text = "\n".join(f"{pk}|{seen[pk]}" for pk in sorted(seen))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@require_POST
+@guard.company(*APPROVE_PAYMENTS)
+def passkey(request: HttpRequest, kept: str) -> JsonResponse:
+    """What a passkey is to sign: a new nonce and the digest of just what the page showed."""
+    if choice.kept(request, kept) is None:
+        return JsonResponse({"told": _changed()}, status=409)
+    nonce = passkeys.new_nonce()
+    request.session[NONCES] = {kept: nonce}
+    options = passkeys.begin_signing(
+        request, guard.user_of(request), nonce=nonce, digest=_as_one(_seen(request))
+    )
+    return JsonResponse(options)
+
+
+def _by_passkey(
+    request: HttpRequest, form: SigningForm, kept: str, seen: dict[int, str]
+) -> tuple[Proof | None, dict[str, Any] | None]:
+    """The proof, and the assertion that is kept as evidence; None with the reason in the form."""
+    nonce = request.session.pop(NONCES, {}).get(kept, "")
+    try:
+        data = passkeys.read(form.cleaned_data["passkey"])
+        if not nonce:
+            raise passkeys.Refused
+        proof = passkeys.verify_signing(
+            request, guard.user_of(request), data, nonce=nonce, digest=_as_one(seen)
+        )
+    except passkeys.Refused:
+        form.add_error(None, _("The passkey did not sign this. Nothing is approved; try again."))
+    except secondfactor.TooManyTries as error:
+        form.add_error(None, told(error))
+    else:
+        return proof, {"nonce": nonce, "digest": _as_one(seen), "assertion": data}
+    return None, None
+
+
+def _try_to_sign(
+    request: HttpRequest, rows: list[approval.Shown], form: SigningForm, kept: str
+) -> int | None:
+    """The number of the receipt; None when nothing was signed, and the form says why."""
+    acting = guard.acting_of(request)
+    seen = _seen(request)
     if set(seen) != {row.payment.pk for row in rows} or any(
         seen[row.payment.pk] != row.fingerprint() for row in rows
     ):
         form.add_error(None, _changed())
         return None
-    proof = form.verify(request.user)
+    evidence: dict[str, Any] | None = None
+    if form.cleaned_data.get("passkey"):
+        proof, evidence = _by_passkey(request, form, kept, seen)
+    else:
+        proof = form.verify(request.user)
     if proof is None:
         return None
     try:
@@ -126,6 +186,7 @@ def _try_to_sign(request: HttpRequest, rows: list[approval.Shown], form: CodeFor
             fingerprints=seen,
             proof=proof,
             at=clock.now(),
+            evidence=evidence,
         )
     except approval.ServiceOff:
         form.add_error(None, policy.service_off())
@@ -155,7 +216,7 @@ def _context(
     chosen: choice.Choice,
     shown: list[approval.Shown],
     rows: list[approval.Shown],
-    form: CodeForm,
+    form: SigningForm,
 ) -> dict[str, Any]:
     payments = [row.payment for row in rows]
     open_lines = PaymentLine.objects.filter(
@@ -188,6 +249,7 @@ def _context(
         "choice": chosen,
         "checked": _checked(request, chosen, shown, rows, sums),
         "form": form,
+        "held": secondfactor.held(guard.user_of(request)),
     }
 
 

@@ -160,3 +160,24 @@ def edit(*, company: Company, values: Mapping[str, str], by: changes.By) -> bool
         after=after,
     )
     return True
+
+
+@transaction.atomic
+def set_two_factor(*, company: Company, on: bool, by: changes.By) -> bool:
+    """Whether the company's pages ask for a second factor; answers whether it was otherwise."""
+    row = Company.objects.select_for_update().get(pk=company.pk)
+    if row.two_factor_to_sign_in == on:
+        return False
+    before, after = changes.differing(
+        {"two_factor_to_sign_in": row.two_factor_to_sign_in}, {"two_factor_to_sign_in": on}
+    )
+    Company.objects.filter(pk=row.pk).update(two_factor_to_sign_in=on)
+    changes.record(
+        "company.changed",
+        by=by,
+        customer=row.customer,
+        company=row,
+        before=before,
+        after=after,
+    )
+    return True

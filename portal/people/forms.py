@@ -154,6 +154,19 @@ class CodeForm(forms.Form):
         return code
 
 
+class SigningForm(CodeForm):
+    """A code from the app, or what a passkey said: nothing else signs payments."""
+
+    signs = True
+    passkey = forms.CharField(required=False, max_length=20_000, widget=forms.HiddenInput)
+    field_order = ("passkey", "code")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.data.get("passkey"):
+            self.fields["code"].required = False
+
+
 class PhoneForm(forms.Form):
     """The number of a mobile phone."""
 

@@ -91,6 +91,7 @@ urlpatterns = [
     path(f"{_COMPANY}administration/", administration.page, name="administration"),
     path(f"{_COMPANY}administration/edit/", administration.edit, name="company-edit"),
     path(f"{_COMPANY}administration/service/", administration.service, name="service"),
+    path(f"{_COMPANY}administration/two-factor/", administration.two_factor, name="ask-two"),
     path(f"{_COMPANY}administration/key/", administration.key, name="key"),
     path(f"{_COMPANY}administration/key/new/", administration.key_new, name="key-new"),
     path(f"{_COMPANY}administration/log/", administration.log, name="company-log"),

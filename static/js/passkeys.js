@@ -36,7 +36,19 @@ export async function assertion(options) {
   return encoded(await navigator.credentials.get({ publicKey: decoded(options) }));
 }
 
+// Signs what the form shows, and sends the form with what the passkey said.
+async function sign(place) {
+  const form = place.closest("form");
+  const answer = await fetch(place.dataset.begin, { method: "POST", body: new FormData(form) });
+  const options = await answer.json();
+  if (!answer.ok) return options;
+  form.elements.passkey.value = JSON.stringify(await assertion(options));
+  form.requestSubmit();
+  return { sent: true };
+}
+
 async function run(place) {
+  if (place.dataset.passkey === "sign") return sign(place);
   const { begin, finish } = place.dataset;
   const token = document.querySelector("[name=csrfmiddlewaretoken]").value;  // the language form has one
   const [may, options] = await ask(begin, token, "{}");
@@ -60,6 +72,7 @@ export function passkeys() {
       button.disabled = true;
       try {
         const answer = await run(place);
+        if (answer.sent) return;
         if (answer.to) return void location.assign(answer.to);
         fault.textContent = answer.told || place.dataset.failed;
       } catch {

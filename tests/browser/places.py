@@ -35,6 +35,8 @@ PARAMETERS: dict[str, Callable[[Scene], Mapping[str, Any]]] = {
     "member": lambda known: known.members,
     "group": lambda known: known.groups,
     "token": lambda known: known.tokens,
+    "way": lambda _known: {way: way for way in ("recovery", "sms", "support")},
+    "passkey": lambda _known: {"": 1},
 }
 
 
@@ -308,6 +310,19 @@ def locked_out() -> Go:
 
 
 HALFWAY = enter(scene.HALFWAY, kit.PASSWORD)
+BARE = enter(scene.BARE, kit.PASSWORD)
+
+
+def then(go: Go, further: Go) -> Go:
+    """First one way, then another: for pages that only open to who has come so far."""
+
+    def both(visit: Visit) -> Any:
+        go(visit)
+        return further(visit)
+
+    return both
+
+
 WAITING = ("awaiting", "partly", "partly-mine", "urgent", "foreign", "netted", "settled")
 OPEN = ("awaiting", "partly")
 ONE = post("payments:sign", payment="awaiting")
@@ -465,6 +480,52 @@ STATES = [
     Place("people:sign-in-code", "after-password", HALFWAY, apart=True),
     Place("people:sign-in-code", "wrong-code", fill(HALFWAY, code="000000"), 422, apart=True),
     Place("people:sign-in-code", "no-code", fill(HALFWAY, code=""), 422, apart=True),
+    Place(
+        "people:another-way", "after-password", then(HALFWAY, at("people:another-way")), apart=True
+    ),
+    Place(
+        "people:way", "recovery-open", then(HALFWAY, at("people:way", way="recovery")), apart=True
+    ),
+    Place("people:way", "sms-open", then(HALFWAY, at("people:way", way="sms")), apart=True),
+    Place(
+        "people:way",
+        "wrong-code",
+        fill(then(HALFWAY, at("people:way", way="support")), code="feil"),
+        422,
+        apart=True,
+    ),
+    Place("people:two-factor", "nothing", then(BARE, at("people:two-factor")), apart=True),
+    Place("people:authenticator", "first", then(BARE, at("people:authenticator")), apart=True),
+    Place(
+        "people:authenticator",
+        "wrong-code",
+        fill(then(BARE, at("people:authenticator")), code="000000"),
+        422,
+        apart=True,
+    ),
+    Place("people:phone", "code", at("people:phone", "?sent=1")),
+    Place("people:password", "short", fill(at("people:password"), password="kort"), 422),
+    Place("people:email", "wrong", fill(at("people:email"), email="nei"), 422),
+    Place("people:forgotten", "sent", fill(at("people:forgotten"), email="x@example.org")),
+    Place(
+        "people:password-reset",
+        "open",
+        at("people:password-reset", token="password"),
+        apart=True,
+    ),
+    Place("people:email-confirm", "open", at("people:email-confirm", token="email"), apart=True),
+    Place("people:email-undo", "open", at("people:email-undo", token="undo"), apart=True),
+    Place(
+        "people:support-code",
+        "no-reason",
+        post("people:support-code", to=("member", "active")),
+        422,
+    ),
+    Place(
+        "people:support-code",
+        "issued",
+        post("people:support-code", to=("member", "active"), reason="Ringte tilbake"),
+    ),
     # What goes wrong
     Place("400", "form-too-large", post("people:sign-in", email="x" * FORM_TOO_LARGE), 400),
     Place("403", "csrf", post("people:language", token="f" * 32, language="nb"), 403),
@@ -478,6 +539,7 @@ STATES = [
 ]
 
 
+INVITATION = "people:invitation"
 # No script runs in a letter's frame, not even the eye's: test_letters looks at these by themselves.
 ELSEWHERE = {"demo:mail-html"}
 
@@ -500,7 +562,7 @@ def places(known: Scene) -> list[Place]:
             label = " ".join(filter(None, words.values()))
             own = words.get("ceremony", scene.ALL) == scene.ALL  # a receipt is only its signer's
             kept = name != "jobs:file" or words["job"] == "done"  # other jobs have no file
-            alive = words.get("token") != "dead"
+            alive = "token" not in words or (name, words["token"]) == (INVITATION, "new")
             status = 200 if own and kept and alive and not name.startswith("erp:") else None
             query = QUERIES.get(name, "")
             found.append(Place(name, label, at(name, query, **words), status))

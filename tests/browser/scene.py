@@ -16,8 +16,8 @@ from banking import lifecycle, numbers
 from banking.models import Authority, BankAccount, BankAgreement
 from payments import lifecycle as payments_lifecycle
 from payments.models import Payment
-from portal.access import actors, tenancy
-from portal.access.models import Authenticator, Company, User
+from portal.access import actors, secondfactor, tenancy
+from portal.access.models import Authenticator, Company, PhoneCode, User
 from portal.access.roles import CUSTOMER_ROLES, Role
 from portal.clock import now
 from portal.events import moves
@@ -38,6 +38,7 @@ SECOND = "Bærum og Østre Ærlighet Eiendomsforvaltning, Vaktmester- og Rengjø
 EMPTY = "Åpen Kasse AS"
 MORE_COMPANIES = 40
 LOCKED, HALFWAY = "utestengt@example.org", "halvveis@example.org"
+BARE = "uten-faktor@example.org"
 TRIES = 10
 QUICK = {"PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"]}
 SERVED = {"PASSWORD_HASHERS": ["django.contrib.auth.hashers.Argon2PasswordHasher"]}
@@ -111,7 +112,8 @@ def _people(made: Stage, scene: Scene) -> None:
             user = kit.person(role.value, made.company, role)
         made.users[role.value] = user
     made.users[STRANGER] = kit.person(STRANGER, made.company)
-    _at_customer(made.users[ALL], made, Role.CUSTOMER_ADMINISTRATOR)
+    for role in CUSTOMER_ROLES:
+        _at_customer(made.users[ALL], made, role)
     User.objects.filter(pk=made.users[ALL].pk).update(name="Ragnhild Sørbø-Åkermann")
     scene.people = {name: made.users[name].email for name in ROLES if name != NOBODY}
     with made.scope():
@@ -282,7 +284,10 @@ def _at_the_door() -> None:
     """One whose password the server itself can check."""
     with override_settings(**SERVED):
         user = User.objects.create_user(HALFWAY, kit.PASSWORD, name="Halvor Veis")
+        User.objects.create_user(BARE, kit.PASSWORD, name="Bård Uten")
     Authenticator.objects.create(user=user, name="test", confirmed=True)
+    secondfactor.new_recovery_sheet(user)
+    PhoneCode.objects.create(user=user, name="", confirmed=True, number="+4791234567")
 
 
 def lock_out() -> None:

@@ -5,11 +5,21 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from portal.access import links, tenancy
+from portal.access import links, secondfactor, tenancy
 from portal.access.models import Company, Customer, Membership, User
 from portal.access.roles import Role
 from portal.clock import now
-from portal.people import changes, companies, granting, importing, keys, members, services, terms
+from portal.people import (
+    changes,
+    companies,
+    factors,
+    granting,
+    importing,
+    keys,
+    members,
+    services,
+    terms,
+)
 from portal.people.granting import Holder
 from portal.people.models import CompanyImport
 from tests import kit
@@ -107,6 +117,19 @@ def people(made: Stage, user: User, scene: Any) -> None:
         )
         invited = Membership.objects.get(pk=scene.members["invited"])
         scene.tokens |= {"new": _link(invited), "dead": "opens-nothing"}
+        for label, purpose in (
+            ("password", links.Purpose.PASSWORD),
+            ("email", links.Purpose.EMAIL),
+            ("undo", links.Purpose.EMAIL_UNDO),
+        ):
+            scene.tokens[label] = links.make(
+                purpose=purpose,
+                user=approver,
+                lifetime=members.LIFETIME,
+                email="ny-adresse@example.org",
+            )
+        secondfactor.new_recovery_sheet(user)
+        factors.tell(user, "factor.app", address="192.0.2.44")
 
 
 def _link(row: Membership) -> str:

@@ -63,6 +63,22 @@ def edit(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @guard.company(Permission.MANAGE_CUSTOMER)
+def two_factor(request: HttpRequest) -> HttpResponse:
+    """Whether the company's pages ask for a second factor at sign-in."""
+    on = request.POST.get("on") == "yes"
+    company = guard.acting_of(request).company
+    if companies.set_two_factor(company=company, on=on, by=changes.by(request)):
+        text = (
+            _("Two-factor is asked for now. Who has none sets it up at the next page they open.")
+            if on
+            else _("Two-factor is not asked for at sign-in any more. Signing always asks for it.")
+        )
+        messages.success(request, text)
+    return _back(request)
+
+
+@require_POST
+@guard.company(Permission.MANAGE_CUSTOMER)
 def service(request: HttpRequest) -> HttpResponse:
     """Switches a service on or off."""
     company = guard.acting_of(request).company
