@@ -87,6 +87,7 @@ PEOPLE: list[tuple[str, str, str, dict[str, list[Role]], str, bool]] = [
         "SIRI-4714",
         True,
     ),
+    ("Signe Vik", "signe@fjordregnskap.example", "nb", {}, "", False),
     (
         "ERP",
         "erp@nordlys.example",
@@ -97,6 +98,7 @@ PEOPLE: list[tuple[str, str, str, dict[str, list[Role]], str, bool]] = [
     ),
 ]
 CUSTOMER_ADMINISTRATORS = ["kari@fjordregnskap.example"]
+SUPPORT_USERS = ["signe@fjordregnskap.example"]
 
 SUPPLIERS = [
     {"number": "2001", "name": "Strøm og Nett AS", "account": "97100500012", "town": "OSLO"},

@@ -61,10 +61,14 @@ def load() -> None:
                 user=user,
                 defaults={"invited_at": timezone.now(), "accepted_at": timezone.now()},
             )
-    for email in cast.CUSTOMER_ADMINISTRATORS:
-        RoleGrant.objects.get_or_create(
-            user=users[email], customer=bureau, company=None, role=Role.CUSTOMER_ADMINISTRATOR
-        )
+    for emails, role in (
+        (cast.CUSTOMER_ADMINISTRATORS, Role.CUSTOMER_ADMINISTRATOR),
+        (cast.SUPPORT_USERS, Role.SUPPORT_USER),
+    ):
+        for email in emails:
+            RoleGrant.objects.get_or_create(
+                user=users[email], customer=bureau, company=None, role=role
+            )
     tell_bank(channel)
     _tell_erp(companies[0])
 

@@ -539,7 +539,7 @@ STATES = [
 ]
 
 
-INVITATION = "people:invitation"
+TOKENS = {"people:invitation": ("new", "dead")}
 # No script runs in a letter's frame, not even the eye's: test_letters looks at these by themselves.
 ELSEWHERE = {"demo:mail-html"}
 
@@ -557,12 +557,14 @@ def places(known: Scene) -> list[Place]:
         combinations: list[dict[str, str]] = [{}]
         for word in wanted:
             labels = PARAMETERS[word](known)
+            if word == "token":  # a living one of its own kind stands among the states
+                labels = {label: labels[label] for label in TOKENS.get(name, ("dead",))}
             combinations = [one | {word: label} for one in combinations for label in labels]
         for words in combinations:
             label = " ".join(filter(None, words.values()))
             own = words.get("ceremony", scene.ALL) == scene.ALL  # a receipt is only its signer's
             kept = name != "jobs:file" or words["job"] == "done"  # other jobs have no file
-            alive = "token" not in words or (name, words["token"]) == (INVITATION, "new")
+            alive = words.get("token") != "dead"
             status = 200 if own and kept and alive and not name.startswith("erp:") else None
             query = QUERIES.get(name, "")
             found.append(Place(name, label, at(name, query, **words), status))
