@@ -353,7 +353,7 @@ def tell(
 
 def code_of(user: User) -> str:
     """A fresh code: the device forgets earlier use, as if half a minute had passed."""
-    device = Authenticator.objects.get(user=user)
+    device = Authenticator.objects.get(user=user, confirmed=True)
     Authenticator.objects.filter(pk=device.pk).update(
         last_step=-1, throttling_failure_count=0, throttling_failure_timestamp=None
     )

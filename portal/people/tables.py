@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal.access.models import Company, ServiceActivation, SigningKey
+from portal.access.roles import Permission
 from portal.events import questions
 from portal.events.questions import SetUp
 from portal.lists.keyset import Order
@@ -50,7 +51,11 @@ class CompanyTable(Table):
                 "company_id", "last_used_at"
             )
         )
-        self.set_up = {row.pk: _own(row, self.on.get(row.pk, []), keys) for row in rows}
+        # An export stands nowhere, and shows no links.
+        edits = self.acting is not None and self.acting.may(Permission.MANAGE_CUSTOMER)
+        self.set_up = {
+            row.pk: _own(row, self.on.get(row.pk, []), keys, edits=edits) for row in rows
+        }
         for answer in questions.set_up.ask(companies=rows):
             for pk, more in answer.items():
                 self.set_up[pk].facts |= more.facts
@@ -112,15 +117,15 @@ class CompanyTable(Table):
         return row.city
 
 
-def _own(row: Company, services: list[str], keys: dict[int, Any]) -> SetUp:
-    """What the directory itself finds missing in a company."""
+def _own(row: Company, services: list[str], keys: dict[int, Any], *, edits: bool) -> SetUp:
+    """What the directory itself finds missing in a company, with links that open to this user."""
     made = SetUp()
     words = {"company": row.public_id}
+    here = reverse("people:administration", kwargs=words)
     lacking = [str(companies.NAMES[name]) for name in companies.missing(row)]
     if lacking:
         text = _("Missing: %(fields)s") % {"fields": ", ".join(lacking).lower()}
-        made.missing.append((text, reverse("people:company-edit", kwargs=words)))
-    here = reverse("people:administration", kwargs=words)
+        made.missing.append((text, reverse("people:company-edit", kwargs=words) if edits else here))
     if not services:
         made.missing.append((_("No service is switched on"), here))
     elif ServiceActivation.Service.AUTOPAY.label in services:
