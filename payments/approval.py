@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Sum
 
 from banking.models import Authority
-from payments import checks, digest, lifecycle, policy
+from payments import checks, digest, lifecycle, limits, policy
 from payments.models import Ceremony, Payment, PaymentLine, Signature
 from portal.access import actors, grants
 from portal.access.models import Company, User
@@ -39,6 +39,14 @@ class ServiceOff(Exception):
 
 class WeakProof(Exception):
     """What was shown opens a session, but may sign no payment."""
+
+
+class OverLimit(Exception):
+    """The payments are beyond what this person may approve; `numbers` are the payments'."""
+
+    def __init__(self, numbers: list[str]) -> None:
+        super().__init__(", ".join(numbers))
+        self.numbers = numbers
 
 
 class AlreadySigned(Exception):
@@ -116,11 +124,16 @@ def shown(payments: Sequence[Payment]) -> list[Shown]:
 
 
 def signable_by(
-    *, user: User, permissions: frozenset[Permission], payments: Iterable[Shown], in_use: bool
+    *,
+    user: User,
+    permissions: frozenset[Permission],
+    payments: Iterable[Shown],
+    in_use: bool,
+    limit: limits.Limit | None = None,
 ) -> list[Shown]:
     """Those that wait for a signature which this user may give and has not given; none while
-    AutoPay is not `in_use`."""
-    return [
+    AutoPay is not `in_use`, and none beyond the user's `limit`."""
+    able = [
         row
         for row in payments
         if row.lines
@@ -133,6 +146,13 @@ def signable_by(
         )
         is None
     ]
+    beyond = beyond_limit(limit, able)
+    return [row for row in able if row.payment.pk not in beyond]
+
+
+def beyond_limit(limit: limits.Limit | None, rows: Iterable[Shown]) -> dict[int, policy.Refusal]:
+    """Payment id → why it is beyond what the user may approve."""
+    return limits.refusals(limit, [(row.payment.pk, row.totals) for row in rows])
 
 
 @moves.retrying
@@ -149,7 +169,7 @@ def sign(
     """Signs payments, all or none; `fingerprints` are what the page showed, by payment id, and
     `evidence` what a passkey said to just that.
 
-    Raises WeakProof, NotYours, ServiceOff, AlreadySigned, Changed, moves.Conflict.
+    Raises WeakProof, NotYours, ServiceOff, OverLimit, AlreadySigned, Changed, moves.Conflict.
     """
     if proof.factor not in SIGNING:
         raise WeakProof
@@ -159,6 +179,10 @@ def sign(
         payments = _locked(company, fingerprints)
         rows = shown(payments)
         _must_be_lawful(rows, user, permissions, in_use=services.in_use(company))
+        limit = limits.of(company=company, user=user, at=at, lock=True)
+        beyond = beyond_limit(limit, rows)
+        if beyond:
+            raise OverLimit([row.payment.number for row in rows if row.payment.pk in beyond])
         _must_be_as_shown(rows, fingerprints)
         ceremony = _ceremony(company, user, rows, proof, at, evidence)
         for row in rows:

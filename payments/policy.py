@@ -19,13 +19,14 @@ from portal.access import roles
 from portal.access.roles import Permission
 from portal.events.lifecycle import Move
 
-NOT_YOURS, NOT_WAITING, ALREADY_SIGNED, GONE, NOT_UNDELIVERED, SERVICE_OFF = (
+NOT_YOURS, NOT_WAITING, ALREADY_SIGNED, GONE, NOT_UNDELIVERED, SERVICE_OFF, OVER_LIMIT = (
     "not-yours",
     "not-waiting",
     "already-signed",
     "gone",
     "not-undelivered",
     "service-off",
+    "over-limit",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -17,7 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 from banking import lifecycle as banking_lifecycle
 from banking.lists import files_seen
 from banking.models import BankFile
-from payments import approval, lifecycle, policy, queries, sending, tables, tasks
+from payments import approval, lifecycle, limits, policy, queries, sending, tables, tasks
 from payments.models import Payment, PaymentLine, Signature
 from portal import clock, details
 from portal.access import guard
@@ -97,6 +98,11 @@ def _acts(request: HttpRequest, row: Payment, signatures: list[Signature]) -> li
         in_use=services.in_use(acting.company),
         **held,
     )
+    if approve is None:
+        user = guard.user_of(request)
+        limit = limits.of(company=acting.company, user=user, at=clock.now())
+        sums = {currency: Decimal(amount) for currency, amount in row.totals.items()}
+        approve = limits.refusals(limit, [(row.pk, sums)]).get(row.pk)
     acts = [
         details.Act(
             "approve",

@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from banking import calendar
-from payments import approval, choice, lifecycle, policy, queries, tasks
+from payments import approval, choice, lifecycle, limits, policy, queries, tasks
 from payments.models import Ceremony, Payment, PaymentLine
 from portal import clock
 from portal.access import guard, passkeys, secondfactor
@@ -71,14 +71,20 @@ def sign_page(request: HttpRequest, kept: str) -> HttpResponse:
     )
     shown = approval.shown(payments)
     in_use = services.in_use(acting.company)
+    user = guard.user_of(request)
+    limit = limits.of(company=acting.company, user=user, at=clock.now())
     rows = approval.signable_by(
-        user=guard.user_of(request),
+        user=user,
         permissions=acting.permissions,
         payments=shown,
         in_use=in_use,
+        limit=limit,
     )
     if not rows:
         text = _("None of the chosen payments waits for your approval; you may have given it.")
+        beyond = approval.beyond_limit(limit, shown)
+        if beyond:
+            text = next(iter(beyond.values())).text
         messages.error(request, text if in_use else policy.service_off())
         return redirect(chosen.address)
     if request.method == "POST":
@@ -188,6 +194,10 @@ def _try_to_sign(
             at=clock.now(),
             evidence=evidence,
         )
+    except approval.OverLimit as error:
+        text = _("Nothing is approved: %(numbers)s would be beyond what you may approve.")
+        form.add_error(None, text % {"numbers": ", ".join(error.numbers)})
+        return None
     except approval.ServiceOff:
         form.add_error(None, policy.service_off())
         return None
@@ -312,11 +322,16 @@ def _checked(
     file = queries.sums_to_send(payment_ids=ids)
     all_of_it = {currency: Decimal(amount) for currency, amount in chosen.sums.items()}
     user = guard.user_of(request).pk
+    limit = limits.of(
+        company=guard.acting_of(request).company, user=guard.user_of(request), at=clock.now()
+    )
+    beyond = approval.beyond_limit(limit, shown)
     left = [
         (
             row.payment,
             policy.text_of(
-                policy.approving(
+                beyond.get(row.payment.pk)
+                or policy.approving(
                     row.payment,
                     signers=[signature.user_id for signature in row.signed_by],
                     user_id=user,

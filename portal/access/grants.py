@@ -1,16 +1,29 @@
 """Which roles a user holds where; reads grants, never caches them: a removed role ends at once.
 
-A grant holds while its user is a living member of the customer whose company it is for.
+A grant holds while its user is a living member of the customer whose company it is for. A deputy
+holds the absent person's roles of approval too, on the days of the absence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import DateField, Exists, Func, OuterRef, Q, QuerySet
 
-from portal.access.models import Company, Customer, Membership, RoleGrant, User
+from portal.access.models import Company, Customer, Deputy, Membership, RoleGrant, User
 from portal.access.roles import CUSTOMER_ROLES, Permission, Role, roles_with
+
+APPROVING = (Role.APPROVER, Role.PAYROLL_APPROVER)
+
+
+class BusinessToday(Func):
+    """The business date in Oslo, by the database's own clock and offset (see portal.clock)."""
+
+    template = (
+        "((now() + make_interval(secs => (SELECT seconds FROM clock_offset WHERE id = 1)))"
+        " AT TIME ZONE 'Europe/Oslo')::date"
+    )
+    output_field = DateField()
 
 
 def _of_user(user: User) -> Q:
@@ -21,10 +34,23 @@ def _member(user: User, customer_id: int) -> Exists:
     return Exists(Membership.objects.living().filter(user=user, customer_id=customer_id))
 
 
+def standing_in(*, company: Company) -> QuerySet[Deputy]:
+    """The deputies of today in a company; run it while acting for the company."""
+    rows: QuerySet[Deputy] = Deputy.objects.of(company).filter(
+        ended_at=None, from_date__lte=BusinessToday(), to_date__gte=BusinessToday()
+    )
+    away = Membership.objects.living().filter(
+        user=OuterRef("absent"), customer_id=company.customer_id
+    )
+    return rows.filter(Exists(away), absent__is_active=True)
+
+
 def roles_in(*, user: User, company: Company) -> frozenset[Role]:
-    """The roles in this company, by own grant, by group, or at its customer."""
+    """The roles in this company: by own grant, by group, at its customer, or as a deputy."""
+    absent = standing_in(company=company).filter(deputy=user).values("absent_id")
+    theirs = Q(user__in=absent) | Q(group__members__in=absent)
     rows = (
-        RoleGrant.objects.filter(_of_user(user))
+        RoleGrant.objects.filter(_of_user(user) | (theirs & Q(role__in=APPROVING)))
         .filter(Q(company=company) | Q(customer_id=company.customer_id))
         .filter(_member(user, company.customer_id))
         .values_list("role", flat=True)
@@ -40,11 +66,14 @@ def roles_at(*, user: User, customer: Customer) -> frozenset[Role]:
 
 
 def companies_of(user: User) -> QuerySet[Company]:
-    """The companies in which the user has any role, by name."""
+    """The companies in which the user has any role, or stands in for somebody, by name."""
     grants = RoleGrant.objects.filter(_of_user(user))
+    now = {"from_date__lte": BusinessToday(), "to_date__gte": BusinessToday(), "ended_at": None}
+    stands_in = Deputy.objects.filter(deputy=user, **now)
     return Company.objects.filter(
         Q(pk__in=grants.exclude(company=None).values("company_id"))
-        | Q(customer_id__in=grants.exclude(customer=None).values("customer_id")),
+        | Q(customer_id__in=grants.exclude(customer=None).values("customer_id"))
+        | Q(pk__in=stands_in.values("company_id")),
         customer_id__in=Membership.objects.living().filter(user=user).values("customer_id"),
     ).order_by("name_key", "id")
 
@@ -61,23 +90,30 @@ def customers_of(user: User) -> QuerySet[Customer]:
 def holders(*, company: Company, permission: Permission) -> QuerySet[User]:
     """Active users who may do this in the company; run it while acting for the company."""
     here = Q(company=company) | Q(customer_id=company.customer_id)
-    return _holders(here, roles_with(permission), company.customer_id)
+    roles = roles_with(permission)
+    found = _holding(here, roles)
+    if set(roles) & set(APPROVING):
+        absent = _holding(here, [role for role in roles if role in APPROVING])
+        deputies = standing_in(company=company).filter(
+            absent__in=User.objects.filter(absent).values("pk")
+        )
+        found |= Q(pk__in=deputies.values("deputy_id"))
+    return _active(found, company.customer_id)
 
 
 def holders_at(*, customer: Customer, role: Role) -> QuerySet[User]:
     """Active users with a role at the customer; run it while acting for the customer."""
-    return _holders(Q(customer=customer), [role], customer.pk)
+    return _active(_holding(Q(customer=customer), [role]), customer.pk)
 
 
-def _holders(where: Q, roles: Iterable[Role], customer_id: int) -> QuerySet[User]:
+def _holding(where: Q, roles: Iterable[Role]) -> Q:
+    """Users, as a condition, with one of the roles there, of their own or through a group."""
     grants = RoleGrant.objects.filter(where, role__in=list(roles))
-    member = Membership.objects.living().filter(user=OuterRef("pk"), customer_id=customer_id)
-    return (
-        User.objects.filter(Exists(member), is_active=True)
-        .filter(
-            Q(pk__in=grants.exclude(user=None).values("user_id"))
-            | Q(user_groups__in=grants.exclude(group=None).values("group_id"))
-        )
-        .distinct()
-        .order_by("name")
+    return Q(pk__in=grants.exclude(user=None).values("user_id")) | Q(
+        pk__in=grants.exclude(group=None).values("group__members")
     )
+
+
+def _active(found: Q, customer_id: int) -> QuerySet[User]:
+    member = Membership.objects.living().filter(user=OuterRef("pk"), customer_id=customer_id)
+    return User.objects.filter(found, Exists(member), is_active=True).order_by("name")

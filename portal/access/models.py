@@ -246,6 +246,55 @@ class UserSession(AbstractBaseSession):
         return sessions.SessionStore
 
 
+class ApprovalLimit(CompanyOwned):
+    """How much one person may approve in a company, in kroner: at a time, and on a day."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="limits")
+    per_payment = models.DecimalField(max_digits=15, decimal_places=2, null=True)
+    per_day = models.DecimalField(max_digits=15, decimal_places=2, null=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["company", "user"], name="approval_limit_once"),
+            models.CheckConstraint(
+                condition=(Q(per_payment__gte=0) | Q(per_payment=None))
+                & (Q(per_day__gte=0) | Q(per_day=None)),
+                name="approval_limit_not_negative",
+            ),
+        ]
+
+
+class Deputy(CompanyOwned):
+    """Who approves in somebody's place while they are away: both days counted, in business time.
+
+    A deputy holds the absent person's roles of approval in the company, and no others.
+    """
+
+    absent = models.ForeignKey(User, on_delete=models.CASCADE, related_name="deputies")
+    deputy = models.ForeignKey(User, on_delete=models.CASCADE, related_name="deputy_for")
+    from_date = models.DateField()
+    to_date = models.DateField()
+    reason = models.CharField(max_length=140, blank=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.CheckConstraint(
+                condition=Q(from_date__lte=models.F("to_date")), name="deputy_from_before_to"
+            ),
+            models.CheckConstraint(
+                condition=~Q(absent=models.F("deputy")), name="deputy_is_another"
+            ),
+        ]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(
+                fields=["company", "deputy"],
+                condition=Q(ended_at__isnull=True),
+                name="deputy_now",
+            )
+        ]
+
+
 class OneTimeLink(models.Model):
     """A link that was mailed to a person and opens one thing once; only its digest is kept.
 

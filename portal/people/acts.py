@@ -29,6 +29,9 @@ ACTS: dict[str, Any] = {
     "group.deleted": _("User group deleted"),
     "group.joined": _("Added to a user group"),
     "group.left": _("Removed from a user group"),
+    "limit.changed": _("Amount limit changed"),
+    "deputy.named": _("Deputy named"),
+    "deputy.ended": _("Deputy ended"),
     "support.code": _("One-time code issued by support"),
     "factor.app": _("Authenticator app set up"),
     "factor.app_removed": _("Authenticator app removed"),
@@ -59,6 +62,11 @@ FIELDS: dict[str, Any] = {
     "group": _("User group"),
     "version": _("Version"),
     "reason": _("Reason"),
+    "per_payment": _("At most for one payment"),
+    "per_day": _("At most on one day"),
+    "deputy": _("Deputy"),
+    "from": _("First day"),
+    "to": _("Last day"),
     "two_factor_to_sign_in": _("Two-factor to sign in"),
 }
 

@@ -54,6 +54,7 @@ def at_customer(default: int, **others: int) -> dict[str, int]:
 
 
 OUTSIDE_AUTOPAY = ("customer", "support", "collector", "cases", "reader", "agency")
+APPROVERS = dict.fromkeys(("customer", "support", "approver", "payroll"), 200)
 SEERS = {"approver": 200, "accountant": 200, "payroll": 200, "payclerk": 200}
 SUPPLIER_SEERS = {"approver": 200, "accountant": 200, "payroll": 404, "payclerk": 404}
 AGREEMENT_SEERS = {
@@ -137,6 +138,11 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "people:administration": {"get": codes(200)},
     "people:company-edit": {"get": codes(403, customer=200)},
     "people:service": {"post": codes(403, customer=302)},
+    "people:deputies": {"get": codes(403, **APPROVERS)},
+    "people:limit": {"get": codes(403, customer=200)},
+    "people:deputy-end": {
+        "post": codes(403, **dict.fromkeys(("customer", "approver", "payroll"), 404))
+    },
     "people:ask-two": {"post": codes(403, customer=302)},
     "people:key": {"get": codes(403, admin=200)},
     "people:key-new": {"get": codes(403, admin=200)},
@@ -318,6 +324,8 @@ def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
         "token": "none",
         "way": "recovery",
         "passkey": 1,
+        "user": made.users["approver"].pk,
+        "deputy": 1,
         "customer": made.company.customer.public_id,
         "company": made.company.public_id,
         "payment": payment.pk,

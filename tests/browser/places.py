@@ -37,6 +37,8 @@ PARAMETERS: dict[str, Callable[[Scene], Mapping[str, Any]]] = {
     "token": lambda known: known.tokens,
     "way": lambda _known: {way: way for way in ("recovery", "sms", "support")},
     "passkey": lambda _known: {"": 1},
+    "user": lambda known: known.users,
+    "deputy": lambda _known: {"": 1},
 }
 
 
@@ -471,6 +473,10 @@ STATES = [
         "unfolded",
         click(at("people:administration", of="ready"), "main details > summary"),
     ),
+    Place("people:deputies", "wrong", post("people:deputies", from_date="9.9.2026"), 422),
+    Place(
+        "people:limit", "wrong", post("people:limit", to=("user", "approver"), per_day="mye"), 422
+    ),
     Place("people:key", "shown", click(at("people:key"), ".secret > summary")),
     # Signing in
     Place("people:sign-in", "next", path("/sign-in/?next=/c/somewhere/outgoing/")),
@@ -564,7 +570,9 @@ def places(known: Scene) -> list[Place]:
             label = " ".join(filter(None, words.values()))
             own = words.get("ceremony", scene.ALL) == scene.ALL  # a receipt is only its signer's
             kept = name != "jobs:file" or words["job"] == "done"  # other jobs have no file
-            alive = words.get("token") != "dead"
+            alive = words.get("token") != "dead" and (
+                name != "people:support-code" or words["member"] not in ("invited", "ended")
+            )
             status = 200 if own and kept and alive and not name.startswith("erp:") else None
             query = QUERIES.get(name, "")
             found.append(Place(name, label, at(name, query, **words), status))

@@ -61,6 +61,7 @@ class Scene:
     members: dict[str, int] = field(default_factory=dict)
     groups: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
+    users: dict[str, int] = field(default_factory=dict)
     customer: str = ""
     names: list[str] = field(default_factory=list)
 

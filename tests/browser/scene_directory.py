@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
+from decimal import Decimal
 from typing import Any
 
 from portal.access import links, secondfactor, tenancy
 from portal.access.models import Company, Customer, Membership, User
 from portal.access.roles import Role
-from portal.clock import now
+from portal.clock import now, today
 from portal.people import (
+    authority,
     changes,
     companies,
     factors,
@@ -129,6 +132,24 @@ def people(made: Stage, user: User, scene: Any) -> None:
                 email="ny-adresse@example.org",
             )
         secondfactor.new_recovery_sheet(user)
+        scene.users["approver"] = approver.pk
+        authority.set_limit(
+            company=made.company,
+            user=approver,
+            per_payment=Decimal("84300.00"),
+            per_day=None,
+            by=by(user),
+        )
+        authority.stand_in(
+            company=made.company,
+            absent=made.users["bjorn"],
+            deputy=made.users["erp"],
+            from_date=today(),
+            to_date=today() + dt.timedelta(days=9),
+            reason="Pappapermisjon",
+            today=today(),
+            by=by(user),
+        )
         factors.tell(user, "factor.app", address="192.0.2.44")
 
 

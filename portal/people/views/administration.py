@@ -17,6 +17,7 @@ from portal.access.roles import Permission
 from portal.lists.pages import ListPage
 from portal.people import changes, companies, keys, lists, services
 from portal.people.company_forms import CompanyForm
+from portal.people.views import deputies
 
 
 def _back(request: HttpRequest) -> HttpResponse:
@@ -34,6 +35,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "services": services.states(company),
         "key": key,
         "manages": guard.acting_of(request).may(Permission.MANAGE_CUSTOMER),
+        "approves": bool(guard.acting_of(request).permissions & set(deputies.READERS)),
         "holds": guard.acting_of(request).may(Permission.MANAGE_KEYS),
         "fields": [(companies.NAMES[n], getattr(company, n), n) for n in companies.FIELDS],
     }
