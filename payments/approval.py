@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Sum
 
 from banking.models import Authority
-from payments import checks, digest, lifecycle, limits, policy
+from payments import checks, digest, lifecycle, limits, policy, signable
 from payments.models import Ceremony, Payment, PaymentLine, Signature
 from portal.access import actors, grants
 from portal.access.models import Company, User
@@ -69,92 +67,6 @@ class PartlySent(Exception):
     """The rest of the payment has gone to the bank, which takes a payment number only once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What the signing page showed of one payment: enough to notice any change."""
-
-    payment: Payment
-    lines: int
-    totals: dict[str, Decimal]
-    excluded: tuple[int, ...]
-    signed_by: tuple[Signature, ...]
-
-    @property
-    def needed_after(self) -> int:
-        """How many approvals are still needed when the one who looks has given theirs."""
-        return max(0, self.payment.agreement.approvers_required - len(self.signed_by) - 1)
-
-    def fingerprint(self) -> str:
-        """Changes when what is paid changes: a line, a sum, or which lines are left out."""
-        sums = ",".join(f"{c}{self.totals[c]:.2f}" for c in sorted(self.totals))
-        left_out = ",".join(map(str, self.excluded))
-        return f"{bytes(self.payment.digest).hex()}:{self.lines}:{sums}:{left_out}"
-
-
-def shown(payments: Sequence[Payment]) -> list[Shown]:
-    """What would be signed of each payment now, in constant queries."""
-    ids = [payment.pk for payment in payments]
-    open_lines = PaymentLine.objects.filter(
-        payment_id__in=ids, status__in=[lifecycle.AWAITING, lifecycle.PARTLY]
-    )
-    sums: dict[int, dict[str, Decimal]] = {pk: {} for pk in ids}
-    lines: dict[int, int] = dict.fromkeys(ids, 0)
-    for row in (
-        open_lines.values("payment_id", "currency")
-        .annotate(sum=Sum("amount"), n=Count("id"))
-        .order_by()
-    ):
-        sums[row["payment_id"]][row["currency"]] = row["sum"]
-        lines[row["payment_id"]] += row["n"]
-    excluded: dict[int, list[int]] = {pk: [] for pk in ids}
-    others = PaymentLine.objects.filter(payment_id__in=ids).exclude(
-        status__in=[lifecycle.AWAITING, lifecycle.PARTLY]
-    )
-    for payment_id, position in others.values_list("payment_id", "position").order_by("position"):
-        excluded[payment_id].append(position)
-    signatures: dict[int, list[Signature]] = {pk: [] for pk in ids}
-    for signature in Signature.objects.filter(payment_id__in=ids, voided_at=None).select_related(
-        "user"
-    ):
-        signatures[signature.payment_id].append(signature)
-    return [
-        Shown(p, lines[p.pk], sums[p.pk], tuple(excluded[p.pk]), tuple(signatures[p.pk]))
-        for p in payments
-    ]
-
-
-def signable_by(
-    *,
-    user: User,
-    permissions: frozenset[Permission],
-    payments: Iterable[Shown],
-    in_use: bool,
-    limit: limits.Limit | None = None,
-) -> list[Shown]:
-    """Those that wait for a signature which this user may give and has not given; none while
-    AutoPay is not `in_use`, and none beyond the user's `limit`."""
-    able = [
-        row
-        for row in payments
-        if row.lines
-        and policy.approving(
-            row.payment,
-            signers=[signature.user_id for signature in row.signed_by],
-            user_id=user.pk,
-            permissions=permissions,
-            in_use=in_use,
-        )
-        is None
-    ]
-    beyond = beyond_limit(limit, able)
-    return [row for row in able if row.payment.pk not in beyond]
-
-
-def beyond_limit(limit: limits.Limit | None, rows: Iterable[Shown]) -> dict[int, policy.Refusal]:
-    """Payment id → why it is beyond what the user may approve."""
-    return limits.refusals(limit, [(row.payment.pk, row.totals) for row in rows])
-
-
 @moves.retrying
 def sign(
     *,
@@ -177,10 +89,10 @@ def sign(
         raise NotYours
     with transaction.atomic():
         payments = _locked(company, fingerprints)
-        rows = shown(payments)
+        rows = signable.shown(payments)
         _must_be_lawful(rows, user, permissions, in_use=services.in_use(company))
         limit = limits.of(company=company, user=user, at=at, lock=True)
-        beyond = beyond_limit(limit, rows)
+        beyond = signable.beyond_limit(limit, rows)
         if beyond:
             raise OverLimit([row.payment.number for row in rows if row.payment.pk in beyond])
         _must_be_as_shown(rows, fingerprints)
@@ -205,7 +117,7 @@ def _locked(company: Company, wanted: Iterable[int]) -> list[Payment]:
 
 
 def _must_be_lawful(
-    rows: list[Shown], user: User, permissions: frozenset[Permission], *, in_use: bool
+    rows: list[signable.Shown], user: User, permissions: frozenset[Permission], *, in_use: bool
 ) -> None:
     """The policy's refusals as exceptions; the gravest first."""
     refused: dict[str, list[str]] = {}
@@ -234,7 +146,7 @@ def _must_hold(permissions: frozenset[Permission], payments: list[Payment]) -> N
         raise NotYours
 
 
-def _must_be_as_shown(rows: list[Shown], fingerprints: dict[int, str]) -> None:
+def _must_be_as_shown(rows: list[signable.Shown], fingerprints: dict[int, str]) -> None:
     changed = [
         row.payment.number
         for row in rows
@@ -247,7 +159,7 @@ def _must_be_as_shown(rows: list[Shown], fingerprints: dict[int, str]) -> None:
 def _ceremony(
     company: Company,
     user: User,
-    rows: list[Shown],
+    rows: list[signable.Shown],
     proof: Proof,
     at: dt.datetime,
     evidence: dict[str, Any] | None,
@@ -280,7 +192,7 @@ def head(payment: Payment) -> digest.Head:
     )
 
 
-def _sign_one(ceremony: Ceremony, user: User, row: Shown, at: dt.datetime) -> None:
+def _sign_one(ceremony: Ceremony, user: User, row: signable.Shown, at: dt.datetime) -> None:
     text = digest.statement(
         head=head(row.payment),
         root=bytes(row.payment.digest),
@@ -304,11 +216,11 @@ def _sign_one(ceremony: Ceremony, user: User, row: Shown, at: dt.datetime) -> No
         raise AlreadySigned([row.payment.number]) from error
 
 
-def _move_on(user: User, rows: list[Shown], at: dt.datetime) -> None:
+def _move_on(user: User, rows: list[signable.Shown], at: dt.datetime) -> None:
     """First of two signatures: partly approved. Enough of them: approved."""
     actor = actors.person(user)
-    done: list[Shown] = []
-    first: list[Shown] = []
+    done: list[signable.Shown] = []
+    first: list[signable.Shown] = []
     for row in rows:
         enough = len(row.signed_by) + 1 >= row.payment.agreement.approvers_required
         (done if enough else first).append(row)

@@ -87,13 +87,14 @@ def tidy() -> None:
     from django.utils import timezone
 
     from portal.access import tenancy
-    from portal.access.models import Company
+    from portal.access.models import Company, Customer
     from portal.erp import door
     from portal.jobs import due, results
     from portal.mail import pruning
 
     now = timezone.now()
     every = Company.objects.values_list("pk", flat=True)
+    customers = Customer.objects.values_list("pk", flat=True)
     for step in (
         lambda: due.prune(now=now),
         lambda: pruning.forget(now=now),
@@ -102,7 +103,7 @@ def tidy() -> None:
         lambda: results.remove_expired(now=now),
     ):
         try:  # each for itself: one that fails leaves the others their work
-            with tenancy.acting_for(every):
+            with tenancy.acting_for(every, customers=customers):
                 step()
         except Exception:
             log.exception("tidy.failed")

@@ -6,11 +6,13 @@ from django.conf import settings
 from django.urls import include, path
 
 import payments.api
+from portal import companies_api
 from portal.erp import docs
 from portal.erp.api import api
 from portal.people.views import errors, health
 
 api.add_router("", payments.api.router)
+api.add_router("", companies_api.router)
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),

@@ -391,6 +391,9 @@ class Erp:
     made: Stage
     client: Client = field(default_factory=Client)
     base: str = "http://testserver"
+    # Whose key it signs with, where that is not the company's.
+    key_id: str = ""
+    secret: str = ""
 
     def headers(
         self,
@@ -416,10 +419,11 @@ class Erp:
         ]
         request = _Request(method, self.base + API + path, sent)
         HTTPMessageSigner(
-            signature_algorithm=algorithms.HMAC_SHA256, key_resolver=_Key(key or self.made.key)
+            signature_algorithm=algorithms.HMAC_SHA256,
+            key_resolver=_Key(key or self.secret or self.made.key),
         ).sign(
             request,
-            key_id=self.made.company.public_id,
+            key_id=self.key_id or self.made.company.public_id,
             created=created or dt.datetime.now(dt.UTC),
             nonce=nonce or secrets.token_urlsafe(18),
             label="sig1",

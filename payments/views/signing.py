@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from banking import calendar
-from payments import approval, choice, lifecycle, limits, policy, queries, tasks
+from payments import approval, choice, lifecycle, limits, policy, queries, signable, tasks
 from payments.models import Ceremony, Payment, PaymentLine
 from portal import clock
 from portal.access import guard, passkeys, secondfactor
@@ -69,11 +69,11 @@ def sign_page(request: HttpRequest, kept: str) -> HttpResponse:
     payments = chosen.payments(
         queries.visible(company=acting.company, permissions=acting.permissions)
     )
-    shown = approval.shown(payments)
+    shown = signable.shown(payments)
     in_use = services.in_use(acting.company)
     user = guard.user_of(request)
     limit = limits.of(company=acting.company, user=user, at=clock.now())
-    rows = approval.signable_by(
+    rows = signable.by(
         user=user,
         permissions=acting.permissions,
         payments=shown,
@@ -82,7 +82,7 @@ def sign_page(request: HttpRequest, kept: str) -> HttpResponse:
     )
     if not rows:
         text = _("None of the chosen payments waits for your approval; you may have given it.")
-        beyond = approval.beyond_limit(limit, shown)
+        beyond = signable.beyond_limit(limit, shown)
         if beyond:
             text = next(iter(beyond.values())).text
         messages.error(request, text if in_use else policy.service_off())
@@ -167,7 +167,7 @@ def _by_passkey(
 
 
 def _try_to_sign(
-    request: HttpRequest, rows: list[approval.Shown], form: SigningForm, kept: str
+    request: HttpRequest, rows: list[signable.Shown], form: SigningForm, kept: str
 ) -> int | None:
     """The number of the receipt; None when nothing was signed, and the form says why."""
     acting = guard.acting_of(request)
@@ -224,8 +224,8 @@ def _changed() -> str:
 def _context(
     request: HttpRequest,
     chosen: choice.Choice,
-    shown: list[approval.Shown],
-    rows: list[approval.Shown],
+    shown: list[signable.Shown],
+    rows: list[signable.Shown],
     form: SigningForm,
 ) -> dict[str, Any]:
     payments = [row.payment for row in rows]
@@ -292,7 +292,7 @@ def _dates(payments: list[Payment]) -> dict[str, list[str]]:
     }
 
 
-def _others(request: HttpRequest, rows: list[approval.Shown]) -> list[str]:
+def _others(request: HttpRequest, rows: list[signable.Shown]) -> list[str]:
     """Who else may approve those that need another after this user; at most OTHERS_SHOWN."""
     waiting = [row for row in rows if row.needed_after > 0]
     return approval.others(
@@ -313,8 +313,8 @@ def _page(request: HttpRequest, total: int) -> int:
 def _checked(
     request: HttpRequest,
     chosen: choice.Choice,
-    shown: list[approval.Shown],
-    rows: list[approval.Shown],
+    shown: list[signable.Shown],
+    rows: list[signable.Shown],
     sums: dict[str, Decimal],
 ) -> dict[str, Any]:
     """The sum of what was chosen, and of the lines that the bank file will hold, beside `sums`."""
@@ -325,7 +325,7 @@ def _checked(
     limit = limits.of(
         company=guard.acting_of(request).company, user=guard.user_of(request), at=clock.now()
     )
-    beyond = approval.beyond_limit(limit, shown)
+    beyond = signable.beyond_limit(limit, shown)
     left = [
         (
             row.payment,

@@ -152,6 +152,31 @@ class SigningKey(CompanyOwned):
         ]
 
 
+class CustomerKey(models.Model):
+    """The one key that a bureau's ERP signs with when it makes companies for its customer."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
+    secret = SecretField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    last_used_by = models.ForeignKey(
+        "access.User", on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["customer"],
+                condition=Q(retired_at__isnull=True),
+                name="customer_key_one_alive",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"key of customer {self.customer_id}"
+
+
 class UserManager(BaseUserManager["User"]):
     """Users by e-mail, whatever its case."""
 

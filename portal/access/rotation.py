@@ -12,7 +12,7 @@ from django.db import connection
 
 from portal.access import crypto, tenancy
 from portal.access.crypto import SecretField
-from portal.access.models import Company
+from portal.access.models import Company, Customer
 
 SLICE = 500
 
@@ -34,7 +34,8 @@ def rotate() -> Iterator[tuple[str, int, int]]:
     since a row is only ever replaced by what was read from it.
     """
     newest = Fernet(settings.FIELD_KEYS[0])
-    with tenancy.acting_for(Company.objects.values_list("pk", flat=True)):
+    customers = Customer.objects.values_list("pk", flat=True)
+    with tenancy.acting_for(Company.objects.values_list("pk", flat=True), customers=customers):
         for table, column in fields():
             changed = left = 0
             for pk, token in _rows(table, column):

@@ -1,7 +1,7 @@
 """The door for machines: a signature (RFC 9421), a digest of the body (RFC 9530), no replays.
 
-The caller is a company, known by its signing key; uploading and cancelling also name a user,
-whose roles are read anew each time.
+The caller is a company, known by its signing key, or a customer, known by its own; what changes
+anything also names a user, whose roles are read anew each time.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -35,10 +36,10 @@ from ninja.security import APIKeyHeader
 from portal import clock
 from portal.access import actors, grants, tenancy
 from portal.access.actors import Actor
-from portal.access.models import Company, SigningKey, User
+from portal.access.models import Company, Customer, CustomerKey, SigningKey, User
 from portal.access.roles import Permission, permissions_of
 from portal.erp import problems
-from portal.erp.models import UsedNonce
+from portal.erp.models import UsedCustomerNonce, UsedNonce
 
 log = structlog.get_logger(__name__)
 NONCE_LENGTH = (16, 100)
@@ -58,6 +59,14 @@ class Caller:
         return actors.erp(self.user, company_name=self.company.name)
 
 
+@dataclass(frozen=True, slots=True)
+class CustomerCaller:
+    """The customer whose key signed, and the user that the request names."""
+
+    customer: Customer
+    user: User | None
+
+
 class _Message:
     """A Django request as the signature library reads it."""
 
@@ -72,22 +81,65 @@ class _Message:
 
 
 class _Keys(HTTPSignatureKeyResolver):
-    """Finds the living key of the company that a key id names."""
+    """Finds the living key of the owner that a key id names."""
+
+    owners: Any
+    keys: Any
+    nonces: Any
+    owned_by: str
 
     def __init__(self) -> None:
-        self.company: Company | None = None
+        self.owner: Any = None
         self.key_id = 0
 
     def resolve_public_key(self, key_id: str) -> bytes | None:
-        self.company = Company.objects.filter(public_id=key_id).first()
-        if self.company is None:
+        self.owner = self.owners.objects.filter(public_id=key_id).first()
+        if self.owner is None:
             return None
-        with tenancy.acting_for([self.company]):
-            key = SigningKey.objects.of(self.company).filter(retired_at=None).first()
+        with self.acting():
+            key = self.keys.objects.filter(retired_at=None, **self.own()).first()
         if key is None:
             return None
         self.key_id = key.pk
         return str(key.secret).encode()
+
+    def own(self) -> dict[str, Any]:
+        """What tells the owner's rows."""
+        return {self.owned_by: self.owner}
+
+    def acting(self) -> AbstractContextManager[None]:
+        """For whom the rows of the key are read."""
+        raise NotImplementedError
+
+    def cure(self) -> str:
+        """How to sign, with %(parts)s."""
+        raise NotImplementedError
+
+
+class _CompanyKeys(_Keys):
+    owners, keys, nonces, owned_by = Company, SigningKey, UsedNonce, "company"
+
+    def acting(self) -> AbstractContextManager[None]:
+        return tenancy.acting_for([self.owner])
+
+    def cure(self) -> str:
+        return _(
+            "Sign these with the company's signing key: %(parts)s; with created (a clock that"
+            " is right), a new nonce, and keyid = the company's public id."
+        )
+
+
+class _CustomerKeys(_Keys):
+    owners, keys, nonces, owned_by = Customer, CustomerKey, UsedCustomerNonce, "customer"
+
+    def acting(self) -> AbstractContextManager[None]:
+        return tenancy.acting_for((), customers=[self.owner])
+
+    def cure(self) -> str:
+        return _(
+            "Sign these with the customer's own key, not a company's: %(parts)s; with created (a"
+            " clock that is right), a new nonce, and keyid = the customer's public id."
+        )
 
 
 class Signature(APIKeyHeader):
@@ -97,13 +149,29 @@ class Signature(APIKeyHeader):
     openapi_description = "RFC 9421, hmac-sha256, keyid = the company's public id."
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Caller:
-        return enter(request)
+        company, user = enter(request, _CompanyKeys())
+        structlog.contextvars.bind_contextvars(company=company.public_id)
+        return Caller(company, user)
 
 
-def enter(request: HttpRequest) -> Caller:
-    """Checks the signature and spools the body; raises problems.Refused."""
+class CustomerSignature(APIKeyHeader):
+    """Lets in only requests signed with a customer's living key."""
+
+    param_name = "Signature"
+    openapi_description = "RFC 9421, hmac-sha256, keyid = the customer's public id."
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> CustomerCaller:
+        customer, user = enter(request, _CustomerKeys())
+        structlog.contextvars.bind_contextvars(customer=customer.public_id)
+        return CustomerCaller(customer, user)
+
+
+def enter(request: HttpRequest, keys: _Keys) -> tuple[Any, User | None]:
+    """Checks the signature and spools the body: whose key it is, and the user that is named.
+
+    Raises problems.Refused.
+    """
     has_body = request.method in ("POST", "PUT", "PATCH")
-    keys = _Keys()
     try:
         result = _verify(request, keys, has_body=has_body)
         if has_body:
@@ -111,21 +179,19 @@ def enter(request: HttpRequest) -> Caller:
     except problems.Refused:
         _drain(request, settings.UPLOAD_MAX_BYTES)
         raise
-    assert keys.company is not None
-    company = keys.company
+    assert keys.owner is not None
     nonce = str(result.nonce or "")
-    with tenancy.acting_for([company]):
+    with keys.acting():
         try:
-            _use_nonce(company, nonce)
+            _use_nonce(keys, nonce)
         except problems.Refused:
             if has_body:
                 request.spooled.close()  # type: ignore[attr-defined]
             raise
         user = _named_user(request)
         used = {"last_used_at": timezone.now()} | ({"last_used_by": user} if user else {})
-        SigningKey.objects.filter(pk=keys.key_id).update(**used)
-    structlog.contextvars.bind_contextvars(company=company.public_id)
-    return Caller(company, user)
+        keys.keys.objects.filter(pk=keys.key_id).update(**used)
+    return keys.owner, user
 
 
 def _verify(request: HttpRequest, keys: _Keys, *, has_body: bool) -> Any:
@@ -150,16 +216,12 @@ def _verify(request: HttpRequest, keys: _Keys, *, has_body: bool) -> Any:
             code="signature",
             place="Signature",
             problem=_("The signature does not hold: %(reason)s.") % {"reason": str(error)[:200]},
-            cure=_(
-                "Sign these with the company's signing key: %(parts)s; with created (a clock that"
-                " is right), a new nonce, and keyid = the company's public id."
-            )
-            % {"parts": " ".join(needed)},
+            cure=keys.cure() % {"parts": " ".join(needed)},
         ) from error
     return results[0]
 
 
-def _use_nonce(company: Company, nonce: str) -> None:
+def _use_nonce(keys: _Keys, nonce: str) -> None:
     low, high = NONCE_LENGTH
     if not low <= len(nonce) <= high:
         raise problems.one(
@@ -172,7 +234,7 @@ def _use_nonce(company: Company, nonce: str) -> None:
         )
     try:
         with transaction.atomic():
-            UsedNonce.objects.create(company=company, nonce=nonce, used_at=timezone.now())
+            keys.nonces.objects.create(nonce=nonce, used_at=timezone.now(), **keys.own())
     except IntegrityError as error:
         raise problems.one(
             401,
@@ -276,6 +338,19 @@ def caller_of(request: HttpRequest) -> Caller:
     return caller
 
 
+def customer_of(request: HttpRequest) -> CustomerCaller:
+    """Whose customer key signed a request that the door has let in."""
+    caller: CustomerCaller = request.auth  # type: ignore[attr-defined]
+    return caller
+
+
+def also_for(request: HttpRequest, company: Company) -> AbstractContextManager[None]:
+    """Acts for a company that the calling customer has just been given."""
+    caller = customer_of(request)
+    assert company.customer_id == caller.customer.pk
+    return tenancy.acting_for([company], customers=[caller.customer], user=caller.user)
+
+
 def acting(*, user_may: Permission | None = None) -> Callable[..., Any]:
     """Runs an operation for the caller's company, in one unit of business time.
 
@@ -300,28 +375,99 @@ def acting(*, user_may: Permission | None = None) -> Callable[..., Any]:
     return decorate
 
 
+def at_customer(*, user_may: Permission | None = None) -> Callable[..., Any]:
+    """Runs an operation for the calling customer, in one unit of business time.
+
+    With `user_may`, the request must name a user who may do that at the customer now. Nothing is
+    done for a customer whose terms are not accepted.
+    """
+
+    def decorate(operation: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(operation)
+        def inside(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            caller: CustomerCaller = request.auth  # type: ignore[attr-defined]
+            customer = caller.customer
+            companies = customer.companies.values_list("pk", flat=True)
+            scope = tenancy.acting_for(companies, customers=[customer], user=caller.user)
+            try:
+                with scope, clock.unit_of_work():
+                    _must_have_accepted(customer)
+                    if user_may is not None:
+                        _must_be_able_at(caller, request, user_may)
+                    return operation(request, *args, **kwargs)
+            finally:
+                if hasattr(request, "spooled"):
+                    request.spooled.close()
+
+        return inside
+
+    return decorate
+
+
+def _must_have_accepted(customer: Customer) -> None:
+    if customer.accepted_terms == settings.TERMS_VERSION:
+        return
+    raise problems.one(
+        403,
+        _("The terms are not accepted"),
+        code="terms",
+        place="",
+        problem=_("The customer has not accepted the present terms of service."),
+        cure=_("Let a customer administrator sign in to the portal and accept them."),
+    )
+
+
+def _must_be_able_at(caller: CustomerCaller, request: HttpRequest, permission: Permission) -> None:
+    named = _named(
+        request,
+        _("Send the header Kvitt-User with the e-mail of a customer administrator."),
+    )
+    user = caller.user
+    roles = grants.roles_at(user=user, customer=caller.customer) if user else frozenset()
+    if permission in permissions_of(roles):
+        return
+    log.warning("erp.user_may_not", user=named, permission=permission)
+    raise problems.one(
+        403,
+        _("The user may not do this"),
+        code="user-may-not",
+        place="Kvitt-User",
+        problem=_("%(user)s is not an active administrator of this customer.") % {"user": named},
+        cure=_("Let a customer administrator give the role, or name another user in the ERP."),
+    )
+
+
+def _named(request: HttpRequest, cure: str) -> str:
+    """The user that the request names, as it is written there."""
+    if "Kvitt-User" in request.headers:
+        return str(request.headers["Kvitt-User"])
+    raise problems.one(
+        400,
+        _("No user is named"),
+        code="user-missing",
+        place="Kvitt-User",
+        problem=_("The request does not name the user who sends it."),
+        cure=cure,
+    )
+
+
 def _must_be_able(caller: Caller, request: HttpRequest, permission: Permission) -> None:
-    if "Kvitt-User" not in request.headers:
-        raise problems.one(
-            400,
-            _("No user is named"),
-            code="user-missing",
-            place="Kvitt-User",
-            problem=_("The request does not name the user who sends it."),
-            cure=_("Send the header Kvitt-User with the e-mail of a user with the Uploader role."),
-        )
+    named = _named(
+        request,
+        _("Send the header Kvitt-User with the e-mail of a user with the Uploader role."),
+    )
     user = caller.user
     roles = grants.roles_in(user=user, company=caller.company) if user else frozenset()
     if permission in permissions_of(roles):
         return
-    log.warning("erp.user_may_not", user=request.headers["Kvitt-User"], permission=permission)
+    log.warning("erp.user_may_not", user=named, permission=permission)
     raise problems.one(
         403,
         _("The user may not do this"),
         code="user-may-not",
         place="Kvitt-User",
         problem=_("%(user)s is not an active user with the Uploader role in this company.")
-        % {"user": request.headers["Kvitt-User"]},
+        % {"user": named},
         cure=_("Let a customer administrator give the role, or name another user in the ERP."),
     )
 
@@ -334,4 +480,7 @@ def digest_header(body: bytes) -> str:
 def forget_nonces(*, now: dt.datetime) -> int:
     """Removes nonces of signatures that are too old to be let in anyway."""
     oldest = now - dt.timedelta(seconds=2 * settings.ERP_SIGNATURE_MAX_AGE_SECONDS)
-    return UsedNonce.objects.filter(used_at__lt=oldest).delete()[0]
+    return sum(
+        model.objects.filter(used_at__lt=oldest).delete()[0]
+        for model in (UsedNonce, UsedCustomerNonce)
+    )

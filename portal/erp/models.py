@@ -19,3 +19,19 @@ class UsedNonce(CompanyOwned):
         constraints: ClassVar[list[Any]] = [
             models.UniqueConstraint(fields=["company", "nonce"], name="nonce_once")
         ]
+
+
+class UsedCustomerNonce(models.Model):
+    """A nonce that a customer's key has signed with."""
+
+    customer = models.ForeignKey("access.Customer", on_delete=models.PROTECT, related_name="+")
+    nonce = models.CharField(max_length=100)
+    used_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["customer", "nonce"], name="customer_nonce_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.nonce

@@ -35,7 +35,7 @@ class PeopleConfig(AppConfig):
             return rows
 
         def customer_menu(permissions: Any) -> list[MenuItem]:
-            return [
+            rows = [
                 MenuItem(10, "people:companies", _("Companies"), icon="Buildings3"),
                 MenuItem(20, "people:users", _("Users"), icon="Person"),
                 MenuItem(30, "people:groups", _("User groups"), icon="PersonGroup"),
@@ -43,6 +43,10 @@ class PeopleConfig(AppConfig):
                 MenuItem(40, "people:log", _("Change log"), icon="ClockDashed"),
                 MenuItem(50, "people:terms", _("Terms of service"), icon="FileText"),
             ]
+            if Permission.MANAGE_CUSTOMER in permissions:
+                text = _("Key for making companies")
+                rows.append(MenuItem(45, "people:customer-key", text, icon="KeyVertical"))
+            return rows
 
         questions.menu.register(menu)
         questions.customer_menu.register(customer_menu)

@@ -1,11 +1,11 @@
-"""The signing key of a company's ERP: made, shown to its administrators, replaced; never logged."""
+"""The signing keys of ERPs, a company's and a customer's: made, shown, replaced; never logged."""
 
 from __future__ import annotations
 
 from django.db import transaction
 from django.utils import timezone
 
-from portal.access.models import Company, SigningKey, new_signing_key
+from portal.access.models import Company, Customer, CustomerKey, SigningKey, new_signing_key
 from portal.people import changes
 
 
@@ -31,4 +31,30 @@ def replace(*, company: Company, by: changes.By) -> SigningKey:
         return make(company=company, by=by)
     row: SigningKey = SigningKey.objects.create(company=company, secret=new_signing_key())
     changes.record("key.replaced", by=by, customer=company.customer, company=company)
+    return row
+
+
+def of_customer(customer: Customer) -> CustomerKey | None:
+    """The customer's key that works now; run it while acting for the customer."""
+    return CustomerKey.objects.filter(customer=customer, retired_at=None).first()
+
+
+class Stale(Exception):
+    """Somebody else has made a key since the page was shown."""
+
+
+@transaction.atomic
+def new_for_customer(*, customer: Customer, seen: str, by: changes.By) -> CustomerKey:
+    """A new key for a customer; the old one signs nothing from now on.
+
+    `seen` is the primary key of the key that the page was shown with, "" for none. Raises Stale.
+    """
+    Customer.objects.select_for_update().get(pk=customer.pk)
+    old = of_customer(customer)
+    if str(old.pk if old else "") != seen:
+        raise Stale
+    if old is not None:
+        CustomerKey.objects.filter(pk=old.pk).update(retired_at=timezone.now())
+    row = CustomerKey.objects.create(customer=customer, secret=new_signing_key())
+    changes.record("key.replaced" if old else "key.made", by=by, customer=customer)
     return row

@@ -53,7 +53,7 @@ class CompanyFilter(FilterSet):
     text = TextFilter(label=_("Name or organisation number"), method="filter_text")
     service = ChoiceFilter(
         label=_("Service"),
-        choices=[*ServiceActivation.Service.choices, ("none", _("None"))],
+        choices=[*ServiceActivation.Service.choices, ("none", _("No service"))],
         method="filter_service",
     )
 

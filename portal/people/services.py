@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from portal.access.models import Company, ServiceActivation
+from portal.access.models import Company, ServiceActivation, SigningKey
 from portal.events import questions
 from portal.people import changes, companies, keys
 
@@ -91,8 +91,9 @@ def _told(question: questions.Question, company: Company, code: str) -> list[str
 
 
 @transaction.atomic
-def switch_on(*, company: Company, service: str, by: changes.By) -> None:
-    """Switches a service on; nothing happens where it is on. AutoPay makes the signing key.
+def switch_on(*, company: Company, service: str, by: changes.By) -> SigningKey | None:
+    """Switches a service on; nothing happens where it is on. AutoPay makes the signing key, where
+    there is none, and hands it back.
 
     Raises Incomplete.
     """
@@ -101,11 +102,12 @@ def switch_on(*, company: Company, service: str, by: changes.By) -> None:
     if lacking:
         raise Incomplete(lacking)
     if service in active(row):
-        return
+        return None
     ServiceActivation.objects.create(company=row, service=service, activated_at=by.at)
     _log("service.on", row, service, by)
     if service == Service.AUTOPAY and keys.living(row) is None:
-        keys.make(company=row, by=by)
+        return keys.make(company=row, by=by)
+    return None
 
 
 @transaction.atomic

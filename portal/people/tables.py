@@ -70,7 +70,7 @@ class CompanyTable(Table):
         return format_html('<span class="figure nowrap">{}</span>', number)
 
     def render_services(self, row: Company) -> str:
-        return ", ".join(self.on.get(row.pk, [])) or _("None")
+        return ", ".join(self.on.get(row.pk, [])) or _("No service")
 
     def render_agreements(self, row: Company) -> str:
         return kvitt.number(self.set_up[row.pk].facts.get("agreements", 0))

@@ -84,6 +84,7 @@ urlpatterns = [
     path(f"{_CUSTOMER}groups/<int:group>/people/", groups.people, name="group-people"),
     path(f"{_CUSTOMER}groups/<int:group>/roles/", groups.roles, name="group-roles"),
     path(f"{_CUSTOMER}groups/<int:group>/give/", groups.give, name="group-give"),
+    path(f"{_CUSTOMER}key/", customer.key, name="customer-key"),
     path(f"{_CUSTOMER}log/", customer.log, name="log"),
     path(f"{_CUSTOMER}terms/", customer.terms_of_service, name="terms"),
     # A company

@@ -95,7 +95,7 @@ class UserTable(Table):
     def render_roles(self, row: Any) -> str:
         names = self._roles(row)
         if not names:
-            return _("None")
+            return _("No role")
         more = len(names) - ROLES_SHOWN
         told = ", ".join(names[:ROLES_SHOWN])
         return told if more <= 0 else _("%(roles)s and %(n)s more") % {"roles": told, "n": more}

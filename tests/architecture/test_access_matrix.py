@@ -77,6 +77,9 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "erp:upload": {"post": dict.fromkeys(ALL, 401)},
     "erp:ask": {"get": dict.fromkeys(ALL, 401)},
     "erp:cancel": {"post": dict.fromkeys(ALL, 401)},
+    "erp:companies_of": {"get": dict.fromkeys(ALL, 401)},
+    "erp:company_make": {"post": dict.fromkeys(ALL, 401)},
+    "erp:service_on": {"post": dict.fromkeys(ALL, 401)},
     "people:start": {"get": dict.fromkeys(ALL, 302) | {"stranger": 200}},
     "people:sign-in": {"get": EVERYBODY},
     "people:sign-in-code": {"get": dict.fromkeys(ALL, 302)},
@@ -131,6 +134,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     # Last: without an authenticator these sessions are over.
     "people:app-remove": {"post": dict.fromkeys(ALL, 302)},
     "people:log": {"get": at_customer(200)},
+    "people:customer-key": {"get": at_customer(200, support=403)},
     "people:terms": {"get": at_customer(200), "post": at_customer(302, support=403)},
     "customer-lists:save-view": {"post": at_customer(302)},
     "customer-lists:delete-view": {"post": at_customer(404)},

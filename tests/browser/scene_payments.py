@@ -11,7 +11,7 @@ from typing import Any
 from stdnum import luhn
 
 from banking.models import BankFile
-from payments import approval, sending
+from payments import approval, sending, signable
 from payments.models import Payment, PaymentLine
 from portal import clock
 from portal.access import actors, secondfactor, tenancy
@@ -85,7 +85,7 @@ def sign(made: Stage, user: User, *numbers: str) -> int:
     proof = secondfactor.verify(user=user, code=kit.code_of(user))
     with made.scope():
         chosen = Payment.objects.of(made.company).filter(number__in=numbers)
-        rows = approval.shown(list(chosen.select_related("agreement__account")))
+        rows = signable.shown(list(chosen.select_related("agreement__account")))
         ceremony = approval.sign(
             company=made.company,
             user=user,

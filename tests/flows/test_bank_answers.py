@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from banking import inbox
 from banking import lifecycle as banking_lifecycle
 from banking.models import BankAccount, BankAgreement, BankFile
-from payments import approval, lifecycle, outcomes, sending
+from payments import approval, lifecycle, outcomes, sending, signable
 from payments.models import Payment, PaymentLine, Signature
 from portal import clock
 from portal.access import actors, tenancy
@@ -386,9 +386,9 @@ def test_the_same_person_cannot_sign_twice_even_in_sql(made: Stage) -> None:
     job.sign(made, made.users["anne"])
     with made.scope():
         payment = Payment.objects.select_related("agreement__account").get()
-        (row,) = approval.shown([payment])
+        (row,) = signable.shown([payment])
         assert (
-            approval.signable_by(
+            signable.by(
                 user=made.users["anne"],
                 permissions=permissions_of([Role.APPROVER]),
                 payments=[row],

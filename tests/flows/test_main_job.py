@@ -6,7 +6,7 @@ import datetime as dt
 from decimal import Decimal
 
 from banking import inbox
-from payments import approval, outcomes, sending
+from payments import approval, outcomes, sending, signable
 from payments.models import Payment, PaymentLine
 from portal import clock
 from portal.access import secondfactor
@@ -35,10 +35,10 @@ def sign(made: Stage, user: User) -> None:
     proof = secondfactor.verify(user=user, code=kit.code_of(user))
     with made.scope():
         payments = list(Payment.objects.of(made.company).select_related("agreement__account"))
-        rows = approval.signable_by(
+        rows = signable.by(
             user=user,
             permissions=permissions_of([Role.APPROVER]),
-            payments=approval.shown(payments),
+            payments=signable.shown(payments),
             in_use=True,
         )
         approval.sign(

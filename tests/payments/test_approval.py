@@ -11,7 +11,7 @@ from django.conf import settings as live
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from payments import approval, digest, lifecycle, sending
+from payments import approval, digest, lifecycle, sending, signable
 from payments.models import Ceremony, Payment, PaymentLine, Signature
 from portal.access import actors
 from portal.access.models import Authenticator, User
@@ -39,7 +39,7 @@ def seen(*payments: Payment) -> dict[int, str]:
     rows = Payment.objects.filter(pk__in=[p.pk for p in payments]).select_related(
         "agreement__account"
     )
-    return {row.payment.pk: row.fingerprint() for row in approval.shown(list(rows))}
+    return {row.payment.pk: row.fingerprint() for row in signable.shown(list(rows))}
 
 
 def sign(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from payments import approval, limits
+from payments import approval, limits, signable
 from payments.models import Payment
 from portal import clock
 from portal.access import grants, secondfactor, tenancy
@@ -55,7 +55,7 @@ def limit(
 def sign(made: Stage, user: User, *numbers: str) -> None:
     proof = secondfactor.verify(user=user, code=kit.code_of(user))
     with made.scope():
-        rows = approval.shown(
+        rows = signable.shown(
             list(Payment.objects.filter(number__in=numbers).select_related("agreement__account"))
         )
         approval.sign(

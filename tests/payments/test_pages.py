@@ -14,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from banking import calendar
-from payments import approval, lifecycle
+from payments import lifecycle, signable
 from payments.models import Payment, PaymentLine, Signature
 from portal import clock
 from portal.access import actors
@@ -404,7 +404,7 @@ def test_choosing_nothing_leads_back_to_the_list(
 
 def test_a_supplier_approver_cannot_sign_salary_even_by_hand(made: Stage, anne: Client) -> None:
     salary, supplier = make(made, "S1", kind="salary"), make(made, "P1")
-    row = next(r for r in approval.shown([salary]))
+    row = next(r for r in signable.shown([salary]))
     forged = {"seen": f"{salary.pk}|{row.fingerprint()}"}
     for fields in (shown(made, anne, salary), shown(made, anne, salary, supplier)):
         if "/sign/" in fields["address"][0]:

@@ -1,4 +1,4 @@
-"""A customer itself: its terms of service and its change log."""
+"""A customer itself: its terms of service, its ERP's key and its change log."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from portal.access import guard
 from portal.access.roles import Permission
 from portal.lists.pages import ListPage
-from portal.people import changes, lists, terms
+from portal.people import changes, keys, lists, terms
 
 
 @require_GET
@@ -43,3 +44,25 @@ def terms_of_service(request: HttpRequest) -> HttpResponse:
         "acceptances": acting.customer.terms.select_related("user").order_by("-at"),
     }
     return render(request, "people/terms.html", context)
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@guard.customer(Permission.MANAGE_CUSTOMER)
+def key(request: HttpRequest) -> HttpResponse:
+    """The key that the customer's own ERP makes companies with; shown once, when it is made."""
+    acting = guard.customer_of(request)
+    made = None
+    if request.method == "POST":
+        try:
+            made = keys.new_for_customer(
+                customer=acting.customer,
+                seen=request.POST.get("key", ""),
+                by=changes.by(request),
+            )
+        except keys.Stale:
+            text = _("Nothing was changed: somebody has made a key since the page was shown.")
+            messages.error(request, text)
+            return redirect(acting.address("people:customer-key"))
+    context = {"key": made or keys.of_customer(acting.customer), "made": made}
+    return render(request, "people/customer_key.html", context)

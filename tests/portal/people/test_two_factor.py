@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 from django_otp.oath import TOTP
 
-from payments import approval
+from payments import approval, signable
 from payments.models import Payment
 from portal import clock
 from portal.access import secondfactor, tenancy
@@ -323,7 +323,7 @@ def test_what_only_signs_in_signs_no_payment(made: Stage, factor: Factor) -> Non
     proof = secondfactor.Proof(factor, 1, None, timezone.now())
     with made.scope():
         payments = list(Payment.objects.select_related("agreement__account"))
-        rows = approval.shown(payments)
+        rows = signable.shown(payments)
         with pytest.raises(approval.WeakProof):
             approval.sign(
                 company=made.company,
