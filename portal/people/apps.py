@@ -44,7 +44,7 @@ class PeopleConfig(AppConfig):
                 MenuItem(50, "people:terms", _("Terms of service"), icon="FileText"),
             ]
             if Permission.MANAGE_CUSTOMER in permissions:
-                text = _("Key for making companies")
+                text = _("The customer's key")
                 rows.append(MenuItem(45, "people:customer-key", text, icon="KeyVertical"))
             return rows
 

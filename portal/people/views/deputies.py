@@ -169,7 +169,7 @@ class AmountField(forms.CharField):
         try:
             amount = Decimal(text)
         except InvalidOperation as error:
-            raise forms.ValidationError(_("Write an amount, such as 84 300,00.")) from error
+            raise forms.ValidationError(_("Write an amount, such as 84\u00a0300,00.")) from error
         exponent = amount.as_tuple().exponent
         fits = isinstance(exponent, int) and exponent >= -2
         if not (amount.is_finite() and fits and 0 <= amount <= MOST):
