@@ -90,7 +90,7 @@ def sign(
     with transaction.atomic():
         payments = _locked(company, fingerprints)
         rows = signable.shown(payments)
-        _must_be_lawful(rows, user, permissions, in_use=services.in_use(company))
+        _must_be_lawful(company, rows, user, permissions)
         limit = limits.of(company=company, user=user, at=at, lock=True)
         beyond = signable.beyond_limit(limit, rows)
         if beyond:
@@ -117,9 +117,10 @@ def _locked(company: Company, wanted: Iterable[int]) -> list[Payment]:
 
 
 def _must_be_lawful(
-    rows: list[signable.Shown], user: User, permissions: frozenset[Permission], *, in_use: bool
+    company: Company, rows: list[signable.Shown], user: User, permissions: frozenset[Permission]
 ) -> None:
     """The policy's refusals as exceptions; the gravest first."""
+    in_use, hands = services.in_use(company), signable.hands(company, user)
     refused: dict[str, list[str]] = {}
     for row in rows:
         refusal = policy.approving(
@@ -128,6 +129,7 @@ def _must_be_lawful(
             user_id=user.pk,
             permissions=permissions,
             in_use=in_use,
+            hand=hands[policy.approve_permission(row.payment)],
         )
         if refusal is not None:
             refused.setdefault(refusal.code, []).append(row.payment.number)

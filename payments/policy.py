@@ -72,9 +72,11 @@ def approving(
     user_id: int,
     permissions: frozenset[Permission],
     in_use: bool,
+    hand: Collection[int] = (),
 ) -> Refusal | None:
-    """Why this user may not sign the payment; None when they may. `signers` are user ids, and
-    `in_use` says whether AutoPay is on for the company.
+    """Why this user may not sign the payment; None when they may. `signers` are user ids,
+    `in_use` says whether AutoPay is on for the company, and `hand` are the users whose approval
+    and this one's count as one person's.
     """
     missing = _not_held(approve_permission(payment), permissions)
     if missing is not None:
@@ -88,6 +90,12 @@ def approving(
         return Refusal(SERVICE_OFF, service_off())
     if user_id in signers:
         text = _("You have approved it already; another person must be the second.")
+        return Refusal(ALREADY_SIGNED, text)
+    if not set(signers).isdisjoint(hand):
+        text = _(
+            "Somebody has approved it whom you stand in for, or who stands in for you. An approver"
+            " and their deputy count as one; another person must be the second."
+        )
         return Refusal(ALREADY_SIGNED, text)
     return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -10,8 +10,9 @@ from django.db.models import Count, Sum
 
 from payments import lifecycle, limits, policy
 from payments.models import Payment, PaymentLine, Signature
-from portal.access.models import User
-from portal.access.roles import Permission
+from portal.access import grants
+from portal.access.models import Company, User
+from portal.access.roles import APPROVE_PAYMENTS, Permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,17 @@ def shown(payments: Sequence[Payment]) -> list[Shown]:
     ]
 
 
+Hands = Mapping[Permission, frozenset[int]]
+
+
+def hands(company: Company, user: User) -> Hands:
+    """By permission to approve: whose approvals and this user's count as one person's."""
+    return {
+        permission: grants.one_hand(company=company, user=user, permission=permission)
+        for permission in APPROVE_PAYMENTS
+    }
+
+
 def by(
     *,
     user: User,
@@ -75,6 +87,7 @@ def by(
     payments: Iterable[Shown],
     in_use: bool,
     limit: limits.Limit | None = None,
+    hands: Hands | None = None,
 ) -> list[Shown]:
     """Those that wait for a signature which this user may give and has not given; none while
     AutoPay is not `in_use`, and none beyond the user's `limit`."""
@@ -88,6 +101,7 @@ def by(
             user_id=user.pk,
             permissions=permissions,
             in_use=in_use,
+            hand=(hands or {}).get(policy.approve_permission(row.payment), ()),
         )
         is None
     ]

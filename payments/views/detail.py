@@ -21,7 +21,7 @@ from banking.models import BankFile
 from payments import approval, lifecycle, limits, policy, queries, sending, tables, tasks
 from payments.models import Payment, PaymentLine, Signature
 from portal import clock, details
-from portal.access import guard
+from portal.access import grants, guard
 from portal.access.roles import CANCEL_PAYMENTS, SEE_PAYMENTS, Permission
 from portal.events import moves
 from portal.events.models import Event
@@ -90,16 +90,17 @@ def _acts(request: HttpRequest, row: Payment, signatures: list[Signature]) -> li
     chosen = (("payment", row.pk),)
     held = {"permissions": acting.permissions}
     signers = [signature.user_id for signature in signatures if signature.voided_at is None]
-    user_id = guard.user_of(request).pk
+    user = guard.user_of(request)
+    needed = policy.approve_permission(row)
     approve = policy.approving(
         row,
         signers=signers,
-        user_id=user_id,
+        user_id=user.pk,
         in_use=services.in_use(acting.company),
+        hand=grants.one_hand(company=acting.company, user=user, permission=needed),
         **held,
     )
     if approve is None:
-        user = guard.user_of(request)
         limit = limits.of(company=acting.company, user=user, at=clock.now())
         sums = {currency: Decimal(amount) for currency, amount in row.totals.items()}
         approve = limits.refusals(limit, [(row.pk, sums)]).get(row.pk)

@@ -79,6 +79,7 @@ def sign_page(request: HttpRequest, kept: str) -> HttpResponse:
         payments=shown,
         in_use=in_use,
         limit=limit,
+        hands=signable.hands(acting.company, user),
     )
     if not rows:
         text = _("None of the chosen payments waits for your approval; you may have given it.")
@@ -321,10 +322,9 @@ def _checked(
     ids = [row.payment.pk for row in rows]
     file = queries.sums_to_send(payment_ids=ids)
     all_of_it = {currency: Decimal(amount) for currency, amount in chosen.sums.items()}
-    user = guard.user_of(request).pk
-    limit = limits.of(
-        company=guard.acting_of(request).company, user=guard.user_of(request), at=clock.now()
-    )
+    acting, who = guard.acting_of(request), guard.user_of(request)
+    limit = limits.of(company=acting.company, user=who, at=clock.now())
+    hands = signable.hands(acting.company, who)
     beyond = signable.beyond_limit(limit, shown)
     left = [
         (
@@ -334,9 +334,10 @@ def _checked(
                 or policy.approving(
                     row.payment,
                     signers=[signature.user_id for signature in row.signed_by],
-                    user_id=user,
-                    permissions=guard.acting_of(request).permissions,
+                    user_id=who.pk,
+                    permissions=acting.permissions,
                     in_use=True,
+                    hand=hands[policy.approve_permission(row.payment)],
                 )
             ),
         )

@@ -65,6 +65,27 @@ def roles_at(*, user: User, customer: Customer) -> frozenset[Role]:
     return frozenset(held & CUSTOMER_ROLES)
 
 
+def one_hand(*, company: Company, user: User, permission: Permission) -> frozenset[int]:
+    """Ids of users whose approval and this user's count as one person's: the right of one is lent
+    by the other, or both have theirs from the same. Run it while acting for the company.
+
+    Stand-ins that are over count too: an approval given then does not become another's.
+    """
+    pairs = set(Deputy.objects.of(company).values_list("absent_id", "deputy_id"))
+    if not pairs:
+        return frozenset()
+    here = Q(company=company) | Q(customer_id=company.customer_id)
+    own = set(
+        User.objects.filter(_holding(here, roles_with(permission))).values_list("pk", flat=True)
+    )
+    hands: dict[int, set[int]] = {}
+    for absent, deputy in pairs:
+        if deputy not in own:
+            hands.setdefault(absent, {absent}).add(deputy)
+    joined = {pk for hand in hands.values() if user.pk in hand for pk in hand}
+    return frozenset(joined - {user.pk})
+
+
 def companies_of(user: User) -> QuerySet[Company]:
     """The companies in which the user has any role, or stands in for somebody, by name."""
     grants = RoleGrant.objects.filter(_of_user(user))

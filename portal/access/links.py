@@ -37,11 +37,16 @@ def make(
     membership: Membership | None = None,
     email: str = "",
 ) -> str:
-    """The token of a new link; earlier ones for the same thing are dead from now on."""
+    """The token of a new link; earlier ones for the same thing are dead from now on.
+
+    All but those that undo a change of e-mail: a thief who changes it twice must not kill the link
+    that the owner has got.
+    """
     now = timezone.now()
-    OneTimeLink.objects.filter(
-        purpose=purpose, user=user, membership=membership, used_at=None
-    ).update(used_at=now)
+    if purpose != Purpose.EMAIL_UNDO:
+        OneTimeLink.objects.filter(
+            purpose=purpose, user=user, membership=membership, used_at=None
+        ).update(used_at=now)
     token = secrets.token_urlsafe(TOKEN_BYTES)
     OneTimeLink.objects.create(
         purpose=purpose,
@@ -79,3 +84,9 @@ def forget(*, now: dt.datetime) -> int:
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
+
+
+def kill(user_id: int, *purposes: Purpose) -> None:
+    """Links of these kinds that wait for the user open nothing any more."""
+    waiting = OneTimeLink.objects.filter(user_id=user_id, purpose__in=purposes, used_at=None)
+    waiting.update(used_at=timezone.now())

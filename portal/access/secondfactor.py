@@ -195,12 +195,20 @@ def bounded(user: User, check: Callable[[], Any]) -> Any:
 # --- enrolling -----------------------------------------------------------------------------------
 
 
-def begin_authenticator(user: User) -> Authenticator:
-    """The user's new authenticator app that waits for its first code; the same one until then."""
-    waiting = Authenticator.objects.filter(user=user, confirmed=False).order_by("-id").first()
-    if waiting is not None:
-        return waiting
-    return Authenticator.objects.create(user=user, name="", confirmed=False)
+def begin_authenticator(user: User, *, begun: int | None) -> Authenticator:
+    """The user's new authenticator app that waits for its first code.
+
+    `begun` is the one that this very session has begun; without it there is a new one, and any
+    other that waits is dead: nobody is shown a secret that another session has seen.
+    """
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        waiting = Authenticator.objects.filter(user=user, confirmed=False)
+        found = waiting.filter(pk=begun).first() if begun else None
+        if found is None:
+            waiting.delete()
+            found = Authenticator.objects.create(user=user, name="", confirmed=False)
+    return found
 
 
 def confirm_authenticator(*, user: User, code: str) -> Proof:

@@ -26,6 +26,8 @@ RESET_PAUSE = dt.timedelta(minutes=2)
 EMAIL_LIFETIME = dt.timedelta(hours=24)
 UNDO_LIFETIME = dt.timedelta(days=14)
 FIELDS = ("name", "phone", "language")
+# Links that whoever held the account may have asked for; a new password or an undo ends them.
+ASKED_FOR = (links.Purpose.EMAIL, links.Purpose.PASSWORD)
 
 
 class Taken(Exception):
@@ -69,6 +71,7 @@ def change_password(request: HttpRequest, *, user: User, password: str) -> None:
     row = User.objects.select_for_update().get(pk=user.pk)
     row.set_password(password)
     row.save(update_fields=["password"])
+    links.kill(row.pk, *ASKED_FOR)
     sessions.end_all(user=row, but=request.session.session_key or "")
     factors.happened(request, "password.changed", user=row)
 
@@ -108,6 +111,7 @@ def reset_password(request: HttpRequest, *, link: OneTimeLink, password: str) ->
     row = User.objects.select_for_update().get(pk=link.user_id)
     row.set_password(password)
     row.save(update_fields=["password"])
+    links.kill(row.pk, *ASKED_FOR)
     sessions.end_all(user=row)
     factors.happened(request, "password.changed", user=row)
 
@@ -148,11 +152,15 @@ def confirm_email(request: HttpRequest, *, link: OneTimeLink) -> None:
 
 @transaction.atomic
 def undo_email(request: HttpRequest, *, link: OneTimeLink) -> None:
-    """The former address again, asked for there: a change that is waiting is dead, and every
-    session ends. Raises links.Dead, Taken.
+    """The former address again, asked for there: whatever else was asked for is dead, with later
+    links that undo, and every session ends. Raises links.Dead, Taken.
     """
+    links.kill(link.user_id, *ASKED_FOR)
     OneTimeLink.objects.filter(
-        user_id=link.user_id, purpose=links.Purpose.EMAIL, used_at=None
+        user_id=link.user_id,
+        purpose=links.Purpose.EMAIL_UNDO,
+        created_at__gt=link.created_at,
+        used_at=None,
     ).update(used_at=timezone.now())
     _set_email(request, link)
     sessions.end_all(user=link.user)

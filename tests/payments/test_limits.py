@@ -204,6 +204,38 @@ def test_a_deputy_is_bound_by_the_absent_ones_limit_and_signs_once(made: Stage) 
         sign(made, carl, "B")
 
 
+def test_an_approver_and_a_deputy_with_a_lent_right_are_never_the_two_who_sign(
+    made: Stage,
+) -> None:
+    send(made, {"A": "10.00", "B": "10.00", "C": "10.00"})
+    anne, bjorn = made.users["anne"], made.users["bjorn"]
+    carl, dina = kit.person("carl", made.company), kit.person("dina", made.company)
+    row = stand_in(made, anne, carl, (0, 1))
+    stand_in(made, anne, dina, (0, 1))
+    sign(made, anne, "A")
+    sign(made, carl, "B")
+    with pytest.raises(approval.AlreadySigned):
+        sign(made, carl, "A")
+    with pytest.raises(approval.AlreadySigned):
+        sign(made, dina, "B")
+    with tenancy.acting_for([made.company], customers=[made.company.customer]):
+        authority.end_stand_in(deputy=row, by=changes.By(anne, "Anne", None, timezone.now()))
+    with pytest.raises(approval.AlreadySigned):
+        sign(made, anne, "B")
+    base = f"/c/{made.company.public_id}/outgoing/"
+    with made.scope():
+        ids = dict(Payment.objects.values_list("number", "pk"))
+    page = kit.signed_in(dina).get(f"{base}{ids['A']}/").content.decode()
+    assert "stedfortrederen regnes som én" in page
+    sign(made, bjorn, "A", "B")
+    # An approver in their own right stays one, whomever they stand in for.
+    stand_in(made, anne, bjorn, (0, 1))
+    sign(made, anne, "C")
+    sign(made, bjorn, "C")
+    with made.scope():
+        assert set(Payment.objects.values_list("status", flat=True)) == {"approved"}
+
+
 def test_an_approver_names_their_own_deputy_and_both_are_told(made: Stage) -> None:
     anne, carl = made.users["anne"], kit.person("carl", made.company, Role.ACCOUNTANT)
     client = kit.signed_in(anne)

@@ -26,6 +26,7 @@ from portal.people import entering, factors, phones
 from portal.people.forms import CodeForm, PasswordOnlyForm, PhoneForm, WayForm, one_line, told
 
 SHEET_KEY = "recovery_sheet"
+BEGUN_KEY = "authenticator_begun"
 
 
 def needs_proof(view: View) -> View:
@@ -102,7 +103,8 @@ def authenticator(request: HttpRequest) -> HttpResponse:
     """Sets up an authenticator app: QR code, then the first code; an older app is dead then."""
     user = guard.user_of(request)
     to = entering.safe(request, request.GET.get("next", ""))
-    device = secondfactor.begin_authenticator(user)
+    device = secondfactor.begin_authenticator(user, begun=request.session.get(BEGUN_KEY))
+    request.session[BEGUN_KEY] = device.pk
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:

@@ -168,6 +168,32 @@ def test_the_change_is_taken_back_from_the_old_address(anne: User) -> None:
     assert Client().post(link_in(letters(anne, "people.email_confirm")[-1])).status_code == 410
 
 
+def test_a_thief_who_changes_the_address_twice_does_not_kill_the_owners_way_back(
+    anne: User,
+) -> None:
+    before = anne.email
+    client = kit.signed_in(anne)
+    for address in ("thief@example.org", "thief2@example.org"):
+        client.post("/me/email/", {"email": address})
+        Client().post(link_in(letters(anne, "people.email_confirm")[-1]))
+    anne.refresh_from_db()
+    assert anne.email == "thief2@example.org"
+    first, second = letters(anne, "people.email_notice")
+    Client().post(link_in(first))
+    anne.refresh_from_db()
+    assert anne.email == before
+    assert Client().post(link_in(second)).status_code == 410
+    anne.refresh_from_db()
+    assert anne.email == before
+
+
+def test_a_new_password_ends_what_was_asked_for_by_mail(anne: User) -> None:
+    client = kit.signed_in(anne)
+    client.post("/me/email/", {"email": "thief@example.org"})
+    client.post("/me/password/", {"password": GOOD})
+    assert Client().post(link_in(letters(anne, "people.email_confirm")[-1])).status_code == 410
+
+
 def test_an_address_that_somebody_has_is_refused(anne: User) -> None:
     other = kit.person("other", kit.company(2))
     client = kit.signed_in(anne)

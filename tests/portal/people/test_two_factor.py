@@ -119,6 +119,24 @@ def test_an_app_is_set_up_by_its_first_code_and_brings_a_sheet_of_recovery_codes
     assert len(letters(anne)) == 2
 
 
+def test_nobody_is_shown_a_secret_that_another_session_has_seen(made: Stage) -> None:
+    anne = made.users["anne"]
+    bare(anne)
+    thief = halfway(anne)
+    thief.get(APP)
+    seen = str(Authenticator.objects.get(user=anne).secret)
+    own = halfway(anne)
+    own.get(APP)
+    shown = str(Authenticator.objects.get(user=anne, confirmed=False).secret)
+    assert shown != seen
+    own.get(APP)
+    assert str(Authenticator.objects.get(user=anne).secret) == shown, "reloading changes nothing"
+    assert thief.post(APP, {"code": app_code(seen)}).status_code == 422
+    Authenticator.objects.update(throttling_failure_count=0)
+    assert own.post(APP, {"code": app_code(shown)}).status_code == 422, "the thief began anew"
+    assert not Authenticator.objects.filter(user=anne, confirmed=True).exists()
+
+
 def test_a_new_app_kills_the_old_one(made: Stage) -> None:
     anne = made.users["anne"]
     old = str(Authenticator.objects.get(user=anne).secret)
