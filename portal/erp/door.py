@@ -417,26 +417,6 @@ def _must_have_accepted(customer: Customer) -> None:
     )
 
 
-def _must_be_able_at(caller: CustomerCaller, request: HttpRequest, permission: Permission) -> None:
-    named = _named(
-        request,
-        _("Send the header Kvitt-User with the e-mail of a customer administrator."),
-    )
-    user = caller.user
-    roles = grants.roles_at(user=user, customer=caller.customer) if user else frozenset()
-    if permission in permissions_of(roles):
-        return
-    log.warning("erp.user_may_not", user=named, permission=permission)
-    raise problems.one(
-        403,
-        _("The user may not do this"),
-        code="user-may-not",
-        place="Kvitt-User",
-        problem=_("%(user)s is not an active administrator of this customer.") % {"user": named},
-        cure=_("Let a customer administrator give the role, or name another user in the ERP."),
-    )
-
-
 def _named(request: HttpRequest, cure: str) -> str:
     """The user that the request names, as it is written there."""
     if "Kvitt-User" in request.headers:
@@ -451,6 +431,18 @@ def _named(request: HttpRequest, cure: str) -> str:
     )
 
 
+def _must_be_able_at(caller: CustomerCaller, request: HttpRequest, permission: Permission) -> None:
+    named = _named(
+        request,
+        _("Send the header Kvitt-User with the e-mail of a customer administrator."),
+    )
+    user = caller.user
+    roles = grants.roles_at(user=user, customer=caller.customer) if user else frozenset()
+    if permission not in permissions_of(roles):
+        problem = _("%(user)s is not an active administrator of this customer.")
+        raise _may_not(named, permission, problem)
+
+
 def _must_be_able(caller: Caller, request: HttpRequest, permission: Permission) -> None:
     named = _named(
         request,
@@ -458,16 +450,19 @@ def _must_be_able(caller: Caller, request: HttpRequest, permission: Permission) 
     )
     user = caller.user
     roles = grants.roles_in(user=user, company=caller.company) if user else frozenset()
-    if permission in permissions_of(roles):
-        return
+    if permission not in permissions_of(roles):
+        problem = _("%(user)s is not an active user with the Uploader role in this company.")
+        raise _may_not(named, permission, problem)
+
+
+def _may_not(named: str, permission: Permission, problem: str) -> problems.Refused:
     log.warning("erp.user_may_not", user=named, permission=permission)
-    raise problems.one(
+    return problems.one(
         403,
         _("The user may not do this"),
         code="user-may-not",
         place="Kvitt-User",
-        problem=_("%(user)s is not an active user with the Uploader role in this company.")
-        % {"user": named},
+        problem=problem % {"user": named},
         cure=_("Let a customer administrator give the role, or name another user in the ERP."),
     )
 
