@@ -7,7 +7,7 @@ digest as it stands under the lock.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -91,14 +91,14 @@ def sign(
         payments = _locked(company, fingerprints)
         rows = signable.shown(payments)
         _must_be_lawful(company, rows, user, permissions)
-        limit = limits.of(company=company, user=user, at=at, lock=True)
-        beyond = signable.beyond_limit(limit, rows)
-        if beyond:
-            raise OverLimit([row.payment.number for row in rows if row.payment.pk in beyond])
+        told = signable.judged(limits.of(company=company, user=user, at=at, lock=True), rows)
+        if any(why.code == policy.NOT_YOURS for why in told.refusals.values()):
+            raise NotYours
+        if told.refusals:
+            raise OverLimit([row.payment.number for row in rows if row.payment.pk in told.refusals])
         _must_be_as_shown(rows, fingerprints)
         ceremony = _ceremony(company, user, rows, proof, at, evidence)
-        for row in rows:
-            _sign_one(ceremony, user, row, at)
+        _sign_all(ceremony, rows, told.in_place_of)
         _move_on(user, rows, at)
     return ceremony
 
@@ -194,28 +194,37 @@ def head(payment: Payment) -> digest.Head:
     )
 
 
-def _sign_one(ceremony: Ceremony, user: User, row: signable.Shown, at: dt.datetime) -> None:
-    text = digest.statement(
-        head=head(row.payment),
-        root=bytes(row.payment.digest),
-        covered=digest.Covered(row.lines, row.totals, row.excluded),
-        signer_id=user.pk,
-        signer=user.email,
-        at=at,
-    )
-    try:
-        with transaction.atomic():
-            Signature.objects.create(
+def _sign_all(
+    ceremony: Ceremony, rows: list[signable.Shown], in_place_of: Mapping[int, int | None]
+) -> None:
+    made = []
+    for row in rows:
+        text = digest.statement(
+            head=head(row.payment),
+            root=bytes(row.payment.digest),
+            covered=digest.Covered(row.lines, row.totals, row.excluded),
+            signer_id=ceremony.user_id,
+            signer=ceremony.user.email,
+            at=ceremony.at,
+        )
+        made.append(
+            Signature(
                 company_id=row.payment.company_id,
                 payment=row.payment,
                 ceremony=ceremony,
-                user=user,
-                signed_at=at,
+                user_id=ceremony.user_id,
+                signed_at=ceremony.at,
                 statement=text,
                 mac=digest.mac(text, key=settings.SIGNATURE_KEY),
+                amount=row.totals.get(limits.HOME, Decimal(0)),
+                in_place_of_id=in_place_of[row.payment.pk],
             )
-    except IntegrityError as error:
-        raise AlreadySigned([row.payment.number]) from error
+        )
+    try:
+        with transaction.atomic():
+            Signature.objects.bulk_create(made, batch_size=500)
+    except IntegrityError as error:  # what _must_be_lawful saw has changed under it
+        raise AlreadySigned([row.payment.number for row in rows]) from error
 
 
 def _move_on(user: User, rows: list[signable.Shown], at: dt.datetime) -> None:

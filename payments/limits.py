@@ -1,83 +1,165 @@
 """How much one person may approve: at a time and on a day, in kroner; none where none is set.
 
-An amount in another currency is beyond every limit: nobody knows here what it will be in kroner.
-A deputy with no limit of their own is bound by the tightest of those they stand in for.
+An approver is bound by their own limit. A deputy who has the right only by standing in for somebody
+uses up that person's day as well: an absent one and all who stand in for them approve no more
+together than the absent one could. An amount in another currency is beyond every limit: nobody
+knows here what it will be in kroner.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 
-from django.db.models import Q
+from django.db.models import Q, Sum
 from django.utils.translation import gettext as _
 
 from payments import policy
-from payments.models import Ceremony
+from payments.models import Payment, Signature
 from portal.access import grants
 from portal.access.models import ApprovalLimit, Company, User
+from portal.access.roles import APPROVE_PAYMENTS, Permission, permissions_of
 from portal.clock import OSLO
 
 HOME = "NOK"
 Sums = Mapping[str, Decimal]
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """What a person may approve now; `used` is what they have approved on this day."""
+@dataclass(slots=True)
+class Bound:
+    """What a person may approve; `used` is what they, or others in their place, approved today."""
 
     per_payment: Decimal | None
     per_day: Decimal | None
     used: Decimal
 
 
-def of(*, company: Company, user: User, at: dt.datetime, lock: bool = False) -> Limit | None:
-    """The user's limit in the company; None where there is none. `lock` holds it till the end of
-    the transaction, so that two signings at once do not both fit into one day.
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """By which right a person approves now, and how much.
+
+    `own` are the approvals that the person may give in their own right. `lenders` are the absent
+    ones whom they stand in for, by what these may approve, in a fixed order.
     """
-    absent = grants.standing_in(company=company).filter(deputy=user).values("absent_id")
-    rows = ApprovalLimit.objects.of(company).filter(Q(user=user) | Q(user__in=absent))
-    found = list(rows.select_for_update() if lock else rows)
-    own = [row for row in found if row.user_id == user.pk] or found
-    if not own:
-        return None
-    tightest = [row.per_payment for row in own if row.per_payment is not None]
-    daily = [row.per_day for row in own if row.per_day is not None]
-    return Limit(min(tightest, default=None), min(daily, default=None), _used(company, user, at))
+
+    user_id: int
+    own: frozenset[Permission]
+    lenders: Mapping[Permission, Sequence[int]] = field(default_factory=dict)
+    bounds: Mapping[int, Bound] = field(default_factory=dict)
 
 
-def _used(company: Company, user: User, at: dt.datetime) -> Decimal:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A payment that is to be approved, and what of it is paid."""
+
+    pk: int
+    permission: Permission
+    sums: Sums
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the limits say: payment id → why it is beyond them, or in whose place it is approved
+    (None: in one's own right)."""
+
+    refusals: dict[int, policy.Refusal]
+    in_place_of: dict[int, int | None]
+
+
+def of(*, company: Company, user: User, at: dt.datetime, lock: bool = False) -> Authority:
+    """The user's right to approve in the company, as it stands now.
+
+    `lock` holds the stand-ins and limits till the end of the transaction, so that two signings at
+    once do not both fit into one day, and a right that ends meanwhile is not used.
+    """
+    deputies = grants.standing_in(company=company).filter(deputy=user).order_by("pk")
+    if lock:
+        deputies = deputies.select_for_update(of=("self",))
+    absent = list(dict.fromkeys(row.absent_id for row in deputies))
+    people = {user.pk, *absent}
+    limits = ApprovalLimit.objects.of(company).filter(user__in=people).order_by("pk")
+    rows = list(limits.select_for_update() if lock else limits)
+    by_person = grants.own_roles_of(company=company, users=people)
+    held = {pk: permissions_of(roles) & APPROVE_PAYMENTS for pk, roles in by_person.items()}
+    return Authority(
+        user_id=user.pk,
+        own=held.get(user.pk, frozenset()),
+        lenders={
+            permission: [pk for pk in absent if permission in held.get(pk, ())]
+            for permission in APPROVE_PAYMENTS
+        },
+        bounds={
+            row.user_id: Bound(row.per_payment, row.per_day, _used(company, row.user_id, at))
+            for row in rows
+        },
+    )
+
+
+def _used(company: Company, user_id: int, at: dt.datetime) -> Decimal:
+    """What was approved today by the person or in their place, and stands."""
     midnight = dt.datetime.combine(at.astimezone(OSLO).date(), dt.time(), OSLO)
-    rows = Ceremony.objects.of(company).filter(user=user, at__gte=midnight)
-    totals = rows.values_list("totals", flat=True)
-    return sum((Decimal(row.get(HOME, 0)) for row in totals), Decimal(0))
+    rows = Signature.objects.of(company).filter(
+        Q(user_id=user_id) | Q(in_place_of_id=user_id), signed_at__gte=midnight, voided_at=None
+    )
+    found = rows.aggregate(sum=Sum("amount"))["sum"]
+    return Decimal(found or 0)
 
 
-def refusals(
-    limit: Limit | None, payments: Iterable[tuple[int, Sums]]
-) -> dict[int, policy.Refusal]:
-    """Payment id → why it is beyond the limit, taking the payments in their order."""
-    if limit is None:
-        return {}
-    found, used = {}, limit.used
-    for pk, sums in payments:
-        amount = sums.get(HOME, Decimal(0))
-        if set(sums) - {HOME}:
-            text = _("You approve within a limit in kroner, so not amounts in other currencies.")
-        elif limit.per_payment is not None and amount > limit.per_payment:
-            text = _("It is larger than the %(most)s kr that you may approve at a time.")
-            text = text % {"most": _shown(limit.per_payment)}
-        elif limit.per_day is not None and used + amount > limit.per_day:
-            text = _("With it you would approve more than your %(most)s kr on one day.")
-            text = text % {"most": _shown(limit.per_day)}
+def asked(payment: Payment, sums: Sums) -> Asked:
+    """What is asked of the limits about one payment."""
+    return Asked(payment.pk, policy.approve_permission(payment), sums)
+
+
+def judge(authority: Authority, payments: Iterable[Asked]) -> Told:
+    """What the person may approve of these, taking the payments in their order."""
+    told = Told({}, {})
+    used = {pk: bound.used for pk, bound in authority.bounds.items()}
+    for one in payments:
+        mine = one.permission in authority.own
+        lenders: Sequence[int | None] = (
+            [None] if mine else list(authority.lenders.get(one.permission, ()))
+        )
+        why = ""
+        for lender in lenders:
+            bound_by = [
+                pk
+                for pk in (authority.user_id, lender)
+                if pk is not None and pk in authority.bounds
+            ]
+            faults = [_fault(authority.bounds[pk], used[pk], one.sums) for pk in bound_by]
+            if any(faults):
+                why = why or next(filter(None, faults))
+                continue
+            for pk in bound_by:
+                used[pk] += one.sums.get(HOME, Decimal(0))
+            told.in_place_of[one.pk] = lender
+            break
         else:
-            used += amount
-            continue
-        another = _("Another approver must do it.")
-        found[pk] = policy.Refusal(policy.OVER_LIMIT, f"{text} {another}")
-    return found
+            told.refusals[one.pk] = _refusal(why)
+    return told
+
+
+def _refusal(why: str) -> policy.Refusal:
+    if not why:
+        return policy.Refusal(policy.NOT_YOURS, _("Your roles do not let you approve it."))
+    another = _("Another approver must do it.")
+    return policy.Refusal(policy.OVER_LIMIT, f"{why} {another}")
+
+
+def _fault(bound: Bound, used: Decimal, sums: Sums) -> str:
+    """Why the payment is beyond one person's limit; empty when it is within."""
+    amount = sums.get(HOME, Decimal(0))
+    if set(sums) - {HOME}:
+        return _("You approve within a limit in kroner, so not amounts in other currencies.")
+    if bound.per_payment is not None and amount > bound.per_payment:
+        text = _("It is larger than the %(most)s kr that you may approve at a time.")
+        return text % {"most": _shown(bound.per_payment)}
+    if bound.per_day is not None and used + amount > bound.per_day:
+        text = _("With it more than %(most)s kr would be approved on one day: that is your limit.")
+        return text % {"most": _shown(bound.per_day)}
+    return ""
 
 
 def _shown(amount: Decimal) -> str:

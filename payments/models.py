@@ -260,6 +260,11 @@ class Signature(CompanyOwned):
     signed_at = models.DateTimeField()
     statement = models.TextField()
     mac = models.BinaryField(max_length=32)
+    # What was approved in kroner, as limits count it, and whose right it was when it was lent.
+    amount = models.DecimalField(max_digits=18, decimal_places=2, default=0)
+    in_place_of = models.ForeignKey(
+        "access.User", on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
     voided_at = models.DateTimeField(null=True)
     void_reason = models.CharField(max_length=200, blank=True)
 
@@ -270,4 +275,12 @@ class Signature(CompanyOwned):
                 condition=Q(voided_at__isnull=True),
                 name="signature_two_different_people",
             )
+        ]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["user", "signed_at"], name="signature_of_day"),
+            models.Index(
+                fields=["in_place_of", "signed_at"],
+                condition=Q(in_place_of__isnull=False),
+                name="signature_in_place_of_day",
+            ),
         ]

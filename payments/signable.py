@@ -86,11 +86,12 @@ def by(
     permissions: frozenset[Permission],
     payments: Iterable[Shown],
     in_use: bool,
-    limit: limits.Limit | None = None,
+    authority: limits.Authority,
     hands: Hands | None = None,
 ) -> list[Shown]:
     """Those that wait for a signature which this user may give and has not given; none while
-    AutoPay is not `in_use`, and none beyond the user's `limit`."""
+    AutoPay is not `in_use`, and none beyond what the user has
+    `authority` for."""
     able = [
         row
         for row in payments
@@ -105,10 +106,15 @@ def by(
         )
         is None
     ]
-    beyond = beyond_limit(limit, able)
+    beyond = beyond_limit(authority, able)
     return [row for row in able if row.payment.pk not in beyond]
 
 
-def beyond_limit(limit: limits.Limit | None, rows: Iterable[Shown]) -> dict[int, policy.Refusal]:
+def beyond_limit(authority: limits.Authority, rows: Iterable[Shown]) -> dict[int, policy.Refusal]:
     """Payment id → why it is beyond what the user may approve."""
-    return limits.refusals(limit, [(row.payment.pk, row.totals) for row in rows])
+    return judged(authority, rows).refusals
+
+
+def judged(authority: limits.Authority, rows: Iterable[Shown]) -> limits.Told:
+    """What the limits say to these."""
+    return limits.judge(authority, [limits.asked(row.payment, row.totals) for row in rows])

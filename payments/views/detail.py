@@ -101,9 +101,9 @@ def _acts(request: HttpRequest, row: Payment, signatures: list[Signature]) -> li
         **held,
     )
     if approve is None:
-        limit = limits.of(company=acting.company, user=user, at=clock.now())
+        authority = limits.of(company=acting.company, user=user, at=clock.now())
         sums = {currency: Decimal(amount) for currency, amount in row.totals.items()}
-        approve = limits.refusals(limit, [(row.pk, sums)]).get(row.pk)
+        approve = limits.judge(authority, [limits.asked(row, sums)]).refusals.get(row.pk)
     acts = [
         details.Act(
             "approve",

@@ -72,18 +72,18 @@ def sign_page(request: HttpRequest, kept: str) -> HttpResponse:
     shown = signable.shown(payments)
     in_use = services.in_use(acting.company)
     user = guard.user_of(request)
-    limit = limits.of(company=acting.company, user=user, at=clock.now())
+    authority = limits.of(company=acting.company, user=user, at=clock.now())
     rows = signable.by(
         user=user,
         permissions=acting.permissions,
         payments=shown,
         in_use=in_use,
-        limit=limit,
+        authority=authority,
         hands=signable.hands(acting.company, user),
     )
     if not rows:
         text = _("None of the chosen payments waits for your approval; you may have given it.")
-        beyond = signable.beyond_limit(limit, shown)
+        beyond = signable.beyond_limit(authority, shown)
         if beyond:
             text = next(iter(beyond.values())).text
         messages.error(request, text if in_use else policy.service_off())
@@ -323,9 +323,9 @@ def _checked(
     file = queries.sums_to_send(payment_ids=ids)
     all_of_it = {currency: Decimal(amount) for currency, amount in chosen.sums.items()}
     acting, who = guard.acting_of(request), guard.user_of(request)
-    limit = limits.of(company=acting.company, user=who, at=clock.now())
+    authority = limits.of(company=acting.company, user=who, at=clock.now())
     hands = signable.hands(acting.company, who)
-    beyond = signable.beyond_limit(limit, shown)
+    beyond = signable.beyond_limit(authority, shown)
     left = [
         (
             row.payment,

@@ -14,6 +14,8 @@ from portal.access.models import Company, Customer, Deputy, Membership, RoleGran
 from portal.access.roles import CUSTOMER_ROLES, Permission, Role, roles_with
 
 APPROVING = (Role.APPROVER, Role.PAYROLL_APPROVER)
+# Who sends payments, helps people in, or belongs to another firm does not approve for others.
+NO_DEPUTY = frozenset({Role.UPLOADER, Role.SUPPORT_USER, Role.AGENCY_CASE_HANDLER})
 
 
 class BusinessToday(Func):
@@ -56,6 +58,33 @@ def roles_in(*, user: User, company: Company) -> frozenset[Role]:
         .values_list("role", flat=True)
     )
     return frozenset(Role(row) for row in rows)
+
+
+def own_roles_of(*, company: Company, users: Iterable[int]) -> dict[int, set[Role]]:
+    """User id → the roles in the company that are the user's own, none of them as a deputy."""
+    ids = set(users)
+    living = Membership.objects.living().filter(user__in=ids, customer_id=company.customer_id)
+    members = set(living.values_list("user_id", flat=True))
+    here = RoleGrant.objects.filter(Q(company=company) | Q(customer_id=company.customer_id))
+    held: dict[int, set[Role]] = {}
+    for pk, role in (
+        *here.filter(user__in=members).values_list("user_id", "role"),
+        *here.filter(group__members__in=members).values_list("group__members", "role"),
+    ):
+        if pk in members:
+            held.setdefault(pk, set()).add(Role(role))
+    return held
+
+
+def may_stand_in(*, company: Company) -> list[User]:
+    """Who may be named a deputy in the company, by name."""
+    people = list(holders(company=company, permission=Permission.SEE_COMPANY))
+    roles = own_roles_of(company=company, users=[user.pk for user in people])
+    return [
+        user
+        for user in people
+        if not (held := roles.get(user.pk, set())) & NO_DEPUTY or held & set(APPROVING)
+    ]
 
 
 def roles_at(*, user: User, customer: Customer) -> frozenset[Role]:

@@ -11,8 +11,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from portal import mail
+from portal.access import grants
 from portal.access.models import ApprovalLimit, Company, Deputy, User
 from portal.people import changes
+
+LONGEST = dt.timedelta(days=366)
 
 
 class Unfit(Exception):
@@ -56,6 +59,14 @@ def set_limit(
         before=was,
         after=now,
     )
+    context: dict[str, Any] = {
+        "company_name": company.name,
+        "per_payment": per_payment,
+        "per_day": per_day,
+        "by": by.name,
+        "page": f"{settings.BASE_URL}/c/{company.public_id}/",
+    }
+    mail.post(kind="people.limit", users=[user], company=company, context=context)
     return True
 
 
@@ -78,6 +89,10 @@ def stand_in(
         raise Unfit("turned")
     if to_date < today:
         raise Unfit("past")
+    if to_date - from_date > LONGEST:
+        raise Unfit("long")
+    if deputy not in grants.may_stand_in(company=company):
+        raise Unfit("deputy")
     row: Deputy = Deputy.objects.create(
         company=company,
         absent=absent,
@@ -129,3 +144,12 @@ def end_stand_in(*, deputy: Deputy, by: changes.By) -> None:
         name=row.absent.name,
         before={"deputy": row.deputy.name},
     )
+    context: dict[str, Any] = {
+        "absent": row.absent.name,
+        "deputy": row.deputy.name,
+        "company_name": row.company.name,
+        "by": by.name,
+        "page": f"{settings.BASE_URL}/c/{row.company.public_id}/",
+    }
+    told = [row.absent, row.deputy]
+    mail.post(kind="people.deputy_ended", users=told, company=row.company, context=context)

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from banking import inbox
 from banking import lifecycle as banking_lifecycle
 from banking.models import BankAccount, BankAgreement, BankFile
-from payments import approval, lifecycle, outcomes, sending, signable
+from payments import approval, lifecycle, limits, outcomes, sending, signable
 from payments.models import Payment, PaymentLine, Signature
 from portal import clock
 from portal.access import actors, tenancy
@@ -393,6 +393,7 @@ def test_the_same_person_cannot_sign_twice_even_in_sql(made: Stage) -> None:
                 permissions=permissions_of([Role.APPROVER]),
                 payments=[row],
                 in_use=True,
+                authority=limits.of(company=made.company, user=made.users["anne"], at=clock.now()),
             )
             == []
         )
@@ -409,8 +410,9 @@ def test_the_same_person_cannot_sign_twice_even_in_sql(made: Stage) -> None:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(
                     "INSERT INTO payments_signature (company_id, payment_id, ceremony_id, user_id,"
-                    " signed_at, statement, mac, void_reason) SELECT company_id, payment_id,"
-                    " ceremony_id, user_id, signed_at, statement, mac, '' FROM payments_signature"
+                    " signed_at, statement, mac, amount, void_reason) SELECT company_id, payment_id,"
+                    " ceremony_id, user_id, signed_at, statement, mac, amount, ''"
+                    " FROM payments_signature"
                 )
 
 

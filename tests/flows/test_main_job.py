@@ -6,7 +6,7 @@ import datetime as dt
 from decimal import Decimal
 
 from banking import inbox
-from payments import approval, outcomes, sending, signable
+from payments import approval, limits, outcomes, sending, signable
 from payments.models import Payment, PaymentLine
 from portal import clock
 from portal.access import secondfactor
@@ -40,6 +40,7 @@ def sign(made: Stage, user: User) -> None:
             permissions=permissions_of([Role.APPROVER]),
             payments=signable.shown(payments),
             in_use=True,
+            authority=limits.of(company=made.company, user=user, at=clock.now()),
         )
         approval.sign(
             company=made.company,

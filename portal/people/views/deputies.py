@@ -20,6 +20,7 @@ from portal.access.roles import APPROVE_PAYMENTS, Permission
 from portal.lists import widgets
 from portal.people import authority, changes
 from portal.people.forms import one_line
+from portal.people.views.prove import decides, decides_when_sent, prove_address
 
 READERS = (Permission.MANAGE_CUSTOMER, Permission.SEE_CUSTOMER, *sorted(APPROVE_PAYMENTS))
 WRITERS = (Permission.MANAGE_CUSTOMER, *sorted(APPROVE_PAYMENTS))
@@ -73,17 +74,17 @@ WHY = {
     "same": gettext_lazy("Nobody stands in for themselves. Choose another."),
     "turned": gettext_lazy("The last day is before the first."),
     "past": gettext_lazy("The last day is over already."),
+    "long": gettext_lazy("A deputy stands in for at most a year. Choose an earlier last day."),
+    "deputy": gettext_lazy(
+        "This person cannot stand in: uploaders, support users and people at collection agencies"
+        " do not approve for others."
+    ),
 }
-
-
-def _members(request: HttpRequest) -> list[User]:
-    """Who may stand in: the customer's people with a role in the company."""
-    company = guard.acting_of(request).company
-    return list(grants.holders(company=company, permission=Permission.SEE_COMPANY))
 
 
 @require_http_methods(["GET", "POST"])
 @guard.company(*READERS)
+@decides_when_sent
 def index(request: HttpRequest) -> HttpResponse:
     """Deputies now and to come, everybody's limits, and the form for a new deputy."""
     acting = guard.acting_of(request)
@@ -93,10 +94,14 @@ def index(request: HttpRequest) -> HttpResponse:
     # An approver names a deputy for themselves, an administrator for anybody.
     manages = acting.may(Permission.MANAGE_CUSTOMER)
     absentees = everybody if manages else [one for one in everybody if one == user]
-    form = None
-    if may_write:
+    form, asked = None, ""
+    if may_write and not guard.strong(request):
+        asked = prove_address(request)
+    elif may_write:
         data = request.POST if request.method == "POST" else None
-        form = DeputyForm(data, absentees=absentees, others=_members(request))
+        form = DeputyForm(
+            data, absentees=absentees, others=grants.may_stand_in(company=acting.company)
+        )
     if request.method == "POST" and form is None:
         raise guard.Needs(WRITERS)
     sent = request.method == "POST" and form is not None and form.is_valid()
@@ -113,6 +118,7 @@ def index(request: HttpRequest) -> HttpResponse:
         ],
         "approvers": [(one, limits.get(one.pk)) for one in everybody],
         "manages": manages,
+        "asked": asked,
     }
     status = 422 if form is not None and form.is_bound else 200
     return render(request, "people/deputies.html", context, status=status)
@@ -133,7 +139,7 @@ def _named(request: HttpRequest, form: DeputyForm) -> bool:
             by=changes.by(request),
         )
     except authority.Unfit as error:
-        field = "deputy" if error.code == "same" else "to_date"
+        field = "deputy" if error.code in ("same", "deputy") else "to_date"
         form.add_error(field, WHY[error.code])
         return False
     messages.success(request, _("The deputy is named, and both are told by e-mail."))
@@ -142,6 +148,7 @@ def _named(request: HttpRequest, form: DeputyForm) -> bool:
 
 @require_POST
 @guard.company(*WRITERS)
+@decides
 def end(request: HttpRequest, deputy: int) -> HttpResponse:
     """Ends a deputy's time before its last day."""
     acting = guard.acting_of(request)
@@ -182,12 +189,13 @@ class AmountField(forms.CharField):
 class LimitForm(forms.Form):
     """How much somebody may approve."""
 
-    per_payment = AmountField(label=gettext_lazy("At most for one payment, in kroner"))
-    per_day = AmountField(label=gettext_lazy("At most on one day, in kroner"))
+    per_payment = AmountField(label=gettext_lazy("At most per payment, in kroner"))
+    per_day = AmountField(label=gettext_lazy("At most per day, in kroner"))
 
 
 @require_http_methods(["GET", "POST"])
 @guard.company(Permission.MANAGE_CUSTOMER)
+@decides
 def limit(request: HttpRequest, user: int) -> HttpResponse:
     """One approver's limit."""
     acting = guard.acting_of(request)
@@ -206,7 +214,7 @@ def limit(request: HttpRequest, user: int) -> HttpResponse:
         if changed:
             messages.success(request, _("The limit is changed, and holds at once."))
         else:
-            messages.info(request, _("Nothing was different."))
+            messages.info(request, _("There was nothing to change."))
         return redirect(acting.address("people:deputies"))
     context = {"form": form, "person": person}
     return render(request, "people/limit.html", context, status=422 if form.is_bound else 200)
