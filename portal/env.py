@@ -44,6 +44,8 @@ class Environment:
     sms_gateway: str
     sms_url: str
     sms_token: str
+    support_contact: str
+    pwned_passwords: bool
     mail_from: str
     mail_settings: dict[str, Any]
 
@@ -77,6 +79,8 @@ def read() -> Environment:
         "sms_gateway": "demo" if demo else ("http" if env.str("KVITT_SMS_URL", "") else ""),
         "sms_url": env.str("KVITT_SMS_URL", ""),
         "sms_token": env.str("KVITT_SMS_TOKEN", ""),
+        "support_contact": env.str("KVITT_SUPPORT_CONTACT", "support@kvitt.example"),
+        "pwned_passwords": env.bool("KVITT_PWNED_PASSWORDS", not demo),
         "mail_from": env.str("KVITT_MAIL_FROM", "Kvitt <kvitt@localhost>"),
         "mail_settings": _mail(env.dj_email_url("EMAIL_URL", "smtp://localhost:25")),
     }
@@ -108,6 +112,8 @@ def _unfit(values: dict[str, Any]) -> dict[str, Any]:
         MultiFernet([Fernet(key) for key in values["field_keys"]])
     except ValueError:
         faults["FIELD_KEYS"] = ["must be Fernet keys, with commas between"]
+    if not (demo_contact := values["support_contact"].strip()) or "\n" in demo_contact:
+        faults["KVITT_SUPPORT_CONTACT"] = ["must be an e-mail address or a phone number"]
     if values["sms_url"] and not values["sms_url"].startswith("https://"):
         faults["KVITT_SMS_URL"] = ["must begin with https://"]
     if "EMAIL_BACKEND" not in values["mail_settings"]:
