@@ -20,7 +20,7 @@ NORWEGIAN_IBAN_LENGTH = 15
 _ACCOUNT_WEIGHTS = (5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
 _ORGNR_WEIGHTS = (3, 2, 7, 6, 5, 4, 3, 2)
 # People type, and systems paste, spaces of three kinds and dots between the groups.
-_SEPARATORS = str.maketrans("", "", " .\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\t")
+_SEPARATORS = str.maketrans("", "", " .\N{NO-BREAK SPACE}\N{THIN SPACE}\N{NARROW NO-BREAK SPACE}\t")
 
 _NAMES: dict[Kind, str] = {
     "kid": "KID",

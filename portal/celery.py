@@ -83,11 +83,11 @@ def number_events() -> None:
 @app.task(name="portal.tidy")
 def tidy() -> None:
     """Removes what no longer serves: old runs, results, sessions, nonces, mails."""
-    from django.contrib.sessions.backends.db import SessionStore
     from django.utils import timezone
 
-    from portal.access import tenancy
+    from portal.access import guesses, links, tenancy
     from portal.access.models import Company, Customer
+    from portal.access.sessions import SessionStore
     from portal.erp import door
     from portal.jobs import due, results
     from portal.mail import pruning
@@ -100,6 +100,8 @@ def tidy() -> None:
         lambda: pruning.forget(now=now),
         SessionStore.clear_expired,
         lambda: door.forget_nonces(now=now),
+        lambda: links.forget(now=now),
+        lambda: guesses.forget(now=now),
         lambda: results.remove_expired(now=now),
     ):
         try:  # each for itself: one that fails leaves the others their work

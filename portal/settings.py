@@ -104,27 +104,31 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
-AUTH_PASSWORD_VALIDATORS = [
+AUTH_PASSWORD_VALIDATORS: list[dict[str, object]] = [
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ("name", "email", "phone")},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+if ENV.pwned_passwords:  # asks the service Pwned Passwords by five characters of a hash
+    AUTH_PASSWORD_VALIDATORS.append({"NAME": "django_pwned.validators.PwnedPasswordValidator"})
 LOGIN_URL = "people:sign-in"
 LOGIN_REDIRECT_URL = "people:start"
 SESSION_ENGINE = "portal.access.sessions"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_NAME = "kvitt_session"
 SESSION_IDLE_SECONDS = 15 * 60
-SUPPORT_CONTACT = "support@kvitt.example"
+SUPPORT_CONTACT = ENV.support_contact
 TERMS_VERSION = "2026-11"
 
 # At most so many wrong codes of a user in a window, over all their devices together.
 FACTOR_TRIES_MAX = 10
 FACTOR_WINDOW_SECONDS = 15 * 60
 FACTOR_FRESH_SECONDS = 10 * 60  # how long a proof holds for changing one's own factors
+AUTHORITY_FRESH_SECONDS = 30 * 60  # and for changing who may do what
 SMS_PAUSE_SECONDS = 30
+SMS_PER_DAY = 20  # to one user, whatever the numbers
 SMS_GATEWAY = ENV.sms_gateway
 SMS_URL, SMS_TOKEN = ENV.sms_url, ENV.sms_token
 SMS_TIMEOUT_SECONDS = 10
@@ -145,6 +149,10 @@ AXES_LOCKOUT_CALLABLE = "portal.people.views.sign_in.locked_out"
 AXES_USERNAME_FORM_FIELD = "email"
 AXES_ENABLE_ADMIN = False
 AXES_DISABLE_ACCESS_LOG = True
+
+# And the slow bounds: one account from all addresses, and one address against all accounts.
+GUESSES_PER_ACCOUNT, GUESSES_PER_ADDRESS = 50, 200
+GUESS_WINDOW_SECONDS = 3600
 
 # Mail: an SMTP server by URL; in the demo nothing leaves, and its page shows the outbox.
 DEFAULT_FROM_EMAIL = ENV.mail_from

@@ -47,13 +47,18 @@ def digest(code: str) -> bytes:
 
 
 class FactorTries(models.Model):
-    """Wrong codes of a user in the present window, over all of their devices together."""
+    """Wrong codes of a user in the present window, over all of their devices together, and how
+    many codes were sent to them today."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="+"
     )
     began_at = models.DateTimeField()
     failures = models.PositiveSmallIntegerField(default=0)
+    # Codes by text message, whatever phones they went to.
+    sent_at: Any = models.DateTimeField(null=True)
+    sent_day: Any = models.DateField(null=True)
+    sent = models.PositiveSmallIntegerField(default=0)
 
     def __str__(self) -> str:
         return f"{self.user_id}: {self.failures}"

@@ -20,11 +20,11 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from portal.access import grants, tenancy
+from portal.access import grants, secondfactor, tenancy
 from portal.access.acting import Acting, AtCustomer, Here
 from portal.access.models import Company, Customer, User
 from portal.access.roles import Permission, permissions_of, roles_with
-from portal.access.secondfactor import Factor
+from portal.access.secondfactor import SIGNING, Factor
 from portal.access.sessions import BEGAN_KEY, SEEN_KEY
 
 PUBLIC = (
@@ -52,6 +52,9 @@ LOST = "lost"
 TERMS = "people:terms"
 ENROL = "people:authenticator"
 FACTOR_KEY, PROVED_KEY, WITHOUT = "factor", "proved_at", "none"
+AGAIN_KEY = "again"  # the password, beside a code by text message, from who has nothing better
+# Who holds these decides over others' rights or the ERP's key: never on a password alone.
+GRAVE = frozenset({Permission.MANAGE_CUSTOMER, Permission.MANAGE_KEYS, Permission.ISSUE_CODES})
 BY_HTMX, LEFT_HEADER = "HX-Request", "Kvitt-Session-Left"
 
 View = Callable[..., HttpResponseBase]
@@ -100,7 +103,12 @@ def entered(request: HttpRequest) -> bool:
     user = getattr(request, "user", None)
     if not (user and user.is_authenticated):
         return False
-    return verified(request) or request.session.get(FACTOR_KEY) == WITHOUT
+    if verified(request):
+        return True
+    if request.session.get(FACTOR_KEY) != WITHOUT:
+        return False
+    assert isinstance(user, User)
+    return not secondfactor.has_any(user)  # set up meanwhile, it is asked for at once
 
 
 def seconds_left(request: HttpRequest) -> int:
@@ -123,7 +131,20 @@ def fresh(request: HttpRequest) -> bool:
     before their factors are changed."""
     proved = request.session.get(PROVED_KEY, 0)
     recent = time.time() - proved < settings.FACTOR_FRESH_SECONDS
-    return recent and request.session.get(FACTOR_KEY) != Factor.SMS
+    return recent and (
+        request.session.get(FACTOR_KEY) != Factor.SMS or bool(request.session.get(AGAIN_KEY))
+    )
+
+
+def strong(request: HttpRequest) -> bool:
+    """Whether the person has not long ago shown a factor that signs: asked before they change who
+    may do what. A form that was opened in time may still be sent."""
+    if not verified(request) or request.session.get(FACTOR_KEY) not in SIGNING:
+        return False
+    limit = settings.AUTHORITY_FRESH_SECONDS
+    if request.method == "POST":
+        limit += settings.SESSION_IDLE_SECONDS
+    return time.time() - float(request.session.get(PROVED_KEY, 0)) < limit
 
 
 def signed_in(view: View) -> View:
@@ -157,11 +178,15 @@ def company(*any_of: Permission) -> Callable[[View], View]:
                 raise Http404
             with tenancy.acting_for([found], user=request.user):
                 acting = _acting(request, found)
-                if found.two_factor_to_sign_in and not verified(request):
+                used = acting.permissions & set(any_of)
+                twice = found.two_factor_to_sign_in or (used and used <= GRAVE)
+                if twice and not verified(request):
                     return _to_enrol(request)
                 request.acting = acting  # type: ignore[attr-defined]
-                if not acting.permissions & set(any_of):
+                if not used:
                     raise Needs(any_of)
+                if used <= GRAVE and _terms_wait(found.customer, acting):
+                    return redirect(reverse(TERMS, kwargs={"customer": found.customer.public_id}))
                 return view(request, **kwargs)
 
         guarded.guarded = True  # type: ignore[attr-defined]
@@ -174,7 +199,7 @@ def _to_enrol(request: HttpRequest) -> HttpResponse:
     """To the page that sets up a second factor, and back from there."""
     if BY_HTMX in request.headers:
         return HttpResponse(status=401)
-    return redirect(f"{reverse(ENROL)}?{urlencode({'next': _where(request)})}")
+    return redirect(f"{reverse(ENROL)}?{urlencode({'next': where(request)})}")
 
 
 def customer(*any_of: Permission) -> Callable[[View], View]:
@@ -201,8 +226,7 @@ def customer(*any_of: Permission) -> Callable[[View], View]:
                 request.acting = acting  # type: ignore[attr-defined]
                 if not acting.permissions & set(any_of):
                     raise Needs(any_of)
-                waiting = found.accepted_terms != settings.TERMS_VERSION
-                if waiting and acting.may(Permission.MANAGE_CUSTOMER) and not shown_before:
+                if not shown_before and _terms_wait(found, acting):
                     return redirect(acting.address(TERMS))
                 return view(request, **kwargs)
 
@@ -210,6 +234,12 @@ def customer(*any_of: Permission) -> Callable[[View], View]:
         return guarded
 
     return decorate
+
+
+def _terms_wait(customer: Customer, acting: Here) -> bool:
+    """Whether the terms stand before what an administrator of the customer does."""
+    old = customer.accepted_terms != settings.TERMS_VERSION
+    return old and acting.may(Permission.MANAGE_CUSTOMER)
 
 
 def before_terms(view: View) -> View:
@@ -250,7 +280,7 @@ def _acting(request: HttpRequest, found: Company) -> Acting:
     return Acting(found, roles, permissions_of(roles))
 
 
-def _where(request: HttpRequest) -> str:
+def where(request: HttpRequest) -> str:
     """Where to come back to after signing in: a form is not sent again, its page is opened."""
     if request.method in ("GET", "HEAD"):
         return request.get_full_path()
@@ -290,7 +320,7 @@ class GuardMiddleware:
         if not entered(request):
             if BY_HTMX in request.headers:
                 return HttpResponse(status=401)  # no page for signing in within a page
-            answer = redirect_to_login(_where(request), reverse(settings.LOGIN_URL))
+            answer = redirect_to_login(where(request), reverse(settings.LOGIN_URL))
             if request.method not in ("GET", "HEAD"):
                 answer["Location"] += f"&{LOST}=1"  # it was sent, and is told that it did nothing
             return answer

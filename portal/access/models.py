@@ -22,6 +22,7 @@ from portal.access.factors import (
     RecoverySheet,
     SupportCode,
 )
+from portal.access.guesses import GuessWindow
 from portal.access.roles import NAMES, Role
 from portal.access.tenancy import CompanyOwned
 
@@ -30,6 +31,7 @@ __all__ = [
     "Company",
     "Customer",
     "FactorTries",
+    "GuessWindow",
     "Membership",
     "OneTimeLink",
     "PhoneCode",
@@ -43,6 +45,8 @@ __all__ = [
     "UserGroup",
     "UserSession",
 ]
+# A password of so many characters may stand alone (NIST SP 800-63B-4, section 3.1.1.2).
+PASSWORD_ALONE = 15
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -213,6 +217,9 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
     # Single keys as shortcuts: they can be turned off (WCAG 2.1.4).
     shortcuts = models.BooleanField(default=True)
     is_active = models.BooleanField(default=True)
+    # Whether the password is long enough without a second factor; who has none of that length
+    # keeps the last factor until there is one.
+    password_alone = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = UserManager()
@@ -228,6 +235,11 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    def set_password(self, raw_password: str | None) -> None:
+        """Sets it, unsaved: `password` and `password_alone`."""
+        super().set_password(raw_password)
+        self.password_alone = len(raw_password or "") >= PASSWORD_ALONE
 
 
 class Membership(models.Model):

@@ -8,7 +8,7 @@ from stdnum import exceptions
 from stdnum.no import orgnr
 
 LENGTH = 9
-_SPACES = str.maketrans("", "", " .\u00a0\u2009\u202f\t-")
+_SPACES = str.maketrans("", "", " .\u00a0\u2009\u202f\t")
 Code = Literal["empty", "characters", "length", "check-digit"]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from portal.access import factors
@@ -99,6 +100,18 @@ def held(user: User) -> Held:
     )
 
 
+def has_any(user: User) -> bool:
+    """Whether sign-in asks for more than the password; as `held`, in one query."""
+    mine: dict[str, Any] = {"user": OuterRef("pk")}
+    ways = (
+        Exists(Authenticator.objects.filter(**mine, confirmed=True))
+        | Exists(_passkeys().filter(**mine, confirmed=True))
+        | Exists(PhoneCode.objects.filter(**mine, confirmed=True))
+        | Exists(RecoveryCode.objects.filter(sheet__user=OuterRef("pk"), used_at=None))
+    )
+    return User.objects.filter(ways, pk=user.pk).exists()
+
+
 def enrolled(user_ids: Iterable[int]) -> set[int]:
     """Which of these users have a factor that signs: an authenticator app or a passkey."""
     ids = list(user_ids)
@@ -177,8 +190,7 @@ def bounded(user: User, check: Callable[[], Any]) -> Any:
     """
     with transaction.atomic():
         now = timezone.now()
-        FactorTries.objects.get_or_create(user=user, defaults={"began_at": now})
-        tries = FactorTries.objects.select_for_update().get(user=user)
+        tries = _tries(user)
         end = tries.began_at + dt.timedelta(seconds=settings.FACTOR_WINDOW_SECONDS)
         if now >= end:
             tries.began_at, tries.failures = now, 0
@@ -190,6 +202,12 @@ def bounded(user: User, check: Callable[[], Any]) -> Any:
     if found is None:
         raise WrongCode
     return found
+
+
+def _tries(user: User) -> FactorTries:
+    """The user's row, locked until the transaction ends."""
+    FactorTries.objects.get_or_create(user=user, defaults={"began_at": timezone.now()})
+    return FactorTries.objects.select_for_update().get(user=user)
 
 
 # --- enrolling -----------------------------------------------------------------------------------
@@ -267,19 +285,33 @@ def remove_phone(user: User) -> bool:
     return bool(PhoneCode.objects.filter(user=user).delete()[0])
 
 
-def new_sms_code(*, user: User, confirmed: bool = True) -> tuple[str, str] | None:
-    """(number, code) to be sent now; None while a former code was sent just before.
+class TooSoon(TooManyTries):
+    """No code is sent before `until`."""
 
-    Raises NotEnrolled.
+
+def new_sms_code(*, user: User, confirmed: bool = True) -> tuple[str, str]:
+    """(number, code) to be sent now.
+
+    Raises NotEnrolled, and TooSoon while a code was sent to this user just before or the day's are
+    used up, to whatever number.
     """
     with transaction.atomic():
+        tries = _tries(user)
         phones = PhoneCode.objects.select_for_update().filter(user=user, confirmed=confirmed)
         phone = phones.order_by("-id").first()
         if phone is None:
             raise NotEnrolled
         now, pause = timezone.now(), dt.timedelta(seconds=settings.SMS_PAUSE_SECONDS)
-        if phone.sent_at is not None and now - phone.sent_at < pause:
-            return None
+        if tries.sent_at is not None and now - tries.sent_at < pause:
+            raise TooSoon(tries.sent_at + pause)
+        today = timezone.localdate(now)
+        if tries.sent_day != today:
+            tries.sent_day, tries.sent = today, 0
+        if tries.sent >= settings.SMS_PER_DAY:
+            tomorrow = dt.datetime.combine(today + dt.timedelta(days=1), dt.time())
+            raise TooSoon(timezone.make_aware(tomorrow))
+        tries.sent_at, tries.sent = now, tries.sent + 1
+        tries.save(update_fields=["sent_at", "sent_day", "sent"])
         code = factors.new_code(phone.DIGITS, "0123456789")
         phone.digest, phone.sent_at = factors.digest(code), now
         phone.save(update_fields=["digest", "sent_at"])

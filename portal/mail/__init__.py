@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Context = Mapping[str, Any]
 # Kinds that a person may do without → what they tell of; apps add theirs when they are ready.
 optional: dict[str, Any] = {}
+# Kinds that open something to whoever reads them: their words are not kept once they have left.
+secret: set[str] = set()
 
 
 def post(

@@ -6,10 +6,12 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from portal.access.models import Customer
 from portal.access.roles import NAMES, Role
 
 ACTS: dict[str, Any] = {
     "terms.accepted": _("Terms of service accepted"),
+    "customer.created": _("Customer created"),
     "customer.changed": _("Customer changed"),
     "company.created": _("Company created"),
     "company.changed": _("Company changed"),
@@ -40,8 +42,8 @@ ACTS: dict[str, Any] = {
     "factor.passkey_removed": _("Passkey removed"),
     "factor.recovery": _("Recovery codes made"),
     "factor.recovery_used": _("Recovery code used"),
-    "factor.phone": _("Phone for codes set"),
-    "factor.phone_removed": _("Phone for codes removed"),
+    "factor.phone": _("Mobile number for codes registered"),
+    "factor.phone_removed": _("Mobile number for codes removed"),
     "factor.support_used": _("Code from support used"),
     "password.changed": _("Password changed"),
     "email.changed": _("E-mail changed"),
@@ -62,8 +64,9 @@ FIELDS: dict[str, Any] = {
     "group": _("User group"),
     "version": _("Version"),
     "reason": _("Reason"),
-    "per_payment": _("At most for one payment"),
-    "per_day": _("At most on one day"),
+    "issued_at": _("Issued at"),
+    "per_payment": _("At most per payment"),
+    "per_day": _("At most per day"),
     "deputy": _("Deputy"),
     "from": _("First day"),
     "to": _("Last day"),
@@ -87,4 +90,6 @@ def value(name: str, text: str) -> str:
     """A value as it is shown: roles and yes or no in words, anything else as it was."""
     if name == "role":
         return ", ".join(str(NAMES[Role(code)]) for code in text.split(",") if code)
+    if name == "kind" and text in Customer.Kind.values:
+        return str(Customer.Kind(text).label)
     return str(_YES_NO.get(text, text))

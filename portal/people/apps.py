@@ -14,6 +14,7 @@ class PeopleConfig(AppConfig):
     def ready(self) -> None:
         from django.utils.translation import gettext as _
 
+        from portal import mail
         from portal.access.roles import Permission
         from portal.events import questions
         from portal.events.questions import MenuItem
@@ -41,13 +42,21 @@ class PeopleConfig(AppConfig):
                 MenuItem(30, "people:groups", _("User groups"), icon="PersonGroup"),
                 MenuItem(35, "people:roles", _("The roles"), icon="PersonSuit"),
                 MenuItem(40, "people:log", _("Change log"), icon="ClockDashed"),
-                MenuItem(50, "people:terms", _("Terms of service"), icon="FileText"),
+                MenuItem(45, "people:customer", _("The customer"), icon="Briefcase"),
+                MenuItem(55, "people:terms", _("Terms of service"), icon="FileText"),
             ]
             if Permission.MANAGE_CUSTOMER in permissions:
                 text = _("The customer's key")
-                rows.append(MenuItem(45, "people:customer-key", text, icon="KeyVertical"))
+                rows.append(MenuItem(50, "people:customer-key", text, icon="KeyVertical"))
             return rows
 
+        mail.secret |= {
+            "people.invitation",
+            "people.password_link",
+            "people.email_confirm",
+            "people.email_notice",
+            "people.code",
+        }
         questions.menu.register(menu)
         questions.customer_menu.register(customer_menu)
         spec.register(lists.COMPANIES)

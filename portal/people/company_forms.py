@@ -7,10 +7,31 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from portal.access.models import Customer
 from portal.people import companies
 
 
-class CompanyForm(forms.Form):
+class _Faulted(forms.Form):
+    """A form whose rules are asked elsewhere."""
+
+    def add_faults(self, faults: list[companies.Fault]) -> None:
+        """Shows what was found wrong, each beside its field."""
+        for fault in faults:
+            self.add_error(fault.field if fault.field in self.fields else None, fault.text)
+
+
+class CustomerForm(_Faulted):
+    """A customer; its rules are those of `customers.checked`."""
+
+    name = forms.CharField(
+        label=companies.NAMES["name"],
+        required=False,
+        widget=forms.TextInput(attrs={"required": True, "autocomplete": "off"}),
+    )
+    kind = forms.ChoiceField(label=_("Kind"), choices=Customer.Kind.choices)
+
+
+class CompanyForm(_Faulted):
     """One company; its rules are those of `companies.checked`."""
 
     name = forms.CharField(label=companies.NAMES["name"], required=False)
@@ -36,11 +57,6 @@ class CompanyForm(forms.Form):
                 self.fields[name].widget.attrs["required"] = True
         for field in self.fields.values():
             field.widget.attrs.setdefault("autocomplete", "off")
-
-    def add_faults(self, faults: list[companies.Fault]) -> None:
-        """Shows what `companies` found wrong, each beside its field."""
-        for fault in faults:
-            self.add_error(fault.field if fault.field in self.fields else None, fault.text)
 
 
 class ListForm(forms.Form):

@@ -10,7 +10,7 @@ from django.contrib import auth
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from portal.access import grants, guard, sessions
+from portal.access import crypto, grants, guard, guesses, sessions
 from portal.access.models import User
 from portal.access.secondfactor import Proof
 
@@ -33,7 +33,18 @@ def prove(request: HttpRequest, proof: Proof) -> None:
     django_otp.login(request, proof.device)
     request.session[guard.FACTOR_KEY] = str(proof.factor)
     request.session[guard.PROVED_KEY] = time.time()
+    request.session.pop(guard.AGAIN_KEY, None)
     request.session.cycle_key()
+
+
+def with_password(request: HttpRequest) -> None:
+    """The password again, from somebody who has nothing that signs: as whole as it was, anew."""
+    if guard.verified(request):
+        request.session[guard.AGAIN_KEY] = True
+        request.session[guard.PROVED_KEY] = time.time()
+        request.session.cycle_key()
+    else:
+        without(request)
 
 
 def without(request: HttpRequest) -> None:
@@ -41,6 +52,17 @@ def without(request: HttpRequest) -> None:
     request.session[guard.FACTOR_KEY] = guard.WITHOUT
     request.session[guard.PROVED_KEY] = time.time()
     request.session.cycle_key()
+
+
+def keep_secret(request: HttpRequest, key: str, texts: list[str]) -> None:
+    """Keeps what is shown once until the page that shows it, encrypted: sessions are rows."""
+    request.session[key] = crypto.encrypt("\n".join(texts)).decode()
+
+
+def secret(request: HttpRequest, key: str) -> list[str]:
+    """What was kept, this once; empty when there is nothing."""
+    token = request.session.pop(key, "")
+    return crypto.decrypt(token.encode()).split("\n") if token else []
 
 
 def must_enrol(user: User) -> bool:
@@ -64,7 +86,8 @@ def go_on(request: HttpRequest) -> str:
 
 
 def speak(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Lets the pages speak the user's language from now on, unless another was chosen here."""
+    """Lets the pages speak the user's language from now on, unless another was chosen here; and
+    the browser is known as one that the user signs in with."""
     assert isinstance(request.user, User)
     response.set_cookie(
         settings.LANGUAGE_COOKIE_NAME,
@@ -73,4 +96,5 @@ def speak(request: HttpRequest, response: HttpResponse) -> HttpResponse:
         secure=settings.SESSION_COOKIE_SECURE,
         samesite="Lax",
     )
+    guesses.mark(request, response, user_id=request.user.pk)
     return response

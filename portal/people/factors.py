@@ -19,7 +19,7 @@ from portal.access.models import Customer, User
 from portal.access.roles import Role
 from portal.access.secondfactor import Factor
 from portal.mail import sms
-from portal.people import changes
+from portal.people import changes, entering
 
 NEW_CODE_KEY = "new_recovery_code"
 NAMES: dict[Factor, Any] = {
@@ -33,13 +33,13 @@ NAMES: dict[Factor, Any] = {
 TOLD: dict[str, Any] = {
     "factor.app": gettext_lazy("A new authenticator app is set up for your user."),
     "factor.app_removed": gettext_lazy("The authenticator app is removed from your user."),
-    "factor.lost": gettext_lazy("Your authenticator app is reported lost, and is dead."),
+    "factor.lost": gettext_lazy("Your authenticator app is reported lost, and no longer works."),
     "factor.passkey": gettext_lazy("A passkey is added to your user."),
     "factor.passkey_removed": gettext_lazy("A passkey is removed from your user."),
     "factor.recovery": gettext_lazy("A new sheet of recovery codes is made for your user."),
     "factor.recovery_used": gettext_lazy("A recovery code was used to sign in as you."),
-    "factor.phone": gettext_lazy("A mobile phone for codes is set for your user."),
-    "factor.phone_removed": gettext_lazy("The mobile phone for codes is removed from your user."),
+    "factor.phone": gettext_lazy("A mobile number for codes is registered for your user."),
+    "factor.phone_removed": gettext_lazy("The mobile number for codes is removed from your user."),
     "factor.support_used": gettext_lazy("A code from support was used to sign in as you."),
     "support.code": gettext_lazy("Support has issued a one-time code for signing in as you."),
     "password.changed": gettext_lazy("The password of your user is changed."),
@@ -48,16 +48,14 @@ TOLD: dict[str, Any] = {
 
 
 def send_code(*, user: User, confirmed: bool = True) -> bool:
-    """Sends a code to the user's phone; answers whether one was sent now."""
+    """Sends a code to the user's phone; answers whether there is one. Raises
+    secondfactor.TooSoon."""
     if not sms.offered():
         return False
     try:
-        made = secondfactor.new_sms_code(user=user, confirmed=confirmed)
+        number, code = secondfactor.new_sms_code(user=user, confirmed=confirmed)
     except secondfactor.NotEnrolled:
         return False
-    if made is None:
-        return False
-    number, code = made
     mail.text_message(kind="people.code", user=user, number=number, context={"code": code})
     return True
 
@@ -65,7 +63,8 @@ def send_code(*, user: User, confirmed: bool = True) -> bool:
 def used_another_way(request: HttpRequest, *, user: User, factor: Factor) -> None:
     """After a recovery code a new one takes its place; its owner hears of it, and of support's."""
     if factor is Factor.RECOVERY:
-        request.session[NEW_CODE_KEY] = secondfactor.replace_used_code(user)
+        code = secondfactor.replace_used_code(user)
+        entering.keep_secret(request, NEW_CODE_KEY, [code])
         happened(request, "factor.recovery_used", user=user)
     elif factor is Factor.SUPPORT:
         happened(request, "factor.support_used", user=user)
@@ -83,6 +82,31 @@ def happened(
             changes.change(act, by=who, customer=row, about=user, after=after) for row in customers
         )
     tell(user, act, address=who.address or "")
+
+
+@transaction.atomic
+def issue_support_code(request: HttpRequest, *, user: User, at: Customer, reason: str) -> str:
+    """A one-time code for somebody who cannot sign in; it is logged at every customer of theirs,
+    with the reason at the one whose support issued it.
+    """
+    by = changes.by(request)
+    assert by.user is not None
+    code = secondfactor.issue_support_code(user=user, issued_by=by.user, reason=reason)
+    customers = customers_of(user)
+    with tenancy.acting_for((), user=by.user, customers=customers):
+        changes.write(
+            changes.change(
+                "support.code",
+                by=by,
+                customer=row,
+                about=user,
+                name=user.name,
+                after={"reason": reason} if row == at else {"issued_at": at.name},
+            )
+            for row in customers
+        )
+    tell(user, "support.code", address="")
+    return code
 
 
 def customers_of(user: User) -> list[Customer]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -30,6 +31,8 @@ class _OneTime(forms.TextInput):
 
 def told(error: Exception) -> str:
     """Why a code was not taken, in a sentence."""
+    if isinstance(error, secondfactor.TooSoon):
+        return _too_soon(error)
     if isinstance(error, secondfactor.TooManyTries):
         seconds = max(1, round((error.until - timezone.now()).total_seconds()))
         if seconds > MINUTE:
@@ -49,6 +52,18 @@ def told(error: Exception) -> str:
     if isinstance(error, secondfactor.NotEnrolled):
         return _("There is no code of this kind for you. Try another way.")
     return _("The code is wrong, too old or already used.")
+
+
+def _too_soon(error: secondfactor.TooSoon) -> str:
+    seconds = max(1, round((error.until - timezone.now()).total_seconds()))
+    if seconds > settings.SMS_PAUSE_SECONDS:
+        return _("No more codes are sent to you today. Sign in another way, or ask support.")
+    text = ngettext(
+        "A code was sent just now. Wait %(seconds)s second before you ask for another.",
+        "A code was sent just now. Wait %(seconds)s seconds before you ask for another.",
+        seconds,
+    )
+    return text % {"seconds": seconds}
 
 
 MINUTE = 60

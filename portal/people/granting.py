@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from portal import mail
@@ -29,6 +30,7 @@ class Holder:
 
     user: User | None = None
     group: UserGroup | None = None
+    called: str = ""  # as the customer knows the user: until they accept, by the inviter's word
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -42,7 +44,11 @@ class Holder:
         return list(self.group.members.all())
 
     def __str__(self) -> str:
-        return str(self.user or self.group)
+        return self.called or str(self.user or self.group)
+
+
+class GroupTaken(Exception):
+    """The customer has a group with that name."""
 
 
 class Unlawful(Exception):
@@ -94,6 +100,37 @@ def give(
     if made:
         _tell(customer, holder, companies, set(roles), set(), by)
     return made
+
+
+@transaction.atomic
+def take(
+    *,
+    customer: Customer,
+    holder: Holder,
+    companies: Collection[Company | None],
+    roles: Collection[Role],
+    by: changes.By,
+) -> int:
+    """Takes roles away in many companies at once; answers how many were held there. What is held
+    in all companies at once, or through a group, stays. Raises members.LastAdministrator.
+    """
+    Customer.objects.select_for_update().get(pk=customer.pk)
+    places = Q(company__in=[row for row in companies if row is not None])
+    if EVERYWHERE in companies:
+        places |= Q(customer=customer)
+    rows = RoleGrant.objects.filter(places, **holder.fields, role__in=list(roles))
+    taken: dict[Company | None, set[Role]] = {}
+    for row in rows.select_related("company"):
+        taken.setdefault(row.company, set()).add(Role(row.role))
+    rows.delete()
+    for company, gone in taken.items():
+        _log("role.revoked", customer, holder, [company], gone, by)
+    if Role.CUSTOMER_ADMINISTRATOR in roles:
+        members.must_have_administrator(customer)
+    if taken:
+        everything = {role for gone in taken.values() for role in gone}
+        _tell(customer, holder, list(taken), set(), everything, by)
+    return sum(map(len, taken.values()))
 
 
 def _give(
@@ -162,8 +199,11 @@ def _tell(
     given: Collection[Role],
     taken: Collection[Role],
     by: changes.By,
+    *,
+    people: Collection[User] | None = None,
 ) -> None:
-    """A letter to everybody whom it concerns, in their language."""
+    """A letter to everybody whom it concerns, in their language: `people`, who have joined or left
+    the group, or all that the holder stands for."""
 
     def context(user: User) -> dict[str, Any]:
         names = [
@@ -172,7 +212,7 @@ def _tell(
         ]
         return {
             "customer": customer.name,
-            "group": holder.group.name if holder.group else "",
+            "group": holder.group.name if holder.group and people is None else "",
             "by": by.name,
             "given": [str(NAMES[role]) for role in sorted(given)],
             "taken": [str(NAMES[role]) for role in sorted(taken)],
@@ -181,22 +221,31 @@ def _tell(
             "page": f"{settings.BASE_URL}/",
         }
 
-    mail.post(kind="people.roles_changed", users=holder.people(), company=None, context=context)
+    readers = holder.people() if people is None else people
+    mail.post(kind="people.roles_changed", users=readers, company=None, context=context)
 
 
 @transaction.atomic
 def create_group(*, customer: Customer, name: str, by: changes.By) -> UserGroup:
-    """An empty group; the name is the customer's once."""
-    row = UserGroup.objects.create(customer=customer, name=name)
+    """An empty group; the name is the customer's once. Raises GroupTaken."""
+    try:
+        with transaction.atomic():
+            row: UserGroup = UserGroup.objects.create(customer=customer, name=name)
+    except IntegrityError as error:
+        raise GroupTaken from error
     changes.record("group.created", by=by, customer=customer, name=name)
     return row
 
 
 @transaction.atomic
 def rename_group(*, group: UserGroup, name: str, by: changes.By) -> None:
-    """Another name for a group."""
+    """Another name for a group. Raises GroupTaken."""
     before, group.name = group.name, name
-    group.save(update_fields=["name"])
+    try:
+        with transaction.atomic():
+            group.save(update_fields=["name"])
+    except IntegrityError as error:
+        raise GroupTaken from error
     changes.record(
         "group.changed",
         by=by,
@@ -237,6 +286,7 @@ def set_members(*, group: UserGroup, users: Collection[User], by: changes.By) ->
     joined = [user for pk, user in after.items() if pk not in before]
     left = [user for pk, user in before.items() if pk not in after]
     group.members.set(users)
+    called = members.names(customer, [*joined, *left])
     for act, people in (("group.joined", joined), ("group.left", left)):
         changes.write(
             changes.change(
@@ -244,7 +294,7 @@ def set_members(*, group: UserGroup, users: Collection[User], by: changes.By) ->
                 by=by,
                 customer=customer,
                 about=user,
-                name=user.name,
+                name=called[user.pk],
                 after={"group": group.name},
             )
             for user in people
@@ -264,12 +314,12 @@ def _tell_members(group: UserGroup, people: list[User], by: changes.By, *, given
         places[row.company_id] = row.company
     if not people or not roles:
         return
-    for user in people:
-        _tell(
-            group.customer,
-            Holder(user=user),
-            list(places.values()),
-            roles if given else set(),
-            set() if given else roles,
-            by,
-        )
+    _tell(
+        group.customer,
+        Holder(group=group),
+        list(places.values()),
+        roles if given else set(),
+        set() if given else roles,
+        by,
+        people=people,
+    )

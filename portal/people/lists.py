@@ -91,8 +91,17 @@ class ChangeFilter(FilterSet):
     about = TextFilter(
         label=_("To whom or what"), field_name="subject_name", lookup_expr="icontains"
     )
+    address = TextFilter(label=_("From address"), field_name="address", lookup_expr="startswith")
     at_from = DateFilter(label=_("From date"), field_name="at", lookup_expr="date__gte")
     at_to = DateFilter(label=_("To date"), field_name="at", lookup_expr="date__lte")
+
+
+class CustomerChangeFilter(ChangeFilter):
+    """Filters of a customer's change log: by company too."""
+
+    company = ChoiceFilter(
+        label=_("Company"), choices=_company_choices, field_name="company__public_id"
+    )
 
 
 class UserFilter(FilterSet):
@@ -229,7 +238,7 @@ CUSTOMER_LOG = spec.ListSpec(
     address_name="people:log",
     permissions=frozenset({Permission.SEE_CUSTOMER}),
     table=ChangeTable,
-    filters=ChangeFilter,
+    filters=CustomerChangeFilter,
     rows=_of_customer,
     loaded=lambda rows: rows.select_related("company"),
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -70,7 +71,7 @@ def change_password(request: HttpRequest, *, user: User, password: str) -> None:
     """A new password; every other session of the person ends."""
     row = User.objects.select_for_update().get(pk=user.pk)
     row.set_password(password)
-    row.save(update_fields=["password"])
+    row.save(update_fields=["password", "password_alone"])
     links.kill(row.pk, *ASKED_FOR)
     sessions.end_all(user=row, but=request.session.session_key or "")
     factors.happened(request, "password.changed", user=row)
@@ -110,7 +111,7 @@ def reset_password(request: HttpRequest, *, link: OneTimeLink, password: str) ->
     links.use(link)
     row = User.objects.select_for_update().get(pk=link.user_id)
     row.set_password(password)
-    row.save(update_fields=["password"])
+    row.save(update_fields=["password", "password_alone"])
     links.kill(row.pk, *ASKED_FOR)
     sessions.end_all(user=row)
     factors.happened(request, "password.changed", user=row)
@@ -121,10 +122,21 @@ def reset_password(request: HttpRequest, *, link: OneTimeLink, password: str) ->
 
 @transaction.atomic
 def ask_for_email(*, user: User, email: str) -> None:
-    """Sends a link to the new address, and word of it to the present one. Raises Taken."""
+    """Sends a link to the new address, and word of it to the present one.
+
+    Where somebody else has the address, it gets word of that in place of the link: the page tells
+    nobody who has an account.
+    """
     email = User.objects.normalize_email(email).lower()
-    if User.objects.filter(email=email).exists():
-        raise Taken
+    owner = User.objects.filter(email=email).first()
+    if owner is not None:
+        mail.post(
+            kind="people.email_taken",
+            users=[owner],
+            company=None,
+            context={"email": owner.email, "page": f"{settings.BASE_URL}/"},
+        )
+        return
     token = links.make(purpose=links.Purpose.EMAIL, user=user, lifetime=EMAIL_LIFETIME, email=email)
     undo = links.make(
         purpose=links.Purpose.EMAIL_UNDO, user=user, lifetime=UNDO_LIFETIME, email=user.email
@@ -267,9 +279,12 @@ def muted(user: User) -> set[tuple[str, str]]:
 def set_muted(
     *, user: User, companies: Collection[Company], wanted: Collection[tuple[str, str]]
 ) -> None:
-    """Makes just these (kind, public id or empty) the letters that the person does without."""
+    """Makes just these (kind, public id or empty) the letters that the person does without, of all
+    companies at once and of these; what is chosen for other companies stays.
+    """
     known = {company.public_id: company for company in companies}
-    Muted.objects.filter(user=user).delete()
+    shown = Q(muted_company=None) | Q(muted_company__in=companies)
+    Muted.objects.filter(shown, user=user).delete()
     Muted.objects.bulk_create(
         Muted(user=user, kind=kind, muted_company=known.get(company))
         for kind, company in sorted(set(wanted))

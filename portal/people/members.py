@@ -6,10 +6,11 @@ Which roles they hold is `granting`'s; a role holds only while its holder is a m
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
@@ -48,9 +49,15 @@ def invite(
     Raises AlreadyMember.
     """
     email = User.objects.normalize_email(email).lower()
-    user = User.objects.filter(email=email).first()
-    if user is None:
-        user = User.objects.create_user(email, None, name=name, phone=phone, language=language)
+    user, _new = User.objects.get_or_create(
+        email=email,
+        defaults={
+            "name": name,
+            "phone": phone,
+            "language": language,
+            "password": make_password(None),
+        },
+    )
     row, made = Membership.objects.select_for_update().get_or_create(
         customer=customer,
         user=user,
@@ -105,13 +112,12 @@ def accept(*, link: OneTimeLink, values: Mapping[str, Any], by: changes.By) -> M
     assert link.membership_id is not None
     row = Membership.objects.select_for_update().get(pk=link.membership_id)
     user = User.objects.select_for_update().get(pk=row.user_id)
-    if row.ended_at is not None:
+    if row.ended_at is not None or not user.is_active:
         raise links.Dead(link)
     if not user.has_usable_password():
         user.name, user.phone = values["name"], values["phone"]
         user.language = values["language"]
         user.set_password(values["password"])
-    user.is_active = True
     user.save()
     row.accepted_at = by.at
     row.save(update_fields=["accepted_at"])
@@ -133,7 +139,9 @@ def end(*, membership: Membership, by: changes.By) -> None:
     must_have_administrator(row.customer)
     OneTimeLink.objects.filter(membership=row, used_at=None).update(used_at=row.ended_at)
     sessions.end_all(user=row.user)
-    changes.record("user.ended", by=by, customer=row.customer, about=row.user, name=_called(row))
+    changes.record("user.ended", by=by, customer=row.customer, about=row.user, name=called(row))
+    if row.accepted_at is not None:
+        _tell(row, by, active=False)
 
 
 @transaction.atomic
@@ -144,7 +152,24 @@ def resume(*, membership: Membership, by: changes.By) -> None:
         return
     row.ended_at = None
     row.save(update_fields=["ended_at"])
-    changes.record("user.resumed", by=by, customer=row.customer, about=row.user, name=_called(row))
+    changes.record("user.resumed", by=by, customer=row.customer, about=row.user, name=called(row))
+    if row.accepted_at is not None:
+        _tell(row, by, active=True)
+
+
+def _tell(row: Membership, by: changes.By, *, active: bool) -> None:
+    """Who is deactivated or active again hears of it."""
+    mail.post(
+        kind="people.membership",
+        users=[row.user],
+        company=None,
+        context={
+            "customer": row.customer.name,
+            "by": by.name,
+            "active": active,
+            "page": f"{settings.BASE_URL}/",
+        },
+    )
 
 
 def must_have_administrator(customer: Customer) -> None:
@@ -154,6 +179,13 @@ def must_have_administrator(customer: Customer) -> None:
         raise LastAdministrator
 
 
+def names(customer: Customer, users: Collection[User]) -> dict[int, str]:
+    """User id → what the customer calls them: until they accept, by the inviter's word."""
+    rows = Membership.objects.filter(customer=customer, user__in=users).select_related("user")
+    found = {row.user_id: called(row) for row in rows}
+    return {user.pk: found.get(user.pk, user.name) for user in users}
+
+
 def _locked(membership: Membership) -> Membership:
     # The customer first: two administrators who remove each other must not both succeed.
     Customer.objects.select_for_update().get(pk=membership.customer_id)
@@ -161,6 +193,6 @@ def _locked(membership: Membership) -> Membership:
     return rows.get(pk=membership.pk)
 
 
-def _called(row: Membership) -> str:
+def called(row: Membership) -> str:
     """What the customer calls the person: until they accept, the name of the invitation."""
     return row.user.name if row.accepted_at else row.invited_name

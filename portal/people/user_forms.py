@@ -132,6 +132,9 @@ class RolesForm(forms.Form):
 COMPANY_ROLES = [role for role in Role if role not in CUSTOMER_ROLES]
 
 
+TAKEN = gettext_lazy("There is a group with this name. Choose another.")
+
+
 class GroupForm(forms.Form):
     """The name of a group."""
 
@@ -148,5 +151,5 @@ class GroupForm(forms.Form):
     def clean_name(self) -> str:
         name = one_line_name(self.cleaned_data["name"])
         if name.casefold() in self.taken:
-            raise forms.ValidationError(_("There is a group with this name. Choose another."))
+            raise forms.ValidationError(TAKEN)
         return name

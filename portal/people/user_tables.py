@@ -24,6 +24,7 @@ STATES: dict[str, tuple[Any, str]] = {
     ENDED: (gettext_lazy("Deactivated"), "neutral"),
 }
 ROLES_SHOWN = 3
+UNKNOWN = "–"  # what is an account's own is not told before its owner accepts
 
 
 def state_of(row: Any) -> str:
@@ -105,12 +106,14 @@ class UserTable(Table):
         return _("All") if None in places else str(len(places))
 
     def render_factors(self, row: Any) -> str:
+        if not row.accepted_at:
+            return UNKNOWN
         if row.pk in self.enrolled:
             return format_html("{} {}", kvitt.icon("CheckmarkCircle"), _("Set up"))
         return _("Not set up")
 
     def render_seen(self, row: Any) -> str:
-        return kvitt.moment(row.last_login) or _("Never")
+        return kvitt.moment(row.last_login) or _("Never") if row.accepted_at else UNKNOWN
 
     def value_user(self, row: Any) -> str:
         return self._called(row)
@@ -128,13 +131,15 @@ class UserTable(Table):
         return str(self.render_companies(row))
 
     def value_factors(self, row: Any) -> str:
+        if not row.accepted_at:
+            return ""
         return _("Set up") if row.pk in self.enrolled else _("Not set up")
 
     def value_seen(self, row: Any) -> Any:
-        return row.last_login
+        return row.last_login if row.accepted_at else None
 
     def value_phone(self, row: Any) -> str:
-        return row.phone
+        return row.phone if row.accepted_at else ""
 
     def value_language(self, row: Any) -> str:
-        return row.language
+        return row.language if row.accepted_at else ""

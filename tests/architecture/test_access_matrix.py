@@ -86,6 +86,8 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "people:sign-out": {"post": dict.fromkeys(ALL, 302)},
     "people:language": {"post": dict.fromkeys(ALL, 302)},
     "people:company": {"get": codes(302)},
+    "people:customer": {"get": at_customer(200)},
+    "people:customer-edit": {"get": at_customer(200, support=403)},
     "people:companies": {"get": at_customer(200)},
     "people:company-new": {"get": at_customer(200, support=403)},
     "people:company-import": {"get": at_customer(200, support=403)},

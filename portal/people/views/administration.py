@@ -18,6 +18,7 @@ from portal.lists.pages import ListPage
 from portal.people import changes, companies, keys, lists, services
 from portal.people.company_forms import CompanyForm
 from portal.people.views import deputies
+from portal.people.views.prove import decides
 
 
 def _back(request: HttpRequest) -> HttpResponse:
@@ -56,7 +57,7 @@ def edit(request: HttpRequest) -> HttpResponse:
         except companies.Unfit as error:
             form.add_faults(error.faults)
         else:
-            text = _("The company is changed.") if changed else _("Nothing was different.")
+            text = _("The company is changed.") if changed else _("There was nothing to change.")
             messages.success(request, text)
             return _back(request)
     status = 422 if form.is_bound else 200
@@ -65,6 +66,7 @@ def edit(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @guard.company(Permission.MANAGE_CUSTOMER)
+@decides
 def two_factor(request: HttpRequest) -> HttpResponse:
     """Whether the company's pages ask for a second factor at sign-in."""
     on = request.POST.get("on") == "yes"
@@ -108,6 +110,7 @@ def service(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_GET
 @guard.company(Permission.MANAGE_KEYS)
+@decides
 def key(request: HttpRequest) -> HttpResponse:
     """The signing key, to be copied into the ERP."""
     company = guard.acting_of(request).company
@@ -118,6 +121,7 @@ def key(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @guard.company(Permission.MANAGE_KEYS)
+@decides
 def key_new(request: HttpRequest) -> HttpResponse:
     """Asks first, saying what stops; then the old key is dead and the new one is shown."""
     company = guard.acting_of(request).company

@@ -13,7 +13,49 @@ from django.views.decorators.http import require_GET, require_http_methods
 from portal.access import guard
 from portal.access.roles import Permission
 from portal.lists.pages import ListPage
-from portal.people import changes, keys, lists, terms
+from portal.people import acts, changes, customers, keys, lists, terms
+from portal.people.company_forms import CustomerForm
+from portal.people.views.prove import decides_when_sent
+
+
+@require_GET
+@guard.customer(Permission.SEE_CUSTOMER)
+def page(request: HttpRequest) -> HttpResponse:
+    """Who the customer is: name, number, kind, terms, and the key of its own ERP."""
+    acting = guard.customer_of(request)
+    context = {
+        "fields": [
+            (acts.field(name), acts.value(name, getattr(acting.customer, name)), name)
+            for name in customers.FIELDS
+        ],
+        "accepted": acting.customer.terms.select_related("user").order_by("-at").first(),
+        "current": acting.customer.accepted_terms == settings.TERMS_VERSION,
+        "key": keys.of_customer(acting.customer),
+        "manages": acting.may(Permission.MANAGE_CUSTOMER),
+    }
+    return render(request, "people/customer.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@guard.customer(Permission.MANAGE_CUSTOMER)
+def edit(request: HttpRequest) -> HttpResponse:
+    """Name and kind."""
+    acting = guard.customer_of(request)
+    initial = {name: getattr(acting.customer, name) for name in ("name", "kind")}
+    form = CustomerForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            changed = customers.edit(
+                customer=acting.customer, values=form.cleaned_data, by=changes.by(request)
+            )
+        except customers.Unfit as error:
+            form.add_faults(error.faults)
+        else:
+            text = _("The customer is changed.") if changed else _("There was nothing to change.")
+            messages.success(request, text)
+            return redirect(acting.address("people:customer"))
+    status = 422 if form.is_bound else 200
+    return render(request, "people/customer_form.html", {"form": form}, status=status)
 
 
 @require_GET
@@ -49,6 +91,7 @@ def terms_of_service(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "POST"])
 @guard.customer(Permission.MANAGE_CUSTOMER)
+@decides_when_sent
 def key(request: HttpRequest) -> HttpResponse:
     """The key that the customer's own ERP makes companies with; shown once, when it is made."""
     acting = guard.customer_of(request)

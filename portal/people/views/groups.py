@@ -14,10 +14,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from portal.access import guard
 from portal.access.models import UserGroup
 from portal.access.roles import Permission
-from portal.people import changes, granting, lists, members
+from portal.people import changes, granting, held, lists, members
 from portal.people.granting import Holder
-from portal.people.user_forms import GroupForm
+from portal.people.user_forms import TAKEN, GroupForm
 from portal.people.views import users
+from portal.people.views.prove import decides
 
 GROUPS_MAX = 200
 
@@ -45,6 +46,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @guard.customer(Permission.MANAGE_CUSTOMER)
+@decides
 def new(request: HttpRequest) -> HttpResponse:
     taken = list(_groups(request).values_list("name", flat=True))
     form = GroupForm(request.POST or None, taken=taken)
@@ -53,13 +55,17 @@ def new(request: HttpRequest) -> HttpResponse:
             text = _("A customer has at most %(n)s groups. Delete one that is not used.")
             form.add_error(None, text % {"n": GROUPS_MAX})
         else:
-            group = granting.create_group(
-                customer=guard.customer_of(request).customer,
-                name=form.cleaned_data["name"],
-                by=changes.by(request),
-            )
-            messages.success(request, _("The group is created. Add people, and give it roles."))
-            return redirect(_address(request, group))
+            try:
+                group = granting.create_group(
+                    customer=guard.customer_of(request).customer,
+                    name=form.cleaned_data["name"],
+                    by=changes.by(request),
+                )
+            except granting.GroupTaken:
+                form.add_error("name", TAKEN)
+            else:
+                messages.success(request, _("The group is created. Add people, and give it roles."))
+                return redirect(_address(request, group))
     status = 422 if form.is_bound else 200
     return render(request, "people/group_form.html", {"form": form}, status=status)
 
@@ -70,13 +76,11 @@ def one(request: HttpRequest, group: int) -> HttpResponse:
     acting = guard.customer_of(request)
     row = get_object_or_404(_groups(request), pk=group)
     holder = Holder(group=row)
-    found, count = users.places(acting.customer, users.grants_of(acting.customer, holder), holder)
     people = lists.members_of(acting.customer).filter(user_groups=row)
     context = {
         "group": row,
         "people": people.order_by("name_key", "id"),
-        "places": found,
-        "more": count - len(found),
+        "grid": held.grid(acting.customer, holder),
         "manages": acting.may(Permission.MANAGE_CUSTOMER),
     }
     return render(request, "people/group.html", context)
@@ -84,6 +88,7 @@ def one(request: HttpRequest, group: int) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @guard.customer(Permission.MANAGE_CUSTOMER)
+@decides
 def people(request: HttpRequest, group: int) -> HttpResponse:
     """Who is in the group."""
     acting = guard.customer_of(request)
@@ -109,6 +114,7 @@ def people(request: HttpRequest, group: int) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @guard.customer(Permission.MANAGE_CUSTOMER)
+@decides
 def roles(request: HttpRequest, group: int) -> HttpResponse:
     """The group's roles in one place."""
     row = get_object_or_404(_groups(request), pk=group)
@@ -118,6 +124,7 @@ def roles(request: HttpRequest, group: int) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @guard.customer(Permission.MANAGE_CUSTOMER)
+@decides
 def give(request: HttpRequest, group: int) -> HttpResponse:
     """Roles for the group in many companies at once."""
     row = get_object_or_404(_groups(request), pk=group)
@@ -127,6 +134,7 @@ def give(request: HttpRequest, group: int) -> HttpResponse:
 
 @require_POST
 @guard.customer(Permission.MANAGE_CUSTOMER)
+@decides
 def change(request: HttpRequest, group: int) -> HttpResponse:
     """Renames or deletes a group."""
     acting = guard.customer_of(request)
@@ -143,9 +151,14 @@ def change(request: HttpRequest, group: int) -> HttpResponse:
     taken = _groups(request).exclude(pk=row.pk).values_list("name", flat=True)
     form = GroupForm(request.POST, taken=list(taken))
     if form.is_valid():
-        if form.cleaned_data["name"] != row.name:
-            granting.rename_group(group=row, name=form.cleaned_data["name"], by=changes.by(request))
-        messages.success(request, _("The group is renamed."))
+        try:
+            if form.cleaned_data["name"] != row.name:
+                granting.rename_group(
+                    group=row, name=form.cleaned_data["name"], by=changes.by(request)
+                )
+            messages.success(request, _("The group is renamed."))
+        except granting.GroupTaken:
+            messages.error(request, TAKEN)
     else:
         told = [str(text) for texts in form.errors.values() for text in texts]
         messages.error(request, " ".join(told))

@@ -18,9 +18,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal import mail
 from portal.access import grants, guard, links, secondfactor, sessions
-from portal.people import me, passwords
+from portal.people import lists, me, passwords
 from portal.people.user_forms import LANGUAGES, PhoneField, one_line_name
-from portal.people.views.two_factor import needs_proof
+from portal.people.views.prove import needs_proof
 
 COMPANIES_SHOWN = 100
 
@@ -55,10 +55,10 @@ class NewPasswordForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
-    def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: Any, alone: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user = user
-        self.alone = not secondfactor.held(user).any
+        self.alone = alone or not secondfactor.has_any(user)
         self.fields["password"].help_text = _(
             "%(least)s Words that have nothing to do with each other are good; no signs or digits"
             " are needed."
@@ -93,7 +93,7 @@ def details(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         changed = me.change_details(request, user=user, values=form.cleaned_data)
         with translation.override(form.cleaned_data["language"]):
-            text = _("Your details are changed.") if changed else _("Nothing was different.")
+            text = _("Your details are changed.") if changed else _("There was nothing to change.")
         messages.success(request, text)
         answer = redirect("people:me")
         answer.set_cookie(
@@ -119,7 +119,7 @@ def details(request: HttpRequest) -> HttpResponse:
 @needs_proof
 def password(request: HttpRequest) -> HttpResponse:
     user = guard.user_of(request)
-    form = NewPasswordForm(request.POST or None, user=user)
+    form = NewPasswordForm(request.POST or None, user=user, alone="alone" in request.GET)
     if request.method == "POST" and form.is_valid():
         me.change_password(request, user=user, password=form.cleaned_data["password"])
         _keep_session(request)
@@ -148,14 +148,10 @@ def email(request: HttpRequest) -> HttpResponse:
     user = guard.user_of(request)
     form = EmailForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        try:
-            me.ask_for_email(user=user, email=form.cleaned_data["email"])
-        except me.Taken:
-            form.add_error("email", _("This address cannot be used. Write another."))
-        else:
-            text = _("A link is sent to %(email)s. The address is changed when you open it there.")
-            messages.info(request, text % {"email": form.cleaned_data["email"]})
-            return redirect("people:me")
+        me.ask_for_email(user=user, email=form.cleaned_data["email"])
+        text = _("A link is sent to %(email)s. The address is changed when you open it there.")
+        messages.info(request, text % {"email": form.cleaned_data["email"]})
+        return redirect("people:me")
     status = 422 if form.is_bound else 200
     return render(request, "people/email.html", {"form": form}, status=status)
 
@@ -183,7 +179,10 @@ def end_session(request: HttpRequest) -> HttpResponse:
 def notifications(request: HttpRequest) -> HttpResponse:
     """Which mails the person gets, for all companies or one by one."""
     user = guard.user_of(request)
-    companies = list(grants.companies_of(user)[:COMPANIES_SHOWN])
+    text = " ".join(request.GET.get("text", "").split())[:140]
+    mine = grants.companies_of(user)
+    found = list(lists.named(mine, text)[: COMPANIES_SHOWN + 1])
+    companies, more = found[:COMPANIES_SHOWN], len(found) > COMPANIES_SHOWN
     if request.method == "POST":
         kept = set(request.POST.getlist("wanted"))
         wanted = {
@@ -194,21 +193,21 @@ def notifications(request: HttpRequest) -> HttpResponse:
         }
         me.set_muted(user=user, companies=companies, wanted=wanted)
         messages.success(request, _("Saved."))
-        return redirect("people:notifications")
+        return redirect(request.get_full_path())
     without = me.muted(user)
     rows = [
         (
             name,
-            [
-                (kind, (kind, "") in without or (kind, place) in without, place)
-                for kind in mail.optional
-            ],
+            [(kind, (kind, place) in without, place) for kind in mail.optional],
         )
         for name, place in [(company.name, company.public_id) for company in companies]
     ]
     context = {
         "kinds": [(kind, label, (kind, "") in without) for kind, label in mail.optional.items()],
         "rows": rows,
+        "text": text,
+        "searched": more or bool(text),
+        "more": more,
     }
     return render(request, "people/notifications.html", context)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django import forms
@@ -9,18 +10,19 @@ from django.conf import settings
 from django.contrib import auth, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.access import guard, passkeys, secondfactor, tenancy
+from portal.access import guard, guesses, passkeys, secondfactor, tenancy
 from portal.access.models import User
 from portal.access.secondfactor import Factor
 from portal.mail import sms
 from portal.people import entering, factors, phones
-from portal.people.forms import CodeForm, WayForm
+from portal.people.forms import CodeForm, WayForm, told
 
 BODY_MAX = 20_000
 
@@ -46,15 +48,22 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     """First step: who you are. The second step proves it."""
     form = PasswordForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
+        email = form.cleaned_data["email"].strip().lower()
+        owner_id = User.objects.filter(email=email).values_list("pk", flat=True).first()
+        try:
+            guesses.begin(request, email=email, owner_id=owner_id)
+        except guesses.TooMany as error:
+            return _closed(request, error.until)
         user = auth.authenticate(
             request,
             # By the name that axes counts by, else failures would be counted for nobody.
-            email=form.cleaned_data["email"].strip().lower(),
+            email=email,
             password=form.cleaned_data["password"],
         )
         if getattr(request, "axes_locked_out", False):
             return locked_out(request)
         if isinstance(user, User):
+            guesses.was_right(request, email=email)
             entering.begin(request, user, to=request.POST.get("next", ""))
             return _second_step(request, user)
         form.add_error(None, _("The e-mail or the password is wrong."))
@@ -140,8 +149,11 @@ def way(request: HttpRequest, way: str) -> HttpResponse:
     user, (factor, verify) = guard.user_of(request), WAYS[way]
     sending = request.method == "POST" and "send" in request.POST
     if sending and factor is Factor.SMS:
-        factors.send_code(user=user)
-        messages.success(request, _("A code is on its way, if a phone is registered."))
+        try:
+            factors.send_code(user=user)
+            messages.success(request, _("A code is on its way, if a phone is registered."))
+        except secondfactor.TooSoon as error:
+            messages.error(request, told(error))
         return redirect("people:way", way=way)
     form = WayForm(request.POST or None, factor=factor)
     if request.method == "POST" and form.is_valid():
@@ -188,7 +200,9 @@ def passkey_finish(request: HttpRequest) -> JsonResponse:
         entering.begin(request, owner, to=request.GET.get("next", ""))
         request.user = owner
     entering.prove(request, proof)
-    answer = JsonResponse({"to": entering.go_on(request)})
+    told = request.GET.get("next", "")
+    to = entering.safe(request, told) if told else entering.go_on(request)
+    answer = JsonResponse({"to": to})
     entering.speak(request, answer)
     return answer
 
@@ -212,7 +226,11 @@ sign_out.guarded = True  # type: ignore[attr-defined]
 
 def locked_out(request: HttpRequest, *_args: Any, **_kwargs: Any) -> HttpResponse:
     """Too many tries for this account from this address; the right password does not help now."""
-    minutes = round(settings.AXES_COOLOFF_TIME * 60)
+    return _closed(request, timezone.now() + dt.timedelta(hours=settings.AXES_COOLOFF_TIME))
+
+
+def _closed(request: HttpRequest, until: dt.datetime) -> HttpResponse:
+    minutes = max(1, round((until - timezone.now()).total_seconds() / 60))
     return render(request, "people/locked_out.html", {"minutes": minutes}, status=429)
 
 

@@ -9,13 +9,15 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from portal.access import guard, secondfactor
+from portal.access import guard
 from portal.access.models import Membership, SupportCode
 from portal.access.roles import Permission
-from portal.people import changes, factors
+from portal.people import factors
 from portal.people.forms import one_line
+from portal.people.views.prove import decides
 
 REASON_MAX = 200
+OWN = gettext_lazy("You cannot issue a code for yourself. Ask another support user.")
 
 
 class ReasonForm(forms.Form):
@@ -35,6 +37,7 @@ class ReasonForm(forms.Form):
 @never_cache
 @require_http_methods(["GET", "POST"])
 @guard.customer(Permission.ISSUE_CODES)
+@decides
 def code(request: HttpRequest, member: int) -> HttpResponse:
     """Asks why, then shows the code this once: it is read to the person, never mailed."""
     acting = guard.customer_of(request)
@@ -42,22 +45,15 @@ def code(request: HttpRequest, member: int) -> HttpResponse:
     row = get_object_or_404(living.select_related("user"), pk=member)
     form = ReasonForm(request.POST or None)
     issued = ""
-    if request.method == "POST" and form.is_valid():
-        reason = form.cleaned_data["reason"]
-        issued = secondfactor.issue_support_code(
-            user=row.user, issued_by=guard.user_of(request), reason=reason
+    own = row.user == guard.user_of(request)
+    if request.method == "POST" and own:
+        form.add_error(None, OWN)
+    elif request.method == "POST" and form.is_valid():
+        issued = factors.issue_support_code(
+            request, user=row.user, at=acting.customer, reason=form.cleaned_data["reason"]
         )
-        by = changes.by(request)
-        changes.record(
-            "support.code",
-            by=by,
-            customer=acting.customer,
-            about=row.user,
-            name=row.user.name,
-            after={"reason": reason},
-        )
-        factors.tell(row.user, "support.code", address="")
     context = {
+        "own": OWN if own else "",
         "member": row,
         "form": form,
         "code": issued,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from base64 import b32encode
-from typing import Any
 from urllib.parse import quote, urlencode
 
 import segno
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,28 +17,15 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal.access import guard, passkeys, secondfactor
-from portal.access.guard import View
 from portal.access.models import Authenticator, User
 from portal.access.secondfactor import Factor
 from portal.mail import sms
 from portal.people import entering, factors, phones
-from portal.people.forms import CodeForm, PasswordOnlyForm, PhoneForm, WayForm, one_line, told
+from portal.people.forms import CodeForm, PhoneForm, WayForm, one_line, told
+from portal.people.views.prove import needs_proof
 
 SHEET_KEY = "recovery_sheet"
 BEGUN_KEY = "authenticator_begun"
-
-
-def needs_proof(view: View) -> View:
-    """A page that opens to whoever has proved themselves within the last minutes."""
-
-    @functools.wraps(view)
-    def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        if guard.fresh(request):
-            return view(request, *args, **kwargs)
-        back = request.get_full_path() if request.method == "GET" else reverse("people:two-factor")
-        return redirect(f"{reverse('people:prove')}?{urlencode({'next': back})}")
-
-    return asked
 
 
 @never_cache
@@ -48,50 +34,13 @@ def needs_proof(view: View) -> View:
 def index(request: HttpRequest) -> HttpResponse:
     """What one has to prove oneself with, and what each is good for."""
     user = guard.user_of(request)
-    sheet = request.session.pop(SHEET_KEY, None)
     context = {
         "held": secondfactor.held(user),
         "authenticator": Authenticator.objects.filter(user=user, confirmed=True).first(),
         "passkeys": passkeys.of(user),
         "sms": sms.offered(),
-        "sheet": sheet,
     }
     return render(request, "people/two_factor.html", context)
-
-
-@never_cache
-@sensitive_post_parameters()
-@require_http_methods(["GET", "POST"])
-@guard.signed_in
-def prove(request: HttpRequest) -> HttpResponse:
-    """Proves anew that it is the person: asked for before factors and the password are changed."""
-    user, to = guard.user_of(request), entering.safe(request, request.GET.get("next", ""))
-    held = secondfactor.held(user)
-    form: Any
-    if held.authenticator:
-        form = CodeForm(request.POST or None)
-    elif held.recovery_left and not held.passkeys:
-        form = WayForm(request.POST or None, factor=Factor.RECOVERY)
-    elif not held.signs:
-        form = PasswordOnlyForm(request.POST or None, user=user)
-    else:
-        form = None
-    if request.method == "POST" and form is not None and form.is_valid():
-        if isinstance(form, PasswordOnlyForm):
-            entering.without(request)
-            return HttpResponseRedirect(to)
-        if isinstance(form, WayForm):
-            proof = form.verify(user, secondfactor.verify_recovery)
-        else:
-            proof = form.verify(user)
-        if proof is not None:
-            entering.prove(request, proof)
-            if proof.factor == Factor.RECOVERY:
-                factors.used_another_way(request, user=user, factor=Factor.RECOVERY)
-            return HttpResponseRedirect(to)
-    status = 422 if form is not None and form.is_bound else 200
-    context = {"form": form, "held": held, "to": to}
-    return render(request, "people/prove.html", context, status=status)
 
 
 @never_cache
@@ -138,7 +87,7 @@ def _enrolled(request: HttpRequest, user: User, to: str) -> HttpResponse:
     messages.success(request, _("The authenticator app is set up. Its codes sign in and sign."))
     if secondfactor.held(user).recovery_left:
         return HttpResponseRedirect(to if to != "/" else reverse("people:two-factor"))
-    request.session[SHEET_KEY] = secondfactor.new_recovery_sheet(user)
+    entering.keep_secret(request, SHEET_KEY, secondfactor.new_recovery_sheet(user))
     factors.happened(request, "factor.recovery", user=user)
     request.session[entering.NEXT_KEY] = to
     return redirect("people:recovery")
@@ -162,10 +111,31 @@ def _qr(user: User, secret: str) -> str:
 @needs_proof
 def remove_authenticator(request: HttpRequest) -> HttpResponse:
     user = guard.user_of(request)
+    refused = _last(request, user, "authenticator")
+    if refused is not None:
+        return refused
     if secondfactor.remove_authenticator(user):
         factors.happened(request, "factor.app_removed", user=user)
         messages.success(request, _("The authenticator app is removed."))
     return _after_removal(request, user)
+
+
+def _last(request: HttpRequest, user: User, kind: str) -> HttpResponse | None:
+    """To a longer password first, where the present one is too short to stand alone."""
+    held = secondfactor.held(user)
+    left = {
+        "authenticator": held.authenticator and kind != "authenticator",
+        "passkey": held.passkeys > (kind == "passkey"),
+        "phone": bool(held.phone) and kind != "phone",
+        "recovery": held.recovery_left > 0,
+    }
+    if user.password_alone or any(left.values()):
+        return None
+    messages.error(
+        request,
+        _("Nothing was removed: your password would stand alone. Choose a longer one first."),
+    )
+    return redirect(f"{reverse('people:password')}?alone=1")
 
 
 def _after_removal(request: HttpRequest, user: User) -> HttpResponse:
@@ -183,19 +153,20 @@ def recovery(request: HttpRequest) -> HttpResponse:
     """The sheet of recovery codes, shown once, to be printed; a new one kills the old."""
     user = guard.user_of(request)
     if request.method == "POST":
-        request.session[SHEET_KEY] = secondfactor.new_recovery_sheet(user)
+        entering.keep_secret(request, SHEET_KEY, secondfactor.new_recovery_sheet(user))
         factors.happened(request, "factor.recovery", user=user)
-        if request.session.get(guard.FACTOR_KEY) == Factor.RECOVERY:
+        mine = request.session.get(guard.FACTOR_KEY) == Factor.RECOVERY
+        if mine or not guard.verified(request):
             _stay(request, user)
         return redirect("people:recovery")
-    sheet = request.session.pop(SHEET_KEY, None)
+    sheet = entering.secret(request, SHEET_KEY)
     to = entering.safe(request, request.session.pop(entering.NEXT_KEY, "")) if sheet else ""
     context = {"sheet": sheet, "held": secondfactor.held(user), "to": to}
     return render(request, "people/recovery.html", context)
 
 
 def _stay(request: HttpRequest, user: User) -> None:
-    """A session that was opened with the former sheet stands on the new one."""
+    """A session that was opened with the former sheet, or with none, stands on the new one."""
     from portal.access.models import RecoverySheet
 
     sheet = RecoverySheet.objects.get(user=user)
@@ -218,13 +189,20 @@ def phone(request: HttpRequest) -> HttpResponse:
     code_form = WayForm(request.POST if step == "code" else None, factor=Factor.SMS)
     waiting = bool(request.GET.get("sent"))
     if step == "number" and number_form.is_bound and number_form.is_valid():
-        secondfactor.set_phone(user=user, number=number_form.cleaned_data["number"])
-        factors.send_code(user=user, confirmed=False)
-        return redirect(f"{reverse('people:phone')}?sent=1")
+        try:
+            with transaction.atomic():
+                secondfactor.set_phone(user=user, number=number_form.cleaned_data["number"])
+                factors.send_code(user=user, confirmed=False)
+        except secondfactor.TooSoon as error:
+            number_form.add_error("number", told(error))
+        else:
+            return redirect(f"{reverse('people:phone')}?sent=1")
     if step == "code" and code_form.is_valid():
         proof = code_form.verify(user, secondfactor.confirm_phone)
         if proof is not None:
             secondfactor.forget_former_phones(user, proof.device_id)
+            if not guard.verified(request):
+                entering.prove(request, proof)
             factors.happened(request, "factor.phone", user=user)
             messages.success(request, _("Codes can be sent to the phone now."))
             return redirect("people:two-factor")
@@ -244,6 +222,9 @@ def phone(request: HttpRequest) -> HttpResponse:
 @needs_proof
 def remove_phone(request: HttpRequest) -> HttpResponse:
     user = guard.user_of(request)
+    refused = _last(request, user, "phone")
+    if refused is not None:
+        return refused
     if secondfactor.remove_phone(user):
         factors.happened(request, "factor.phone_removed", user=user)
         messages.success(request, _("No codes are sent to the phone any more."))
@@ -261,12 +242,13 @@ def lost(request: HttpRequest) -> HttpResponse:
         if not guard.fresh(request):
             return redirect(f"{reverse('people:prove')}?{urlencode({'next': request.path})}")
         factors.lost(request, user=user)
-        messages.info(request, _("The lost app is dead. Set up the new one now."))
+        messages.info(request, _("The lost app no longer works. Set up the new one now."))
         return redirect("people:authenticator")
     context = {
         "held": held,
+        "phone": phones.hidden(held.phone),
         "by_sms": request.session.get(guard.FACTOR_KEY) == Factor.SMS,
-        "code": request.session.pop(factors.NEW_CODE_KEY, ""),
+        "code": "".join(entering.secret(request, factors.NEW_CODE_KEY)),
         "to": entering.safe(request, request.session.get(entering.NEXT_KEY, "")),
     }
     return render(request, "people/lost.html", context)
@@ -313,6 +295,9 @@ def _to_prove() -> str:
 @needs_proof
 def passkey_remove(request: HttpRequest, passkey: int) -> HttpResponse:
     user = guard.user_of(request)
+    refused = _last(request, user, "passkey")
+    if refused is not None:
+        return refused
     device = passkeys.remove(user, passkey)
     if device is not None:
         factors.happened(request, "factor.passkey_removed", user=user, name=device.name)

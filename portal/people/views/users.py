@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -15,16 +12,16 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal.access import guard, secondfactor
-from portal.access.models import Company, Customer, Membership, RoleGrant
+from portal.access.models import Company, Membership
 from portal.access.roles import CUSTOMER_ROLES, NAMES, ROLES, Permission, Role
 from portal.lists.pages import ListPage
-from portal.people import changes, granting, lists, members, user_tables
+from portal.people import changes, granting, held, lists, members, user_tables
 from portal.people.granting import Holder
 from portal.people.models import Change
 from portal.people.user_forms import COMPANY_ROLES, InviteForm, RolesForm
+from portal.people.views.prove import decides
 
-PLACES_SHOWN, CHANGES_SHOWN = 500, 20
-EVERYWHERE, AT_CUSTOMER = "all", "customer"
+CHANGES_SHOWN = 20
 LAST = gettext_lazy(
     "Nothing was changed: the customer would have no administrator left. Give somebody else that"
     " role first."
@@ -39,6 +36,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @guard.customer(Permission.MANAGE_CUSTOMER)
+@decides
 def invite(request: HttpRequest) -> HttpResponse:
     acting = guard.customer_of(request)
     form = InviteForm(request.POST or None)
@@ -66,67 +64,19 @@ def _member(request: HttpRequest, pk: int) -> Membership:
     return get_object_or_404(rows.select_related("user", "customer", "invited_by"), pk=pk)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The roles that somebody holds in one company or at the customer, and how."""
-
-    key: str
-    name: str
-    own: list[str]
-    by_group: dict[str, list[str]]
-
-
-def places(
-    customer: Customer, rows: Collection[RoleGrant], holder: Holder
-) -> tuple[list[Place], int]:
-    """Where roles are held: the customer first, then companies by name; and how many there are."""
-    found: dict[str, tuple[Any, Place]] = {}
-    for row in rows:
-        role = Role(row.role)
-        if row.company is not None:
-            key, name, order = row.company.public_id, row.company.name, (2, row.company.name_key)
-        elif role in CUSTOMER_ROLES:
-            key, name, order = AT_CUSTOMER, _("The customer"), (0, "")
-        else:
-            key, name, order = EVERYWHERE, _("All companies, those to come too"), (1, "")
-        place = found.setdefault(key, (order, Place(key, name, [], {})))[1]
-        if row.group_id is not None and holder.group is None:
-            group = row.group.name if row.group else ""
-            place.by_group.setdefault(group, []).append(str(NAMES[role]))
-        else:
-            place.own.append(str(NAMES[role]))
-    rank = {str(NAMES[role]): n for n, role in enumerate(Role)}
-    for _order, place in found.values():
-        for names in (place.own, *place.by_group.values()):
-            names.sort(key=lambda name: rank[name])
-    ordered = [place for _order, place in sorted(found.values(), key=lambda one: one[0])]
-    return ordered[:PLACES_SHOWN], len(ordered)
-
-
-def grants_of(customer: Customer, holder: Holder) -> list[RoleGrant]:
-    """Every grant that a user or a group has at the customer."""
-    here = Q(customer=customer) | Q(company__customer=customer)
-    who = Q(group=holder.group) if holder.group else Q(user=holder.user)
-    if holder.user is not None:
-        who |= Q(group__members=holder.user, group__customer=customer)
-    return list(RoleGrant.objects.filter(here, who).select_related("company", "group"))
-
-
 @require_GET
 @guard.customer(Permission.SEE_CUSTOMER)
 def one(request: HttpRequest, member: int) -> HttpResponse:
     acting = guard.customer_of(request)
     row = _member(request, member)
     holder = Holder(user=row.user)
-    found, count = places(acting.customer, grants_of(acting.customer, holder), holder)
     log = Change.objects.filter(customer=acting.customer, about=row.user)
     context = {
         "member": row,
-        "called": row.user.name if row.accepted_at else row.invited_name,
+        "called": members.called(row),
         "state": user_tables.tag(row),
         "standing": user_tables.state_of(row),
-        "places": found,
-        "more": count - len(found),
+        "grid": held.grid(acting.customer, holder),
         "groups": row.user.user_groups.filter(customer=acting.customer).order_by("name"),
         "enrolled": bool(secondfactor.enrolled([row.user_id])),
         "log": log.select_related("company").order_by("-id")[:CHANGES_SHOWN],
@@ -142,6 +92,7 @@ def _to(request: HttpRequest, row: Membership) -> HttpResponse:
 
 @require_POST
 @guard.customer(Permission.MANAGE_CUSTOMER)
+@decides
 def change(request: HttpRequest, member: int) -> HttpResponse:
     """Deactivates, activates again, or sends the invitation once more."""
     row, act = _member(request, member), request.POST.get("act")
@@ -159,7 +110,9 @@ def change(request: HttpRequest, member: int) -> HttpResponse:
             messages.success(request, _("The user is active again, with the roles as they were."))
         elif act == "again":
             members.invite_again(membership=row, by=by)
-            messages.success(request, _("The invitation is sent again. The former link is dead."))
+            messages.success(
+                request, _("The invitation is sent again. The former link no longer works.")
+            )
         else:
             messages.error(request, _("Nothing was changed: choose what to do first."))
     except members.LastAdministrator:
@@ -171,24 +124,32 @@ def change(request: HttpRequest, member: int) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @guard.customer(Permission.MANAGE_CUSTOMER)
+@decides
 def roles(request: HttpRequest, member: int) -> HttpResponse:
     """A user's roles in one place, to be changed."""
     row = _member(request, member)
     back = guard.customer_of(request).address("people:user", member=row.pk)
-    return edit_roles(request, Holder(user=row.user), name=_called(row), back=back)
+    return edit_roles(
+        request,
+        Holder(user=row.user, called=members.called(row)),
+        name=members.called(row),
+        back=back,
+    )
 
 
 @require_http_methods(["GET", "POST"])
 @guard.customer(Permission.MANAGE_CUSTOMER)
+@decides
 def give(request: HttpRequest, member: int) -> HttpResponse:
     """Roles for a user in many companies at once."""
     row = _member(request, member)
     back = guard.customer_of(request).address("people:user", member=row.pk)
-    return give_roles(request, Holder(user=row.user), name=_called(row), back=back)
-
-
-def _called(row: Membership) -> str:
-    return row.user.name if row.accepted_at else row.invited_name
+    return give_roles(
+        request,
+        Holder(user=row.user, called=members.called(row)),
+        name=members.called(row),
+        back=back,
+    )
 
 
 def _sent(request: HttpRequest) -> Any:
@@ -201,18 +162,18 @@ def edit_roles(request: HttpRequest, holder: Holder, *, name: str, back: str) ->
     customer = guard.customer_of(request).customer
     key = request.GET.get("place", "")
     company = None
-    if key not in (EVERYWHERE, AT_CUSTOMER):
+    if key not in (held.EVERYWHERE, held.AT_CUSTOMER):
         company = get_object_or_404(Company, customer=customer, public_id=key)
-    if key == AT_CUSTOMER and holder.group is not None:
+    if key == held.AT_CUSTOMER and holder.group is not None:
         raise Http404  # a customer's own roles are given to persons, who answer for them
-    offered = [r for r in Role if (r in CUSTOMER_ROLES) == (key == AT_CUSTOMER)]
+    offered = [r for r in Role if (r in CUSTOMER_ROLES) == (key == held.AT_CUSTOMER)]
     rows = [
         row
-        for row in grants_of(customer, holder)
+        for row in held.grants_of(customer, holder)
         if (row.company == company if company else row.company is None)
     ]
-    own = {Role(row.role) for row in rows if (row.group_id is None) == (holder.group is None)}
-    form = RolesForm(_sent(request), offered=offered, initial={role.value: True for role in own})
+    mine = {Role(row.role) for row in rows if (row.group_id is None) == (holder.group is None)}
+    form = RolesForm(_sent(request), offered=offered, initial={role.value: True for role in mine})
     if request.method == "POST" and form.is_valid():
         try:
             given, taken = granting.set_roles(
@@ -224,14 +185,17 @@ def edit_roles(request: HttpRequest, holder: Holder, *, name: str, back: str) ->
                 by=changes.by(request),
             )
         except members.LastAdministrator:
-            messages.error(request, LAST)
+            form.add_error(None, LAST)
         else:
             if given or taken:
                 messages.success(request, _("The roles are changed, and hold at once."))
             else:
-                messages.info(request, _("Nothing was different."))
+                messages.info(request, _("There was nothing to change."))
             return redirect(back)
-    labels = {EVERYWHERE: _("All companies, those to come too"), AT_CUSTOMER: customer.name}
+    labels = {
+        held.EVERYWHERE: _("All companies, those to come too"),
+        held.AT_CUSTOMER: customer.name,
+    }
     context = {
         "form": form,
         "name": name,
@@ -243,7 +207,8 @@ def edit_roles(request: HttpRequest, holder: Holder, *, name: str, back: str) ->
         ],
         "back": back,
     }
-    return render(request, "people/roles.html", context)
+    status = 422 if form.is_bound else 200
+    return render(request, "people/roles.html", context, status=status)
 
 
 def give_roles(request: HttpRequest, holder: Holder, *, name: str, back: str) -> HttpResponse:
@@ -261,18 +226,19 @@ def give_roles(request: HttpRequest, holder: Holder, *, name: str, back: str) ->
             faults.append(_("Choose at least one role."))
         if not wanted:
             faults.append(_("Choose at least one company."))
+        taking = request.POST.get("act") == "take"
+        if taking and None in wanted:
+            wanted = [None, *companies]
         if not faults:
-            made = granting.give(
+            act = granting.take if taking else granting.give
+            changed = act(
                 customer=customer,
                 holder=holder,
                 companies=wanted,
                 roles=form.chosen(),
                 by=changes.by(request),
             )
-            text = ngettext("%(n)s role is given.", "%(n)s roles are given.", made)
-            messages.success(
-                request, text % {"n": made} if made else _("They were all held already.")
-            )
+            messages.success(request, _outcome(changed, taking=taking))
             return redirect(back)
     context = {
         "form": form,
@@ -285,6 +251,17 @@ def give_roles(request: HttpRequest, holder: Holder, *, name: str, back: str) ->
     }
     status = 422 if faults else 200
     return render(request, "people/give_roles.html", context, status=status)
+
+
+def _outcome(changed: int, *, taking: bool) -> str:
+    if taking and changed:
+        text = ngettext("%(n)s role is taken away.", "%(n)s roles are taken away.", changed)
+        return text % {"n": changed}
+    if taking:
+        return _("None of them was held there, except perhaps in all companies or through a group.")
+    if changed:
+        return ngettext("%(n)s role is given.", "%(n)s roles are given.", changed) % {"n": changed}
+    return _("They were all held already.")
 
 
 @require_GET

@@ -32,6 +32,7 @@ OF_THE_PERSON = {
     "people.password_link",
     "people.email_confirm",
     "people.email_notice",
+    "people.email_taken",
 }
 
 
@@ -80,6 +81,22 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "company_name": COMPANY,
         "page": PAGE,
     },
+    "people.deputy_ended": {
+        "absent": EVIL,
+        "deputy": "Bjørn",
+        "by": EVIL,
+        "company_name": COMPANY,
+        "page": PAGE,
+    },
+    "people.limit": {
+        "company_name": COMPANY,
+        "per_payment": Decimal("84300.00"),
+        "per_day": None,
+        "by": EVIL,
+        "page": PAGE,
+    },
+    "people.membership": {"customer": COMPANY, "by": EVIL, "active": False, "page": PAGE},
+    "people.email_taken": {"email": "anne@example.org", "page": PAGE},
     "people.password_link": {"email": "anne@example.org", "hours": 2, "page": PAGE},
     "people.email_confirm": {"old": "a@example.org", "new": "b@example.org", "page": PAGE},
     "people.email_notice": {"old": "a@example.org", "new": "b@example.org", "page": PAGE},

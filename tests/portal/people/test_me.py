@@ -194,10 +194,19 @@ def test_a_new_password_ends_what_was_asked_for_by_mail(anne: User) -> None:
     assert Client().post(link_in(letters(anne, "people.email_confirm")[-1])).status_code == 410
 
 
-def test_an_address_that_somebody_has_is_refused(anne: User) -> None:
+def test_an_address_that_somebody_has_is_not_taken_and_the_page_does_not_say_so(
+    anne: User,
+) -> None:
     other = kit.person("other", kit.company(2))
     client = kit.signed_in(anne)
-    assert client.post("/me/email/", {"email": other.email}).status_code == 422
+    taken = client.post("/me/email/", {"email": other.email}, follow=True).content.decode()
+    free = client.post("/me/email/", {"email": "free@example.org"}, follow=True).content.decode()
+    assert other.email in taken
+    assert taken.count("<li") == free.count("<li")
+    with tenancy.acting_for((), letters=True):
+        told = list(Letter.objects.filter(address=other.email).values_list("kind", "user"))
+        assert not Letter.objects.filter(kind="people.email_confirm", address=other.email).exists()
+    assert told == [("people.email_taken", other.pk)]
 
 
 # --- sessions --------------------------------------------------------------------------------

@@ -116,7 +116,9 @@ def test_a_role_given_before_the_answer_holds_when_it_comes(made: Stage, boss: C
     [
         ("kort", "at least 15"),
         ("fjorten tegn..", "at least 15"),
-        ("passwordpassword1", None),
+        ("passwordpassword1", "guessed first"),
+        ("123456789012345", "guessed first"),
+        ("sykkel lampe fjord", None),
         ("Ny Bruker Hansen", "too similar"),
     ],
 )
