@@ -383,3 +383,27 @@ def test_who_has_lost_the_role_or_the_account_gets_no_letter_that_was_waiting(
     assert deliver() == 1
     assert [message["To"] for message in server.received] == [anne.email]
     assert states() == {"anne": "sent", "bjorn": "failed", "lars": "failed"}
+
+
+@pytest.mark.parametrize(("demo", "kept"), [(False, False), (True, True)])
+def test_what_opens_an_account_is_not_kept_when_it_has_left(
+    server: smtp.Server, company: Company, settings: Any, *, demo: bool, kept: bool
+) -> None:
+    settings.DEMO = demo
+    (anne,) = people(company, "anne")
+    link = "http://localhost/password/hemmelig/"
+    mail.post(
+        kind="people.password_link",
+        users=[anne],
+        company=None,
+        context={"email": anne.email, "hours": 2, "page": link},
+    )
+    post(company, [anne])
+    deliver()
+    with tenancy.acting_for([company], letters=True):
+        secret, other = Letter.objects.order_by("pk")
+    assert secret.sent_at
+    assert (link in secret.text, link in secret.html) == (kept, kept)
+    assert other.text
+    bodies = [received.get_body(("plain",)) for received in server.received]
+    assert sum(link in body.get_content() for body in bodies if body is not None) == 1

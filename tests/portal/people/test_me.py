@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from portal import mail
 from portal.access import tenancy
-from portal.access.models import OneTimeLink, User, UserSession
+from portal.access.models import Company, OneTimeLink, User, UserSession
 from portal.access.roles import Role
-from portal.mail.models import Letter
+from portal.mail.models import Letter, Muted
 from portal.people import me
 from tests import kit
 
@@ -285,8 +285,6 @@ def test_a_browser_is_told_by_name(agent: str, called: str) -> None:
 
 
 def test_a_muted_mail_is_not_sent_for_all_companies_or_one(anne: User) -> None:
-    from portal.access.models import Company
-
     first, second = Company.objects.get(), kit.company(2, "To AS")
     kit.give(anne, second, Role.APPROVER)
     client = kit.signed_in(anne)
@@ -310,3 +308,22 @@ def test_a_muted_mail_is_not_sent_for_all_companies_or_one(anne: User) -> None:
     assert (sent(first), sent(second)) == (0, 0)
     page = client.get("/me/notifications/").content.decode()
     assert 'value="payments.to_approve|" id="all-1">' in page
+    # Off for all and on again leaves every company as it was.
+    client.post("/me/notifications/", {"wanted": boxes})
+    assert (sent(first), sent(second)) == (1, 1)
+
+
+def test_what_is_chosen_for_companies_that_are_not_shown_stays(anne: User) -> None:
+    first, second = Company.objects.get(), kit.company(2, "To AS")
+    kit.give(anne, second, Role.APPROVER)
+    client = kit.signed_in(anne)
+    kinds = sorted(mail.optional)
+    everything = [f"{kind}|{place}" for kind in kinds for place in ("", first.public_id)]
+    client.post("/me/notifications/", {"wanted": everything})
+    assert Muted.objects.filter(muted_company=second).count() == len(kinds)
+    found = "/me/notifications/?text=prøve"
+    page = client.get(found).content.decode()
+    assert second.public_id not in page
+    assert first.public_id in page
+    assert client.post(found, {"wanted": everything})["Location"].startswith("/me/notifications/?")
+    assert Muted.objects.filter(muted_company=second).count() == len(kinds)

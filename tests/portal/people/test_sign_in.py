@@ -11,6 +11,7 @@ import time_machine
 from django.conf import settings as live
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
+from django.utils import timezone
 
 from portal.access.models import Company, User
 from portal.access.roles import Role
@@ -158,6 +159,63 @@ def test_the_lock_opens_after_a_quarter_of_an_hour(anne: User) -> None:
         traveller.shift(14 * 60)
         assert first_step(Client(), anne.email).status_code == 429
         traveller.shift(16 * 60)
+        assert first_step(Client(), anne.email).status_code == 302
+
+
+def test_one_account_is_guessed_at_from_everywhere_only_so_often(anne: User, settings: Any) -> None:
+    settings.GUESSES_PER_ACCOUNT = 20
+    known = Client()
+    first_step(known, anne.email)
+    second_step(known, anne)
+    known.post("/sign-out/")
+    answers = [
+        Client(REMOTE_ADDR=f"192.0.2.{n}").post(
+            "/sign-in/", {"email": anne.email, "password": WRONG}
+        )
+        for n in range(30)
+    ]
+    codes = [answer.status_code for answer in answers]
+    assert codes == [422] * 20 + [429] * 10
+    stranger = Client(REMOTE_ADDR="192.0.2.200")
+    assert first_step(stranger, anne.email).status_code == 429
+    # A browser that she has signed in with is not held up by them, and another's account neither.
+    assert first_step(known, anne.email)["Location"] == "/sign-in/code/"
+    with time_machine.travel(timezone.now() + dt.timedelta(hours=1, seconds=1)):
+        assert first_step(stranger, anne.email).status_code == 302
+
+
+def test_the_mark_of_a_browser_is_its_owners_and_cannot_be_forged(
+    anne: User, settings: Any
+) -> None:
+    settings.GUESSES_PER_ACCOUNT = 3
+    bjorn = kit.person("bjorn", Company.objects.get(), Role.APPROVER)
+    known = Client()
+    first_step(known, bjorn.email)
+    second_step(known, bjorn)
+    mark = known.cookies["kvitt_known"]
+    assert mark["httponly"]
+    for n in range(3):
+        Client(REMOTE_ADDR=f"192.0.2.{n}").post(
+            "/sign-in/", {"email": anne.email, "password": WRONG}
+        )
+    for value in (mark.value, f"[{anne.pk}]", "x:y:z"):
+        client = Client()
+        client.cookies["kvitt_known"] = value
+        assert first_step(client, anne.email).status_code == 429
+
+
+def test_one_address_guesses_at_all_accounts_only_so_often(anne: User, settings: Any) -> None:
+    settings.GUESSES_PER_ADDRESS = 10
+    codes = [first_step(Client(), f"user{n}@example.org", WRONG).status_code for n in range(15)]
+    assert codes == [422] * 10 + [429] * 5
+    assert first_step(Client(), anne.email).status_code == 429
+    elsewhere = Client(REMOTE_ADDR="192.0.2.9")
+    assert first_step(elsewhere, anne.email).status_code == 302
+
+
+def test_right_passwords_count_as_no_guesses(anne: User, settings: Any) -> None:
+    settings.GUESSES_PER_ACCOUNT = settings.GUESSES_PER_ADDRESS = 3
+    for _n in range(10):
         assert first_step(Client(), anne.email).status_code == 302
 
 

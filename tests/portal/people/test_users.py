@@ -21,6 +21,7 @@ from tests import kit
 from tests.kit import Stage
 
 pytestmark = pytest.mark.django_db
+UPLOADER = {"autopay_uploader": "on"}
 GOOD = "fire ord uten sammenheng"
 
 
@@ -174,6 +175,17 @@ def test_a_user_of_another_customer_accepts_with_their_own_password(
     page = boss.get(at(made, f"users/{member(made, anne).pk}/")).content.decode()
     # Until she accepts, nothing is told of the account she has elsewhere but what was written.
     assert "Anna som vi kaller henne" in page
+    for own in ("Two-factor", "Last signed in", "Mobile phone"):
+        assert f"<dt>{own}</dt>" not in page
+    exported = boss.post(at(made, "lists/users/export/"), {"format": "csv", "query": ""})
+    text = b"".join(exported.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
+    (line,) = [row for row in text.splitlines() if anne.email in row]
+    assert "Set up" not in line
+    boss.post(at(made, f"users/{member(made, anne).pk}/give/"), {"everywhere": "1", **UPLOADER})
+    with tenancy.acting_for((), customers=[made.company.customer]):
+        assert set(Change.objects.filter(about=anne).values_list("subject_name", flat=True)) == {
+            "Anna som vi kaller henne"
+        }
     assert f'<h1 class="ds-heading" data-size="md">{anne.name}</h1>' not in page
     address = link_in(letters(anne, "people.invitation")[0])
     assert 'name="password"' not in Client().get(address).content.decode()
@@ -214,6 +226,9 @@ def test_who_is_deactivated_is_out_at_the_next_request_and_back_with_the_same_ro
     boss.post(at(made, f"users/{pk}/change/"), {"act": "resume"})
     assert kit.signed_in(anne).get(outgoing).status_code == 200
     assert acts(made) == ["user.ended", "user.resumed"]
+    ended, resumed = letters(anne, "people.membership")
+    assert "deaktivert" in ended.text
+    assert "aktiv" in resumed.subject
 
 
 def test_the_last_administrator_stays(made: Stage, boss: Client) -> None:
@@ -298,6 +313,37 @@ def test_roles_are_given_in_many_companies_at_once_and_in_all_to_come(
     assert held(made, anne, late) == {Role.UPLOADER}
     page = boss.get(at(made, f"users/{member(made, anne).pk}/")).content.decode()
     assert "All companies, those to come too" in page
+    # And taken away: in some, and at last in all.
+    boss.post(address, {"company": chosen[:2], "collection_viewer": "on", "act": "take"})
+    assert held(made, anne, rows[1]) == {Role.ACCOUNTANT, Role.UPLOADER}
+    assert held(made, anne, rows[2]) == {
+        Role.ACCOUNTANT,
+        Role.COLLECTION_VIEWER,
+        Role.UPLOADER,
+    }
+    (last,) = letters(anne, "people.roles_changed")[-1:]
+    assert (rows[0].name in last.text, rows[2].name in last.text) == (True, False)
+    roles = {"autopay_uploader": "on", "autopay_accountant": "on"}
+    page = boss.post(address, {"everywhere": "1", "act": "take", **roles}, follow=True)
+    assert "4 roles are taken away" in page.content.decode()
+    assert held(made, anne, late) == frozenset()
+    assert held(made, anne, rows[2]) == {Role.COLLECTION_VIEWER}
+    page = boss.post(address, {"everywhere": "1", "act": "take", **roles}, follow=True)
+    assert "None of them was held there" in page.content.decode()
+
+
+def test_the_grid_shows_company_by_service_what_is_held_and_what_it_means(
+    made: Stage, boss: Client
+) -> None:
+    anne = made.users["anne"]
+    kit.give(anne, made.company, Role.COLLECTION_VIEWER)
+    page = boss.get(at(made, f"users/{member(made, anne).pk}/")).content.decode()
+    rows = page[page.index("<tbody") : page.index("</tbody>")]
+    assert re.search(r'data-label="AutoPay"><p>AutoPay Approver</p></td>', rows)
+    assert re.search(r'data-label="AutoCollect"><p>Collection Viewer</p><p[^>]*>The company', rows)
+    meanings = page[page.index("What these roles may do") :]
+    assert "approves them with a second factor" in meanings
+    assert "Sends payments and fetches files" not in meanings
 
 
 def test_roles_cannot_be_given_in_another_customers_company(made: Stage, boss: Client) -> None:
