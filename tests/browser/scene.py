@@ -105,6 +105,7 @@ def _people(made: Stage, scene: Scene) -> None:
     """One person for each role, one with all of them, and one with none."""
     here = [role for role in Role if role not in CUSTOMER_ROLES]
     made.users[ALL] = kit.person("all", made.company, *here)
+    kit.give(made.users["bjorn"], made.company, Role.PAYROLL_APPROVER)
     for role in Role:
         if role in CUSTOMER_ROLES:
             user = kit.person(role.value, made.company)

@@ -143,7 +143,7 @@ def people(made: Stage, user: User, scene: Any) -> None:
         authority.stand_in(
             company=made.company,
             absent=made.users["bjorn"],
-            deputy=made.users["erp"],
+            deputy=made.users[Role.ACCOUNTANT.value],
             from_date=today(),
             to_date=today() + dt.timedelta(days=9),
             reason="Pappapermisjon",

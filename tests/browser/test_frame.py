@@ -108,3 +108,32 @@ def test_print_has_room_for_every_column_on_a_page(page: Any, site: Site, addres
     assert page.evaluate("document.documentElement.scrollWidth") <= A4_WIDTH
     for sheet in page.locator(".sheet").all():
         assert sheet.evaluate("(one) => one.scrollWidth <= one.clientWidth + 1"), address
+
+
+def test_two_tabs_in_two_companies_never_mix(page: Any, site: Site) -> None:
+    other = page.context.new_page()
+    shown = {}
+    for tab, company in ((page, "main"), (other, "second"), (page, "main")):
+        place = f"/c/{site.scene.companies[company]}/"
+        tab.goto(f"{site.url}{place}approve/")
+        shown[company] = (tab, place, tab.inner_text(".acting-name"))
+        tab.locator("td.pick input").first.check()
+    assert shown["main"][2] != shown["second"][2]
+    for company in ("second", "main"):
+        tab, place, name = shown[company]
+        tab.get_by_role("button", name="Godkjenn").first.click()
+        tab.locator("[name=code]").wait_for()
+        assert place in tab.url
+        assert tab.inner_text(".acting-name") == name
+    for tab, place, name in (*shown.values(), *shown.values()):
+        tab.reload()
+        assert tab.inner_text(".acting-name") == name
+        foreign = [
+            href
+            for href in tab.eval_on_selector_all("a", "rows => rows.map((row) => row.pathname)")
+            if href.startswith("/c/") and not href.startswith(place)
+        ]
+        assert foreign == []
+    # A form of one company, sent while the other was looked at last, acts for its own.
+    other.go_back()
+    assert other.inner_text(".acting-name") == shown["second"][2]
