@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -73,6 +74,7 @@ FIELDS: dict[str, Any] = {
     "two_factor_to_sign_in": _("Two-factor to sign in"),
 }
 
+AMOUNTS = ("per_payment", "per_day")
 _YES_NO = {"yes": _("Yes"), "no": _("No")}
 
 
@@ -86,10 +88,17 @@ def place(name: str) -> int:
     return list(FIELDS).index(name) if name in FIELDS else len(FIELDS)
 
 
+def kroner(amount: Decimal) -> str:
+    """An amount as it is written in Norway, «84 300,00 kr»."""
+    return f"{amount:,.2f}\u00a0kr".replace(",", "\u00a0").replace(".", ",")
+
+
 def value(name: str, text: str) -> str:
     """A value as it is shown: roles and yes or no in words, anything else as it was."""
     if name == "role":
         return ", ".join(str(NAMES[Role(code)]) for code in text.split(",") if code)
+    if name in AMOUNTS and text:
+        return kroner(Decimal(text))
     if name == "kind" and text in Customer.Kind.values:
         return str(Customer.Kind(text).label)
     return str(_YES_NO.get(text, text))

@@ -64,8 +64,8 @@ urlpatterns = [
     path("shortcuts/", start.shortcuts, name="shortcuts"),
     path("invitation/<str:token>/", invitation.invitation, name="invitation"),
     # A customer
-    path(_CUSTOMER, customer.page, name="customer"),
-    path(f"{_CUSTOMER}edit/", customer.edit, name="customer-edit"),
+    path(f"{_CUSTOMER}about/", customer.page, name="customer"),
+    path(f"{_CUSTOMER}about/edit/", customer.edit, name="customer-edit"),
     path(f"{_CUSTOMER}companies/", companies.index, name="companies"),
     path(f"{_CUSTOMER}companies/new/", companies.new, name="company-new"),
     path(_IMPORT, companies.import_list, name="company-import"),

@@ -64,9 +64,12 @@ class DeputyForm(forms.Form):
         self, *args: Any, absentees: list[User], others: list[User], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        nobody: Any = ("", _("Choose …")) if len(absentees) > 1 else None
         choices: Any = [(user.pk, user.name) for user in absentees]
+        choices = [nobody, *choices] if nobody else choices
         self.fields["absent"].choices = choices  # type: ignore[attr-defined]
-        others_named: Any = [(user.pk, f"{user.name} ({user.email})") for user in others]
+        others_named: Any = [("", _("Choose …"))]
+        others_named += [(user.pk, f"{user.name} ({user.email})") for user in others]
         self.fields["deputy"].choices = others_named  # type: ignore[attr-defined]
 
 
@@ -109,6 +112,7 @@ def index(request: HttpRequest) -> HttpResponse:
         return redirect(acting.address("people:deputies"))
     today = clock.today()
     rows = Deputy.objects.of(acting.company).filter(ended_at=None, to_date__gte=today)
+    now = list(grants.standing_in(company=acting.company).select_related("absent"))
     limits = {row.user_id: row for row in ApprovalLimit.objects.of(acting.company)}
     context = {
         "form": form,
@@ -116,7 +120,10 @@ def index(request: HttpRequest) -> HttpResponse:
             (row, row.from_date <= today, manages or row.absent_id == user.pk)
             for row in rows.select_related("absent", "deputy").order_by("from_date", "pk")
         ],
-        "approvers": [(one, limits.get(one.pk)) for one in everybody],
+        "approvers": [
+            (one, limits.get(one.pk), [row.absent.name for row in now if row.deputy_id == one.pk])
+            for one in everybody
+        ],
         "manages": manages,
         "asked": asked,
     }

@@ -193,7 +193,7 @@ def edit_roles(request: HttpRequest, holder: Holder, *, name: str, back: str) ->
                 messages.info(request, _("There was nothing to change."))
             return redirect(back)
     labels = {
-        held.EVERYWHERE: _("All companies, those to come too"),
+        held.EVERYWHERE: _("all companies, those to come too"),
         held.AT_CUSTOMER: customer.name,
     }
     context = {

@@ -99,13 +99,17 @@ def test_the_command_makes_no_customer_twice() -> None:
 def test_a_customer_is_seen_by_those_who_see_it_and_changed_by_its_administrators(
     made: Stage, boss: Client
 ) -> None:
-    page = boss.get(at(made)).content.decode()
+    page = boss.get(at(made, "about/")).content.decode()
     assert made.company.customer.name in page
     assert "Company</dd>" in page
-    assert boss.post(at(made, "edit/"), {"name": " ", "kind": "bureau"}).status_code == 422
-    assert boss.post(at(made, "edit/"), {"name": "Byrå AS", "kind": "club"}).status_code == 422
-    assert boss.post(at(made, "edit/"), {"name": "Byrå AS", "kind": "bureau"}).status_code == 302
-    again = boss.post(at(made, "edit/"), {"name": "Byrå AS", "kind": "bureau"}, follow=True)
+    assert boss.post(at(made, "about/edit/"), {"name": " ", "kind": "bureau"}).status_code == 422
+    assert (
+        boss.post(at(made, "about/edit/"), {"name": "Byrå AS", "kind": "club"}).status_code == 422
+    )
+    assert (
+        boss.post(at(made, "about/edit/"), {"name": "Byrå AS", "kind": "bureau"}).status_code == 302
+    )
+    again = boss.post(at(made, "about/edit/"), {"name": "Byrå AS", "kind": "bureau"}, follow=True)
     assert "There was nothing to change" in again.content.decode()
     customer = Customer.objects.get(pk=made.company.customer.pk)
     assert (customer.name, customer.kind) == ("Byrå AS", "bureau")
@@ -116,8 +120,8 @@ def test_a_customer_is_seen_by_those_who_see_it_and_changed_by_its_administrator
     helper = kit.person("helper", made.company)
     kit.give_at(helper, customer, Role.SUPPORT_USER)
     client = kit.signed_in(helper)
-    assert client.get(at(made)).status_code == 200
-    assert client.post(at(made, "edit/"), {"name": "X", "kind": "bureau"}).status_code == 403
+    assert client.get(at(made, "about/")).status_code == 200
+    assert client.post(at(made, "about/edit/"), {"name": "X", "kind": "bureau"}).status_code == 403
 
 
 def test_terms_stand_before_the_administration_of_a_company_too(made: Stage, boss: Client) -> None:
@@ -149,7 +153,7 @@ def test_the_log_of_a_customer_is_filtered_by_company_and_address(
 ) -> None:
     edit = f"/c/{made.company.public_id}/administration/edit/"
     boss.post(edit, {"name": "Endret AS", "city": "OSLO"})
-    boss.post(at(made, "edit/"), {"name": "Kunden AS", "kind": "ordinary"})
+    boss.post(at(made, "about/edit/"), {"name": "Kunden AS", "kind": "ordinary"})
 
     def rows(query: str) -> str:
         page = boss.get(at(made, f"log/?{query}")).content.decode()
