@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from django.urls import get_resolver
 from banking.models import BankFile
 from payments.models import Payment
 from portal.access import guard, tenancy
-from portal.access.models import Membership, RoleGrant, UserGroup
+from portal.access.models import Authenticator, Membership, RoleGrant, User, UserGroup
 from portal.access.roles import CUSTOMER_ROLES, Role
 from portal.jobs import work
 from portal.mail.models import Letter
@@ -53,8 +54,14 @@ def at_customer(default: int, **others: int) -> dict[str, int]:
     return inside | {"customer": default, "support": default} | others
 
 
+def form(opens: dict[str, int], sent: int) -> dict[str, dict[str, int]]:
+    """A page with a form: whoever opens it may send it, which answers `sent`; nobody else may."""
+    return {"get": opens, "post": {r: sent if code == 200 else code for r, code in opens.items()}}
+
+
 OUTSIDE_AUTOPAY = ("customer", "support", "collector", "cases", "reader", "agency")
 APPROVERS = dict.fromkeys(("customer", "support", "approver", "payroll"), 200)
+NAMERS = dict.fromkeys(("customer", "approver", "payroll"), 422)
 SEERS = {"approver": 200, "accountant": 200, "payroll": 200, "payclerk": 200}
 SUPPLIER_SEERS = {"approver": 200, "accountant": 200, "payroll": 404, "payclerk": 404}
 AGREEMENT_SEERS = {
@@ -66,96 +73,96 @@ FILE_SEERS = {"admin": 200, "uploader": 200}
 EVERYBODY = dict.fromkeys(ALL, 200)
 SIGNED_IN = EVERYBODY | {"nobody": 302}
 
-# Address name → method → role → code. A 302 inside is an act's way back to its page.
+# Address name → method → role → code. A 302 inside is an act's way back to its page; forms are
+# sent as good as empty.
 TABLE: dict[str, dict[str, dict[str, int]]] = {
-    "healthz": {"get": EVERYBODY},
-    "erp-docs": {"get": EVERYBODY},
-    "erp:openapi-json": {"get": EVERYBODY},
-    "erp:api-root": {"get": dict.fromkeys(ALL, 404)},
+    "healthz": {"get": EVERYBODY, "post": EVERYBODY},
+    "erp-docs": {"get": EVERYBODY, "post": EVERYBODY},
+    "erp:openapi-json": {"get": EVERYBODY, "post": EVERYBODY},
+    "erp:api-root": form(dict.fromkeys(ALL, 404), 404),
     "erp:ping": {"get": dict.fromkeys(ALL, 401)},
     "erp:events": {"get": dict.fromkeys(ALL, 401)},
     "erp:upload": {"post": dict.fromkeys(ALL, 401)},
     "erp:ask": {"get": dict.fromkeys(ALL, 401)},
     "erp:cancel": {"post": dict.fromkeys(ALL, 401)},
-    "erp:companies_of": {"get": dict.fromkeys(ALL, 401)},
-    "erp:company_make": {"post": dict.fromkeys(ALL, 401)},
+    "erp:companies_of": form(dict.fromkeys(ALL, 401), 401),
+    "erp:company_make": form(dict.fromkeys(ALL, 401), 401),
     "erp:service_on": {"post": dict.fromkeys(ALL, 401)},
     "people:start": {"get": dict.fromkeys(ALL, 302) | {"stranger": 200}},
-    "people:sign-in": {"get": EVERYBODY},
-    "people:sign-in-code": {"get": dict.fromkeys(ALL, 302)},
+    "people:sign-in": form(EVERYBODY, 422),
+    "people:sign-in-code": form(dict.fromkeys(ALL, 302), 302),
     "people:sign-out": {"post": dict.fromkeys(ALL, 302)},
-    "people:language": {"post": dict.fromkeys(ALL, 302)},
+    "people:language": form(dict.fromkeys(ALL, 302), 302),
     "people:company": {"get": codes(302)},
     "people:customer": {"get": at_customer(200)},
-    "people:customer-edit": {"get": at_customer(200, support=403)},
+    "people:customer-edit": form(at_customer(200, support=403), 422),
     "people:companies": {"get": at_customer(200)},
-    "people:company-new": {"get": at_customer(200, support=403)},
-    "people:company-import": {"get": at_customer(200, support=403)},
+    "people:company-new": form(at_customer(200, support=403), 422),
+    "people:company-import": form(at_customer(200, support=403), 422),
     "people:company-import-empty": {"get": at_customer(200, support=403)},
-    "people:company-import-check": {"get": at_customer(200, support=403)},
+    "people:company-import-check": form(at_customer(200, support=403), 302),
     "people:company-import-faults": {"get": at_customer(200, support=403)},
     "people:users": {"get": at_customer(200)},
-    "people:invite": {"get": at_customer(200, support=403)},
+    "people:invite": form(at_customer(200, support=403), 422),
     "people:user": {"get": at_customer(200)},
     "people:user-change": {"post": at_customer(302, support=403)},
-    "people:user-roles": {"get": at_customer(200, support=403)},
-    "people:user-give": {"get": at_customer(200, support=403)},
+    "people:user-roles": form(at_customer(200, support=403), 302),
+    "people:user-give": form(at_customer(200, support=403), 422),
     "people:roles": {"get": at_customer(200)},
     "people:groups": {"get": at_customer(200)},
-    "people:group-new": {"get": at_customer(200, support=403)},
+    "people:group-new": form(at_customer(200, support=403), 422),
     "people:group": {"get": at_customer(200)},
     "people:group-change": {"post": at_customer(302, support=403)},
-    "people:group-people": {"get": at_customer(200, support=403)},
-    "people:group-roles": {"get": at_customer(200, support=403)},
-    "people:group-give": {"get": at_customer(200, support=403)},
-    "people:support-code": {"get": at_customer(403, support=200)},
-    "people:invitation": {"get": dict.fromkeys(ALL, 410)},
+    "people:group-people": form(at_customer(200, support=403), 302),
+    "people:group-roles": form(at_customer(200, support=403), 302),
+    "people:group-give": form(at_customer(200, support=403), 422),
+    "people:support-code": form(at_customer(403, support=200), 422),
+    "people:invitation": form(dict.fromkeys(ALL, 410), 410),
     "people:another-way": {"get": dict.fromkeys(ALL, 302)},
-    "people:way": {"get": dict.fromkeys(ALL, 302)},
+    "people:way": form(dict.fromkeys(ALL, 302), 302),
     "people:passkey-begin": {"post": EVERYBODY},
     "people:passkey-finish": {"post": dict.fromkeys(ALL, 422)},
-    "people:forgotten": {"get": EVERYBODY},
-    "people:password-reset": {"get": dict.fromkeys(ALL, 410)},
-    "people:email-confirm": {"get": dict.fromkeys(ALL, 410)},
-    "people:email-undo": {"get": dict.fromkeys(ALL, 410)},
-    "people:me": {"get": SIGNED_IN},
-    "people:password": {"get": SIGNED_IN},
-    "people:email": {"get": SIGNED_IN},
+    "people:forgotten": form(EVERYBODY, 422),
+    "people:password-reset": form(dict.fromkeys(ALL, 410), 410),
+    "people:email-confirm": form(dict.fromkeys(ALL, 410), 410),
+    "people:email-undo": form(dict.fromkeys(ALL, 410), 410),
+    "people:me": form(SIGNED_IN, 422),
+    "people:password": form(SIGNED_IN, 422),
+    "people:email": form(SIGNED_IN, 422),
     "people:session-end": {"post": dict.fromkeys(ALL, 302)},
-    "people:notifications": {"get": SIGNED_IN},
+    "people:notifications": form(SIGNED_IN, 302),
     "people:two-factor": {"get": SIGNED_IN},
-    "people:prove": {"get": SIGNED_IN},
-    "people:authenticator": {"get": SIGNED_IN},
-    "people:recovery": {"get": SIGNED_IN},
-    "people:phone": {"get": SIGNED_IN},
-    "people:lost": {"get": SIGNED_IN},
+    "people:prove": form(SIGNED_IN, 422),
+    "people:authenticator": form(SIGNED_IN, 422),
+    "people:recovery": form(SIGNED_IN, 302),
+    "people:phone": form(SIGNED_IN, 422),
+    "people:lost": form(SIGNED_IN, 302),
     "people:passkey-new": {"post": SIGNED_IN},
     "people:passkey-add": {"post": dict.fromkeys(ALL, 422) | {"nobody": 302}},
     "people:passkey-remove": {"post": dict.fromkeys(ALL, 302)},
     "people:phone-remove": {"post": dict.fromkeys(ALL, 302)},
-    # Last: without an authenticator these sessions are over.
     "people:app-remove": {"post": dict.fromkeys(ALL, 302)},
     "people:log": {"get": at_customer(200)},
-    "people:customer-key": {"get": at_customer(200, support=403)},
+    "people:customer-key": form(at_customer(200, support=403), 302),
     "people:terms": {"get": at_customer(200), "post": at_customer(302, support=403)},
     "customer-lists:save-view": {"post": at_customer(302)},
     "customer-lists:delete-view": {"post": at_customer(404)},
     "customer-lists:export": {"post": at_customer(200)},
     "people:administration": {"get": codes(200)},
-    "people:company-edit": {"get": codes(403, customer=200)},
+    "people:company-edit": form(codes(403, customer=200), 422),
     "people:service": {"post": codes(403, customer=302)},
-    "people:deputies": {"get": codes(403, **APPROVERS)},
-    "people:limit": {"get": codes(403, customer=200)},
+    "people:deputies": {"get": codes(403, **APPROVERS), "post": codes(403, **NAMERS)},
+    "people:limit": form(codes(403, customer=200), 302),
     "people:deputy-end": {
         "post": codes(403, **dict.fromkeys(("customer", "approver", "payroll"), 404))
     },
     "people:ask-two": {"post": codes(403, customer=302)},
     "people:key": {"get": codes(403, admin=200)},
-    "people:key-new": {"get": codes(403, admin=200)},
+    "people:key-new": form(codes(403, admin=200), 302),
     "people:company-log": {"get": codes(403, customer=200, support=200, admin=200)},
     "people:search": {"get": codes(200)},
-    "people:session": {"get": dict.fromkeys(ALL, 200) | {"nobody": 302}},
-    "people:shortcuts": {"get": dict.fromkeys(ALL, 200) | {"nobody": 302}},
+    "people:session": {"get": SIGNED_IN},
+    "people:shortcuts": form(SIGNED_IN, 302),
     "overview:page": {"get": codes(200, **dict.fromkeys(OUTSIDE_AUTOPAY, 403))},
     "lists:save-view": {"post": codes(403, **dict.fromkeys(SEERS, 302))},
     "lists:delete-view": {"post": codes(404)},
@@ -164,12 +171,12 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "payments:approve": {"get": codes(403, approver=200, payroll=200)},
     "payments:update": {"post": codes(403, **dict.fromkeys(SEERS, 302))},
     "payments:sign": {"post": codes(403, approver=302, payroll=302)},
-    "payments:sign-page": {"get": codes(403, approver=302, payroll=302)},
+    "payments:sign-page": form(codes(403, approver=302, payroll=302), 302),
     "payments:sign-passkey": {"post": codes(403, approver=409, payroll=409)},
     "payments:refuse": {"post": codes(403, approver=302, payroll=302)},
-    "payments:refuse-page": {"get": codes(403, approver=302, payroll=302)},
+    "payments:refuse-page": form(codes(403, approver=302, payroll=302), 302),
     "payments:cancel": {"post": codes(403, **dict.fromkeys(ENDERS, 302))},
-    "payments:cancel-page": {"get": codes(403, **dict.fromkeys(ENDERS, 302))},
+    "payments:cancel-page": form(codes(403, **dict.fromkeys(ENDERS, 302)), 302),
     "payments:receipt": {"get": codes(403, approver=404, payroll=404)},
     "payments:detail": {"get": codes(403, **SUPPLIER_SEERS)},
     "payments:lines": {"post": codes(403, approver=302, accountant=302, payroll=404, payclerk=404)},
@@ -177,7 +184,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
         "post": codes(403, approver=302, accountant=302, payroll=404, payclerk=404)
     },
     "banking:agreements": {"get": codes(403, **AGREEMENT_SEERS)},
-    "banking:agreement-new": {"get": codes(403, admin=200)},
+    "banking:agreement-new": form(codes(403, admin=200), 422),
     "banking:agreement": {"get": codes(403, **AGREEMENT_SEERS)},
     "banking:agreement-change": {"post": codes(403, admin=302)},
     "banking:files": {"get": codes(403, **FILE_SEERS)},
@@ -197,6 +204,8 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
 }
 
 
+# Each of them ends the sessions, or what they are signed in with.
+LAST = [(f"people:{name}", "post") for name in ("lost", "app-remove", "sign-out")]
 # What must stand behind an address for it to show something.
 QUERIES = dict.fromkeys(("people:user-roles", "people:group-roles"), "?place=all")
 # Addresses that are filled with other words than the rest.
@@ -224,6 +233,19 @@ def addresses() -> dict[str, Any]:
 
 def test_every_address_has_a_row() -> None:
     assert set(addresses()) == set(TABLE)
+
+
+def test_every_method_that_an_address_takes_has_a_row() -> None:
+    """A view that refuses OPTIONS says what it takes; one that does not takes whatever comes."""
+    client = kit.signed_in(kit.person("stranger", kit.company()))
+    wrong = {}
+    for name, route in addresses().items():
+        answer = client.options(re.sub(r"<[^>]+>", "1", route))
+        told = answer["Allow"] if answer.status_code == 405 else "GET, POST"
+        takes = set(told.lower().split(", ")) - {"head", "options"}
+        if takes != set(TABLE[name]):
+            wrong[name] = takes
+    assert wrong == {}
 
 
 def test_every_row_names_every_role() -> None:
@@ -345,40 +367,45 @@ def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
         "view": 1,
         "job": job.public_id,
         "number": payment.number,
+        "public_id": made.company.public_id,
+        "service": "autopay",
     }
     return made, clients, words
 
 
 def _fill(route: str, words: dict[str, Any]) -> str:
-    for name, value in words.items():
-        for kind in ("int:", "slug:", "str:", ""):
-            route = route.replace(f"<{kind}{name}>", str(value)).replace(f"{{{name}}}", str(value))
-    return route.replace("^", "").replace("$", "")
+    return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(words[found[1]]), route)
+
+
+def turned_back(answer: Any) -> bool:
+    """Whether one is sent to sign in, or to prove oneself, in place of what was asked."""
+    return str(answer.get("Location", "")).startswith(("/sign-in/?", "/me/prove/"))
+
+
+def _anew(user: User | None) -> Client:
+    """Signed in again, with a new app where the old one is gone."""
+    if user is None:
+        return Client()
+    Authenticator.objects.get_or_create(user=user, name="test", confirmed=True)
+    return kit.signed_in(user)
 
 
 def test_every_address_answers_each_role_as_the_table_says() -> None:
-    _made, clients, words = _stage()
+    made, clients, words = _stage()
     routes = addresses()
     wrong = []
-    for name, methods in TABLE.items():
-        if name in ("people:sign-out", "people:app-remove"):
-            continue  # last: they end the sessions
-        for method, expected in methods.items():
-            address = _fill(routes[name], words | OTHER_WORDS.get(name, {}))
-            address += QUERIES.get(name, "")
-            for role, client in clients.items():
-                body = {"payment": words["payment"], "language": "nb", "format": "csv"}
-                body = body if method == "post" else {}
-                answer = getattr(client, method)(address, body)
-                if answer.status_code != expected[role]:
-                    wrong.append(f"{name} {method} {role}: {answer.status_code}")
-    for role, client in clients.items():
-        address = _fill(routes["people:app-remove"], words)
-        if client.post(address).status_code != TABLE["people:app-remove"]["post"][role]:
-            wrong.append(f"app-remove {role}")
-    for role, client in clients.items():
-        if client.post("/sign-out/").status_code != TABLE["people:sign-out"]["post"][role]:
-            wrong.append(f"sign-out {role}")
+    acts = [(name, method) for name in TABLE for method in TABLE[name]]
+    for name, method in [act for act in acts if act not in LAST] + LAST:
+        address = _fill(routes[name], words | OTHER_WORDS.get(name, {}))
+        address += QUERIES.get(name, "")
+        body = {"payment": words["payment"], "language": "nb", "format": "csv", "key": "gone"}
+        for role, client in clients.items():
+            answer = getattr(client, method)(address, body if method == "post" else {})
+            back = role != "nobody" and turned_back(answer)
+            if answer.status_code != TABLE[name][method][role] or back:
+                wrong.append(f"{name} {method} {role}: {answer.status_code} {back=}")
+        if (name, method) in LAST:
+            clients = {role: _anew(made.users.get(role)) for role in clients}
     assert wrong == []
 
 
