@@ -290,7 +290,7 @@ def test_outside_the_demo_its_pages_are_as_shut_as_any(settings: Any) -> None:
     settings.DEMO = False
     for name in addresses():
         if name.startswith(f"{guard.DEMO}:"):
-            answer = Client().get(_fill(addresses()[name], {"letter": 1}))
+            answer = Client().get(filled(addresses()[name], {"letter": 1}))
             assert answer.status_code == 302, name
             assert answer["Location"].startswith("/sign-in/"), name
 
@@ -300,8 +300,9 @@ def _filled() -> None:
     """Marks that each test fills its own stage; the database is empty again after each."""
 
 
-def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
-    made = kit.stage()
+def staged(place: int = 1) -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
+    """A company with a person for every role, their browsers, and what addresses are filled with."""
+    made = kit.stage(place=place)
     upload(made)
     clients: dict[str, Client] = {"nobody": Client()}
     for name, roles in ROLES.items():
@@ -321,8 +322,8 @@ def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
             company=made.company,
             channel=made.channel,
             direction="out",
-            name="x",
-            message_id="X",
+            name=f"x{place}",
+            message_id=f"X{place}",
             sha256=bytes.fromhex(
                 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
             ),
@@ -351,29 +352,28 @@ def _stage() -> tuple[kit.Stage, dict[str, Client], dict[str, Any]]:
         "group": group.pk,
         "token": "none",
         "way": "recovery",
-        "passkey": 1,
+        "passkey": 0,
         "user": made.users["approver"].pk,
-        "deputy": 1,
+        "deputy": 0,
         "customer": made.company.customer.public_id,
         "company": made.company.public_id,
         "payment": payment.pk,
         "agreement": made.agreement.pk,
         "file": file.pk,
         "letter": letter.pk,
-        "ceremony": 1,
+        "ceremony": 0,
         "kept": "gone",
         "imported": imported.public_id,
         "list_name": "payments",
-        "view": 1,
+        "view": 0,
         "job": job.public_id,
         "number": payment.number,
-        "public_id": made.company.public_id,
         "service": "autopay",
     }
     return made, clients, words
 
 
-def _fill(route: str, words: dict[str, Any]) -> str:
+def filled(route: str, words: dict[str, Any]) -> str:
     return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(words[found[1]]), route)
 
 
@@ -391,12 +391,12 @@ def _anew(user: User | None) -> Client:
 
 
 def test_every_address_answers_each_role_as_the_table_says() -> None:
-    made, clients, words = _stage()
+    made, clients, words = staged()
     routes = addresses()
     wrong = []
     acts = [(name, method) for name in TABLE for method in TABLE[name]]
     for name, method in [act for act in acts if act not in LAST] + LAST:
-        address = _fill(routes[name], words | OTHER_WORDS.get(name, {}))
+        address = filled(routes[name], words | OTHER_WORDS.get(name, {}))
         address += QUERIES.get(name, "")
         body = {"payment": words["payment"], "language": "nb", "format": "csv", "key": "gone"}
         for role, client in clients.items():
@@ -410,7 +410,7 @@ def test_every_address_answers_each_role_as_the_table_says() -> None:
 
 
 def test_another_companys_objects_are_not_found_by_any_role() -> None:
-    mine, clients, words = _stage()
+    mine, clients, words = staged()
     theirs = kit.stage(place=2)
     upload(theirs)
     with theirs.scope():
@@ -426,10 +426,10 @@ def test_another_companys_objects_are_not_found_by_any_role() -> None:
     away = words | {"company": theirs.company.public_id}
     for role, client in clients.items():
         for name in ("payments:detail", "banking:agreement", "jobs:job", "jobs:file"):
-            inside = client.get(_fill(addresses()[name], foreign)).status_code
+            inside = client.get(filled(addresses()[name], foreign)).status_code
             assert inside in ({302} if role == "nobody" else {403, 404}), (role, name)
         for name in ("payments:list", "payments:detail", "banking:files", "jobs:list", "jobs:job"):
-            outside = client.get(_fill(addresses()[name], away)).status_code
+            outside = client.get(filled(addresses()[name], away)).status_code
             assert outside == (302 if role == "nobody" else 404), (role, name)
     assert mine.company.pk != theirs.company.pk
 
