@@ -206,6 +206,8 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
 
 # Each of them ends the sessions, or what they are signed in with.
 LAST = [(f"people:{name}", "post") for name in ("lost", "app-remove", "sign-out")]
+# What is filled in, in the route of an address.
+WORD = re.compile(r"<(?:\w+:)?(\w+)>")
 # What must stand behind an address for it to show something.
 QUERIES = dict.fromkeys(("people:user-roles", "people:group-roles"), "?place=all")
 # Addresses that are filled with other words than the rest.
@@ -240,7 +242,7 @@ def test_every_method_that_an_address_takes_has_a_row() -> None:
     client = kit.signed_in(kit.person("stranger", kit.company()))
     wrong = {}
     for name, route in addresses().items():
-        answer = client.options(re.sub(r"<[^>]+>", "1", route))
+        answer = client.options(WORD.sub("1", route))
         told = answer["Allow"] if answer.status_code == 405 else "GET, POST"
         takes = set(told.lower().split(", ")) - {"head", "options"}
         if takes != set(TABLE[name]):
@@ -374,7 +376,7 @@ def staged(place: int = 1) -> tuple[kit.Stage, dict[str, Client], dict[str, Any]
 
 
 def filled(route: str, words: dict[str, Any]) -> str:
-    return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(words[found[1]]), route)
+    return WORD.sub(lambda found: str(words[found[1]]), route)
 
 
 def turned_back(answer: Any) -> bool:
