@@ -142,7 +142,7 @@ class AgreementForm(forms.Form):
         data = self.cleaned_data
         with transaction.atomic():
             if not BankAgreement.objects.of(self.company).exists():
-                companies.set_two_factor(company=self.company, on=True, by=by)
+                companies.set_two_factor(company=self.company, asked_for="sign-in", on=True, by=by)
             account, _made = BankAccount.objects.update_or_create(
                 company=self.company,
                 number=data["account_number"],

@@ -15,7 +15,7 @@ from payments import approval, intake, lifecycle, queries
 from payments.models import PaymentLine
 from portal import clock
 from portal.access.roles import Permission
-from portal.erp import door, problems
+from portal.erp import codes, door, problems
 from portal.events import moves, questions
 from portal.people import services
 
@@ -64,6 +64,13 @@ _BODY = {
 }
 
 
+def _must_show_code(caller: door.Caller, request: HttpRequest) -> None:
+    """Where the company asks for one; what was answered before is told again without."""
+    key = request.headers.get("Idempotency-Key", "")
+    if not intake.known(company=caller.company, key=key):
+        codes.must_show_code(caller, request)
+
+
 @router.post(
     "/payments",
     summary=gettext_noop("Upload payments"),
@@ -74,7 +81,7 @@ _BODY = {
     response={200: UploadOut, 201: UploadOut},
     openapi_extra=_BODY,
 )
-@door.acting(user_may=Permission.UPLOAD)
+@door.acting(user_may=Permission.UPLOAD, first=_must_show_code)
 def upload(request: HttpRequest) -> HttpResponse:
     caller = door.caller_of(request)
     if not services.in_use(caller.company):

@@ -124,6 +124,11 @@ def take(
     return answer, False
 
 
+def known(*, company: Company, key: str) -> bool:
+    """Whether an upload with this key was stored and answered before."""
+    return Upload.objects.of(company).filter(key=key, answer__isnull=False).exists()
+
+
 def _open(
     company: Company, user: User, key: str, media_type: str, sha256: bytes, at: dt.datetime
 ) -> tuple[Upload, dict[str, Any] | None]:

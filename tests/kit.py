@@ -415,7 +415,9 @@ class Erp:
             sent["Content-Digest"] = f"sha-256=:{base64.b64encode(told).decode()}:"
             covered += ["content-digest", "content-type"]
         covered += [
-            name for name in ("kvitt-user", "idempotency-key") if name in map(str.lower, sent)
+            name
+            for name in ("kvitt-user", "kvitt-code", "idempotency-key")
+            if name in map(str.lower, sent)
         ]
         request = _Request(method, self.base + API + path, sent)
         HTTPMessageSigner(
@@ -445,6 +447,7 @@ class Erp:
         media_type: str = "application/xml",
         key: str | None = None,
         user: str | None = None,
+        code: str = "",
         **spoil: Any,
     ) -> Any:
         headers = {
@@ -452,6 +455,7 @@ class Erp:
             "Kvitt-User": self.made.users["erp"].email if user is None else user,
             "Idempotency-Key": secrets.token_hex(8) if key is None else key,
         }
+        headers |= {"Kvitt-Code": code} if code else {}
         headers = self.headers("POST", path, body, headers, **spoil)
         content_type = headers.pop("Content-Type")
         return self.client.post(API + path, body, content_type=content_type, headers=headers)

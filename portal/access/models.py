@@ -97,6 +97,8 @@ class Company(models.Model):
     city = models.CharField(max_length=60, blank=True)
     # Signing always asks for a second factor; here it is asked for to open any page as well.
     two_factor_to_sign_in = models.BooleanField(default=False)
+    # And for each upload a code from the app of the user that the ERP names.
+    two_factor_to_upload = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

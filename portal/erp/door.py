@@ -198,7 +198,7 @@ def _verify(request: HttpRequest, keys: _Keys, *, has_body: bool) -> Any:
     needed = ['"@method"', '"@target-uri"']
     if has_body:
         needed += ['"content-digest"', '"content-type"']
-    for header in ("kvitt-user", "idempotency-key"):
+    for header in ("kvitt-user", "kvitt-code", "idempotency-key"):
         if header in request.headers:
             needed.append(f'"{header}"')
     verifier = HTTPMessageVerifier(signature_algorithm=algorithms.HMAC_SHA256, key_resolver=keys)
@@ -351,10 +351,14 @@ def also_for(request: HttpRequest, company: Company) -> AbstractContextManager[N
     return tenancy.acting_for([company], customers=[caller.customer], user=caller.user)
 
 
-def acting(*, user_may: Permission | None = None) -> Callable[..., Any]:
+Check = Callable[[Caller, HttpRequest], None]
+
+
+def acting(*, user_may: Permission | None = None, first: Check | None = None) -> Callable[..., Any]:
     """Runs an operation for the caller's company, in one unit of business time.
 
-    With `user_may`, the request must name a user who may do that in the company now.
+    With `user_may`, the request must name a user who may do that in the company now. `first` is
+    asked before that unit begins, so that what it records is not undone with it.
     """
 
     def decorate(operation: Callable[..., Any]) -> Callable[..., Any]:
@@ -362,10 +366,15 @@ def acting(*, user_may: Permission | None = None) -> Callable[..., Any]:
         def inside(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             caller: Caller = request.auth  # type: ignore[attr-defined]
             try:
-                with tenancy.acting_for([caller.company], user=caller.user), clock.unit_of_work():
+                with tenancy.acting_for([caller.company], user=caller.user):
                     if user_may is not None:
                         _must_be_able(caller, request, user_may)
-                    return operation(request, *args, **kwargs)
+                    if first is not None:
+                        first(caller, request)
+                    with clock.unit_of_work():
+                        if user_may is not None:
+                            _must_be_able(caller, request, user_may)
+                        return operation(request, *args, **kwargs)
             finally:
                 if hasattr(request, "spooled"):
                     request.spooled.close()

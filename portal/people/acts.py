@@ -72,6 +72,7 @@ FIELDS: dict[str, Any] = {
     "from": _("First day"),
     "to": _("Last day"),
     "two_factor_to_sign_in": _("Two-factor to sign in"),
+    "two_factor_to_upload": _("Two-factor to upload"),
 }
 
 AMOUNTS = ("per_payment", "per_day")

@@ -162,16 +162,19 @@ def edit(*, company: Company, values: Mapping[str, str], by: changes.By) -> bool
     return True
 
 
+# What a company may ask a second factor for; signing asks for it anyway.
+ASKED_FOR = {"sign-in": "two_factor_to_sign_in", "upload": "two_factor_to_upload"}
+
+
 @transaction.atomic
-def set_two_factor(*, company: Company, on: bool, by: changes.By) -> bool:
-    """Whether the company's pages ask for a second factor; answers whether it was otherwise."""
+def set_two_factor(*, company: Company, asked_for: str, on: bool, by: changes.By) -> bool:
+    """Whether a second factor is asked for, by a key of ASKED_FOR; answers whether it differs."""
     row = Company.objects.select_for_update().get(pk=company.pk)
-    if row.two_factor_to_sign_in == on:
+    field = ASKED_FOR[asked_for]
+    if getattr(row, field) == on:
         return False
-    before, after = changes.differing(
-        {"two_factor_to_sign_in": row.two_factor_to_sign_in}, {"two_factor_to_sign_in": on}
-    )
-    Company.objects.filter(pk=row.pk).update(two_factor_to_sign_in=on)
+    before, after = changes.differing({field: getattr(row, field)}, {field: on})
+    Company.objects.filter(pk=row.pk).update(**{field: on})
     changes.record(
         "company.changed",
         by=by,

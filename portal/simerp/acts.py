@@ -58,11 +58,11 @@ class Erp:
             told = proposals.propose(db, company=company, due_date=due_date, pay_date=pay_date)
             return OK, told
 
-    def upload(self, *, company: str) -> tuple[int, dict[str, Any]]:
+    def upload(self, *, company: str, code: str = "") -> tuple[int, dict[str, Any]]:
         """Send what waits; 409 when the portal refused it, 502 when the answer is not known."""
         with self._exchange, books.opened(data=self._data) as db:
             portal = self._door(books.company_row(db, company=company))
-            done = uploads.upload(db, company=company, portal=portal)
+            done = uploads.upload(db, company=company, portal=portal, code=code)
         status = max((UPLOAD_STATUS[outcome.state] for outcome in done), default=OK)
         return status, {
             "company": company,

@@ -22,7 +22,13 @@ ASK_SECONDS = 20
 # The portal validates and stores up to 100,000 lines before it answers.
 SEND_SECONDS = 120
 LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
-COVERED_WHEN_PRESENT = ("Content-Digest", "Content-Type", "Kvitt-User", "Idempotency-Key")
+COVERED_WHEN_PRESENT = (
+    "Content-Digest",
+    "Content-Type",
+    "Kvitt-User",
+    "Kvitt-Code",
+    "Idempotency-Key",
+)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -116,7 +122,13 @@ class Door:
         return self._send("GET", path, headers={}, body=None, timeout_seconds=ASK_SECONDS)
 
     def post(
-        self, path: str, *, body: bytes, content_type: str, idempotency_key: str | None = None
+        self,
+        path: str,
+        *,
+        body: bytes,
+        content_type: str,
+        idempotency_key: str | None = None,
+        code: str = "",
     ) -> Answer:
         """POST bytes in the user's name; the same key with the same bytes is done once."""
         headers = {
@@ -124,6 +136,8 @@ class Door:
             "Content-Digest": ContentDigest.create(body),
             "Kvitt-User": self._user,
         }
+        if code:
+            headers["Kvitt-Code"] = code
         if idempotency_key is not None:
             headers["Idempotency-Key"] = idempotency_key
         return self._send("POST", path, headers=headers, body=body, timeout_seconds=SEND_SECONDS)

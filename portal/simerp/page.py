@@ -67,7 +67,14 @@ def _acts(company: str) -> str:
             f'<label for="{date}">Forfall til og med</label>'
             f'<input type="date" id="{date}" name="due_date">',
         )
-        + _form("upload", company, "Send til Kvitt")
+        + _form(
+            "upload",
+            company,
+            "Send til Kvitt",
+            f'<label for="code-{_text(company)}">Kode, hvis Kvitt ber om det</label>'
+            f'<input id="code-{_text(company)}" name="code" inputmode="numeric" maxlength="12"'
+            ' autocomplete="one-time-code">',
+        )
         + _form("sync", company, "Hent meldinger nå")
         + "</div>"
     )

@@ -82,7 +82,9 @@ class _Handler(BaseHTTPRequestHandler):
                 due_date=_optional(document, "due_date"),
                 pay_date=_optional(document, "pay_date"),
             ),
-            "/upload": lambda: erp.upload(company=_field(document, "company")),
+            "/upload": lambda: erp.upload(
+                company=_field(document, "company"), code=_optional(document, "code") or ""
+            ),
             "/sync": lambda: erp.sync(company=_optional(document, "company")),
             "/ping": lambda: erp.ping(company=_field(document, "company")),
             "/cancel": lambda: erp.cancel(

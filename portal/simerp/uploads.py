@@ -29,19 +29,21 @@ class Outcome:
     payments: list[dict[str, Any]]
 
 
-def upload(db: sqlite3.Connection, *, company: str, portal: door.Door) -> list[Outcome]:
+def upload(
+    db: sqlite3.Connection, *, company: str, portal: door.Door, code: str = ""
+) -> list[Outcome]:
     """Send again what has no answer yet, then all new proposals in one upload."""
     row = books.company_row(db, company=company)
     outcomes: list[Outcome] = []
     waiting = _open_upload(db, company=company)
     if waiting is not None:
-        outcomes.append(_send(db, company=company, upload=waiting, portal=portal))
+        outcomes.append(_send(db, company=company, upload=waiting, portal=portal, code=code))
         # Nothing new goes out while an older sending is in doubt.
         if outcomes[-1].state != "answered":
             return outcomes
     new = _compose(db, company=row)
     if new is not None:
-        outcomes.append(_send(db, company=company, upload=new, portal=portal))
+        outcomes.append(_send(db, company=company, upload=new, portal=portal, code=code))
     return outcomes
 
 
@@ -81,7 +83,9 @@ def _compose(db: sqlite3.Connection, *, company: sqlite3.Row) -> int | None:
     return upload
 
 
-def _send(db: sqlite3.Connection, *, company: str, upload: int, portal: door.Door) -> Outcome:
+def _send(
+    db: sqlite3.Connection, *, company: str, upload: int, portal: door.Door, code: str
+) -> Outcome:
     with books.transaction(db):
         row = db.execute(
             "UPDATE upload SET sends = sends + 1, unanswered = unanswered + 1 WHERE id = ?"
@@ -89,7 +93,7 @@ def _send(db: sqlite3.Connection, *, company: str, upload: int, portal: door.Doo
             (upload,),
         ).fetchone()
         numbers = _numbers(db, upload=upload)
-    reply = _ask(portal, upload=row, numbers=numbers)
+    reply = _ask(portal, upload=row, numbers=numbers, code=code)
     with books.transaction(db):
         state = _keep(db, upload=upload, reply=reply)
         problem = "" if state == "answered" else reply.problem
@@ -114,7 +118,7 @@ class _Reply:
     problem: str = ""
 
 
-def _ask(portal: door.Door, *, upload: sqlite3.Row, numbers: list[str]) -> _Reply:
+def _ask(portal: door.Door, *, upload: sqlite3.Row, numbers: list[str], code: str) -> _Reply:
     status = None
     try:
         answer = portal.post(
@@ -122,6 +126,7 @@ def _ask(portal: door.Door, *, upload: sqlite3.Row, numbers: list[str]) -> _Repl
             body=upload["body"],
             content_type=upload["content_type"],
             idempotency_key=upload["key"],
+            code=code,
         )
         status = answer.status
         if status in DONE:

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -19,6 +20,19 @@ from portal.people import changes, companies, keys, lists, services
 from portal.people.company_forms import CompanyForm
 from portal.people.views import deputies
 from portal.people.views.prove import decides
+
+TWO_FACTOR_TOLD = {
+    ("sign-in", True): gettext_lazy(
+        "Two-factor is asked for now. Who has none sets it up at the next page they open."
+    ),
+    ("sign-in", False): gettext_lazy(
+        "Two-factor is not asked for at sign-in any more. Signing always asks for it."
+    ),
+    ("upload", True): gettext_lazy(
+        "A code is asked for at each upload now. The ERP must send one along, or it is refused."
+    ),
+    ("upload", False): gettext_lazy("No code is asked for at upload any more."),
+}
 
 
 def _back(request: HttpRequest) -> HttpResponse:
@@ -68,16 +82,19 @@ def edit(request: HttpRequest) -> HttpResponse:
 @guard.company(Permission.MANAGE_CUSTOMER)
 @decides
 def two_factor(request: HttpRequest) -> HttpResponse:
-    """Whether the company's pages ask for a second factor at sign-in."""
-    on = request.POST.get("on") == "yes"
-    company = guard.acting_of(request).company
-    if companies.set_two_factor(company=company, on=on, by=changes.by(request)):
-        text = (
-            _("Two-factor is asked for now. Who has none sets it up at the next page they open.")
-            if on
-            else _("Two-factor is not asked for at sign-in any more. Signing always asks for it.")
-        )
-        messages.success(request, text)
+    """Whether a second factor is asked for at sign-in, and at upload."""
+    on, asked_for = request.POST.get("on") == "yes", request.POST.get("for", "")
+    if asked_for not in companies.ASKED_FOR:
+        messages.error(request, _("Nothing was changed: choose what to do first."))
+        return _back(request)
+    changed = companies.set_two_factor(
+        company=guard.acting_of(request).company,
+        asked_for=asked_for,
+        on=on,
+        by=changes.by(request),
+    )
+    if changed:
+        messages.success(request, str(TWO_FACTOR_TOLD[asked_for, on]))
     return _back(request)
 
 

@@ -74,7 +74,7 @@ def forms(made: Stage) -> list[tuple[str, dict[str, Any]]]:
         (f"{customer}/users/{pk}/change/", {"act": "end"}),
         (f"{customer}/users/{pk}/give/", {"everywhere": "1", "autopay_approver": "on"}),
         (f"{customer}/key/", {}),
-        (f"{company}/two-factor/", {"on": "yes"}),
+        (f"{company}/two-factor/", {"for": "sign-in", "on": "yes"}),
         (f"{company}/approvers/", {}),
         (f"{company}/key/new/", {}),
     ]

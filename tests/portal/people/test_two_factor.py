@@ -179,7 +179,9 @@ def test_a_company_that_asks_for_two_factors_walks_its_users_through_the_set_up(
     client = halfway(anne)
     assert client.get(outgoing(made)).status_code == 200
     boss = kit.signed_in(made.users["boss"])
-    boss.post(f"/c/{made.company.public_id}/administration/two-factor/", {"on": "yes"})
+    boss.post(
+        f"/c/{made.company.public_id}/administration/two-factor/", {"for": "sign-in", "on": "yes"}
+    )
     answer = client.get(outgoing(made))
     assert answer["Location"].startswith(f"{APP}?next=")
     assert client.get(answer["Location"]).status_code == 200
