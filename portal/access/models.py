@@ -136,8 +136,8 @@ class ServiceActivation(CompanyOwned):
         ]
 
 
-class SigningKey(CompanyOwned):
-    """The one key that a company's ERP signs its requests with."""
+class ErpKey(models.Model):
+    """A key that an ERP signs its requests with: living until it is retired."""
 
     secret = SecretField()
     created_at = models.DateTimeField(auto_now_add=True)
@@ -149,6 +149,13 @@ class SigningKey(CompanyOwned):
     )
 
     class Meta:
+        abstract = True
+
+
+class SigningKey(CompanyOwned, ErpKey):
+    """The one key that a company's ERP signs its requests with."""
+
+    class Meta:
         constraints: ClassVar[list[Any]] = [
             models.UniqueConstraint(
                 fields=["company"],
@@ -158,17 +165,10 @@ class SigningKey(CompanyOwned):
         ]
 
 
-class CustomerKey(models.Model):
+class CustomerKey(ErpKey):
     """The one key that a bureau's ERP signs with when it makes companies for its customer."""
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
-    secret = SecretField()
-    created_at = models.DateTimeField(auto_now_add=True)
-    retired_at = models.DateTimeField(null=True, blank=True)
-    last_used_at = models.DateTimeField(null=True, blank=True)
-    last_used_by = models.ForeignKey(
-        "access.User", on_delete=models.SET_NULL, null=True, related_name="+"
-    )
 
     class Meta:
         constraints: ClassVar[list[Any]] = [
