@@ -171,18 +171,25 @@ def _match(
         cursor.execute(f"SELECT count(*) FROM {table} WHERE code = 'differs'")
         differs = cursor.fetchone()[0]
         cursor.execute(
-            "SELECT p.id, p.kind FROM payments_payment p WHERE p.company_id = %s"
+            "SELECT p.id, p.number, p.kind FROM payments_payment p WHERE p.company_id = %s"
             " AND (p.number IN (SELECT DISTINCT number FROM advice_line) OR p.number = ANY(%s))",
             [company_id, [entry.batch_payment_number for entry in advice.batches]],
         )
         rows = cursor.fetchall()
+        known = [number for _pk, number, kind in rows if kind != Payment.Kind.SALARY]
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM advice_line WHERE number IS NULL OR number <> ALL(%s))",
+            [known],
+        )
+        strange = cursor.fetchone()[0]
+    # What fits no payment of ours may be salary: it is seen by those alone who see salary.
+    salary = strange or any(entry.batch_payment_number not in known for entry in advice.batches)
     if matched < advice.staged:
         remarks.append({"code": "unmatched", "count": advice.staged - matched})
     if differs:
         remarks.append({"code": "amount-differs", "count": differs})
         log.error("outcomes.amount_differs", company=company_id, count=differs)
-    salary = any(kind == Payment.Kind.SALARY for _pk, kind in rows)
-    return [pk for pk, _kind in rows], salary
+    return [pk for pk, _number, _kind in rows], salary
 
 
 def _alarm_unexpected(company_id: int, remarks: list[dict[str, Any]]) -> None:

@@ -499,6 +499,47 @@ def test_a_batch_entry_settles_the_lines_that_were_sent_and_stays_within_the_sal
         assert BankFile.objects.get(name="batch.xml").salary
 
 
+@pytest.mark.parametrize(
+    ("number", "batch", "hidden"),
+    [
+        ("LEV", True, False),
+        ("LEV", False, False),
+        ("UKJENT", True, True),
+        ("UKJENT", False, True),
+        ("lev", False, True),
+        ("", False, True),
+    ],
+)
+def test_an_advice_that_fits_no_supplier_payment_may_be_salary(
+    made: Stage, bank: Bank, number: str, batch: bool, hidden: bool
+) -> None:
+    account = made.agreement.account.number
+    lines = [Line("L1", "100.00", kit.account(70), message="x")]
+    body = kit.pain001({"LEV": lines}, account=account, due=kit.soon())
+    assert Erp(made).post("payments", body).status_code == 201
+    reference = f"<PmtInfId>{number}</PmtInfId>" if number else ""
+    detail = (
+        f"<Btch>{reference}<NbOfTxs>1</NbOfTxs></Btch>"
+        if batch
+        else f"<TxDtls><Refs>{reference}<EndToEndId>L1</EndToEndId></Refs>"
+        '<Amt Ccy="NOK">100.00</Amt></TxDtls>'
+    )
+    advice = (
+        "<Document><BkToCstmrDbtCdtNtfctn><GrpHdr><MsgId>X</MsgId></GrpHdr><Ntfctn><Id>1</Id>"
+        f'<Acct><Id><Othr><Id>{account}</Id></Othr></Id></Acct><Ntry><Amt Ccy="NOK">100.00</Amt>'
+        "<CdtDbtInd>DBIT</CdtDbtInd><Sts>BOOK</Sts><BookgDt><Dt>2026-11-24</Dt></BookgDt>"
+        f"<AcctSvcrRef>B1</AcctSvcrRef><NtryDtls>{detail}</NtryDtls></Ntry></Ntfctn>"
+        "</BkToCstmrDbtCdtNtfctn></Document>"
+    )
+    keep(made, "advice.xml", advice.encode())
+    outcomes.take_answers()
+    with made.scope():
+        file = BankFile.objects.get(name="advice.xml")
+    assert (file.company, file.salary) == (made.company, hidden)
+    seen = kit.signed_in(made.users["erp"]).get(f"/c/{made.company.public_id}/files/{file.pk}/")
+    assert seen.status_code == (404 if hidden else 200)
+
+
 def test_money_that_comes_back_says_why_on_each_line(made: Stage, bank: Bank) -> None:
     approved(made, "R1")
     job.send(made)
