@@ -56,7 +56,9 @@ def one(request: HttpRequest, payment: int) -> HttpResponse:
     )
     departed = queries.departed(payment=row, size=DEPARTED_SHOWN)
     events = queries.events(payment=row, size=EVENTS_READ)
-    signatures = list(Signature.objects.filter(payment=row).select_related("user").order_by("pk"))
+    signatures = list(
+        Signature.objects.filter(payment=row).select_related("user", "in_place_of").order_by("pk")
+    )
     acts = _acts(request, row, signatures)
     context: dict[str, Any] = {
         "row": row,

@@ -108,7 +108,10 @@ def entered(request: HttpRequest) -> bool:
     if request.session.get(FACTOR_KEY) != WITHOUT:
         return False
     assert isinstance(user, User)
-    return not secondfactor.has_any(user)  # set up meanwhile, it is asked for at once
+    alone: bool | None = getattr(request, "alone", None)
+    if alone is None:  # a factor that was set up meanwhile is asked for at once
+        alone = request.alone = not secondfactor.has_any(user)  # type: ignore[attr-defined]
+    return alone
 
 
 def seconds_left(request: HttpRequest) -> int:

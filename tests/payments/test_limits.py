@@ -221,7 +221,10 @@ def test_the_absent_one_and_their_deputies_share_one_day(made: Stage) -> None:
     sign(made, anne, "D")
     with made.scope():
         lent = dict(Signature.objects.values_list("payment__number", "in_place_of"))
+        pk = Payment.objects.get(number="A").pk
     assert lent == {"A": anne.pk, "B": anne.pk, "D": None}
+    page = kit.signed_in(made.users["bjorn"]).get(f"/c/{made.company.public_id}/outgoing/{pk}/")
+    assert "i stedet for Anne" in page.content.decode()
 
 
 def test_standing_in_for_somebody_does_not_limit_what_is_ones_own(made: Stage) -> None:
