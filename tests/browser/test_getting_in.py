@@ -312,6 +312,7 @@ def test_a_recovery_code_is_refused_at_signing_with_the_reason_beforehand(
     bjorn.sign_in()
     bjorn.page.goto(f"{stack.url}/me/two-factor/recovery/")
     bjorn.press("Lag et nytt ark")
+    bjorn.page.locator(".codes code").first.wait_for()
     codes = bjorn.page.locator(".codes code").all_inner_texts()
     bjorn.page.goto(f"{stack.url}/")
     bjorn.page.get_by_role("link", name=re.compile("Nordlys Handel AS")).first.click()
