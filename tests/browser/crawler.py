@@ -224,8 +224,8 @@ class Crawler:
         return found + eye.said()
 
     def _care(self, place: Place, role: str, language: str, look: Look) -> Care:
-        """All; or quick: colours and keyboard in the richest view and one language, of dark only
-        its colours and those once, Tab at the one width and Shift+Tab at the other, and elsewhere no rule twice.
+        """All; or quick: colours and keyboard in the richest view and one language, of each
+        scheme its colours once, Tab at the one width and Shift+Tab at the other, and elsewhere no rule twice.
         """
         if self.thorough:
             return Care.ALL
@@ -235,7 +235,8 @@ class Crawler:
             return Care.COLOURS if judged and wide else Care(0)
         if judged:
             way = Care.FORWARDS if wide else Care.BACKWARDS
-            return Care.RULES | Care.COLOURS | Care.SHAPE | way
+            once = Care.COLOURS if wide else Care(0)  # no width changes a colour
+            return Care.RULES | Care.SHAPE | way | once
         return Care.RULES | Care.SHAPE if wide else Care.SHAPE
 
     def _links(self, links: Iterable[str], role: str, seen: Seen) -> list[Finding]:
