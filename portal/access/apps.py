@@ -16,6 +16,10 @@ class AccessConfig(AppConfig):
     label = "access"
 
     def ready(self) -> None:
+        from django.contrib.auth.signals import user_logged_in
+
+        # A session that waits for its second factor is no sign-in; `entering` says when it is one.
+        user_logged_in.disconnect(dispatch_uid="update_last_login")
         post_migrate.connect(_grant_application_role, dispatch_uid="grant_application_role")
         checks.register(application_role_is_walled_in, checks.Tags.database)
         checks.register(demo_only_in_demo, checks.Tags.security)

@@ -13,12 +13,14 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from portal.access import grants, secondfactor, tenancy
 from portal.access.acting import Acting, AtCustomer, Here
@@ -184,7 +186,7 @@ def company(*any_of: Permission) -> Callable[[View], View]:
                 used = acting.permissions & set(any_of)
                 twice = found.two_factor_to_sign_in or (used and used <= GRAVE)
                 if twice and not verified(request):
-                    return _to_enrol(request)
+                    return _to_enrol(request, found.name)
                 request.acting = acting  # type: ignore[attr-defined]
                 if not used:
                     raise Needs(any_of)
@@ -198,10 +200,12 @@ def company(*any_of: Permission) -> Callable[[View], View]:
     return decorate
 
 
-def _to_enrol(request: HttpRequest) -> HttpResponse:
-    """To the page that sets up a second factor, and back from there."""
+def _to_enrol(request: HttpRequest, name: str) -> HttpResponse:
+    """To the page that sets up a second factor, and back from there; it is told who asks for it."""
     if BY_HTMX in request.headers:
         return HttpResponse(status=401)
+    text = _("%(name)s asks for two-factor. Set it up here, or add a passkey under My details.")
+    messages.info(request, text % {"name": name})
     return redirect(f"{reverse(ENROL)}?{urlencode({'next': where(request)})}")
 
 
@@ -225,7 +229,7 @@ def customer(*any_of: Permission) -> Callable[[View], View]:
             with tenancy.acting_for(companies, user=request.user, customers=[found]):
                 acting = _at_customer(request, found)
                 if not verified(request):  # who gives others their roles proves themselves twice
-                    return _to_enrol(request)
+                    return _to_enrol(request, found.name)
                 request.acting = acting  # type: ignore[attr-defined]
                 if not acting.permissions & set(any_of):
                     raise Needs(any_of)

@@ -20,9 +20,14 @@ class NotANumber(ValueError):
         self.code: Code = code
 
 
+def plain(text: str) -> str:
+    """«923609016» from «NO 923.609.016 MVA»; whatever is no part of a number stays."""
+    return text.translate(_SPACES).upper().removeprefix("NO").removesuffix("MVA")
+
+
 def number(text: str) -> str:
     """Nine digits from «NO 923 609 016 MVA» and the like. Raises NotANumber."""
-    digits = text.translate(_SPACES).upper().removeprefix("NO").removesuffix("MVA")
+    digits = plain(text)
     if not digits:
         raise NotANumber("empty", text)
     if not (digits.isascii() and digits.isdigit()):

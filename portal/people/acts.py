@@ -21,6 +21,7 @@ ACTS: dict[str, Any] = {
     "key.made": _("Signing key made"),
     "key.replaced": _("Signing key replaced"),
     "user.invited": _("User invited"),
+    "user.invited_again": _("Invitation sent again"),
     "user.accepted": _("Invitation accepted"),
     "user.changed": _("User changed"),
     "user.ended": _("User deactivated"),

@@ -137,16 +137,29 @@ def _filled(row: Company) -> dict[str, str]:
 
 
 @transaction.atomic
-def edit(*, company: Company, values: Mapping[str, str], by: changes.By) -> bool:
+def edit(
+    *,
+    company: Company,
+    values: Mapping[str, str],
+    by: changes.By,
+    seen: Mapping[str, str] | None = None,
+) -> bool:
     """Changes a company; answers whether anything differs. Raises Unfit.
 
-    The organisation number stays: it is what agreements at the bank are made out to.
+    The organisation number stays: it is what agreements at the bank are made out to. With `seen`,
+    what the page showed, only the fields that were changed on it are.
     """
     row = Company.objects.select_for_update().get(pk=company.pk)
-    kept, faults = checked({**values, "organisation_number": row.organisation_number})
+    now = {name: getattr(row, name) for name in FIELDS}
+    wanted = {
+        name: now[name] if seen is not None and seen.get(name) == text else text
+        for name, text in values.items()
+        if name in now
+    }
+    kept, faults = checked({**wanted, "organisation_number": row.organisation_number})
     if faults:
         raise Unfit(faults)
-    before, after = changes.differing({name: getattr(row, name) for name in FIELDS}, kept)
+    before, after = changes.differing(now, kept)
     if not after:
         return False
     Company.objects.filter(pk=row.pk).update(**after)

@@ -8,6 +8,7 @@ import django_otp
 from django.conf import settings
 from django.contrib import auth
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from portal.access import crypto, grants, guard, guesses, sessions
@@ -35,6 +36,11 @@ def prove(request: HttpRequest, proof: Proof) -> None:
     request.session[guard.PROVED_KEY] = time.time()
     request.session.pop(guard.AGAIN_KEY, None)
     request.session.cycle_key()
+
+
+def prove_again(request: HttpRequest) -> None:
+    """What the session was opened with counts from now."""
+    request.session[guard.PROVED_KEY] = time.time()
 
 
 def with_password(request: HttpRequest) -> None:
@@ -97,4 +103,5 @@ def speak(request: HttpRequest, response: HttpResponse) -> HttpResponse:
         samesite="Lax",
     )
     guesses.mark(request, response, user_id=request.user.pk)
+    User.objects.filter(pk=request.user.pk).update(last_login=timezone.now())
     return response

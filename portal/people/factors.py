@@ -14,14 +14,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal import mail
-from portal.access import grants, secondfactor, tenancy
+from portal.access import grants, guard, secondfactor, sessions, tenancy
 from portal.access.models import Customer, User
 from portal.access.roles import Role
 from portal.access.secondfactor import Factor
 from portal.mail import sms
 from portal.people import changes, entering
 
-NEW_CODE_KEY = "new_recovery_code"
+NEW_CODE_KEY, LOST_KEY = "new_recovery_code", "lost_told"
 NAMES: dict[Factor, Any] = {
     Factor.TOTP: gettext_lazy("code from the authenticator app"),
     Factor.PASSKEY: gettext_lazy("passkey"),
@@ -72,14 +72,21 @@ def used_another_way(request: HttpRequest, *, user: User, factor: Factor) -> Non
 
 @transaction.atomic
 def happened(
-    request: HttpRequest, act: str, *, user: User, by: User | None = None, **after: str
+    request: HttpRequest,
+    act: str,
+    *,
+    user: User,
+    by: User | None = None,
+    before: dict[str, str] | None = None,
+    **after: str,
 ) -> None:
     """Logs what was done to a user's factors, for each of their customers, and mails the user."""
     customers = customers_of(user)
     who = changes.by(request, by or user)
     with tenancy.acting_for((), user=user, customers=customers):
         changes.write(
-            changes.change(act, by=who, customer=row, about=user, after=after) for row in customers
+            changes.change(act, by=who, customer=row, about=user, before=before, after=after)
+            for row in customers
         )
     tell(user, act, address=who.address or "")
 
@@ -141,20 +148,38 @@ def tell(user: User, act: str, *, address: str, to: Iterable[User] | None = None
 def lost(request: HttpRequest, *, user: User) -> None:
     """The authenticator app is lost for good: it is dead, and the administrators are told."""
     secondfactor.remove_authenticator(user)
+    sessions.end_all(user=user, but=request.session.session_key or "")
     happened(request, "factor.lost", user=user)
+    request.session[LOST_KEY] = True
     for customer in customers_of(user):
-        _tell_administrators(customer, user)
+        _tell_administrators(customer, user, "people.factor_lost")
 
 
-def _tell_administrators(customer: Customer, user: User) -> None:
+def new_signing(request: HttpRequest, *, user: User, factor: Factor) -> None:
+    """Tells the administrators when somebody who had signed in another way gets what signs, unless
+    they have been told that the former was lost."""
+    weak = request.session.get(guard.FACTOR_KEY) in (Factor.RECOVERY, Factor.SUPPORT, Factor.SMS)
+    if weak and not request.session.pop(LOST_KEY, False):
+        for customer in customers_of(user):
+            _tell_administrators(customer, user, "people.factor_new", factor=factor)
+
+
+def _tell_administrators(
+    customer: Customer, user: User, kind: str, *, factor: Factor | None = None
+) -> None:
     with tenancy.acting_for((), user=user, customers=[customer]):
         holders = grants.holders_at(customer=customer, role=Role.CUSTOMER_ADMINISTRATOR)
         readers = [reader for reader in holders if reader != user]
 
     def context(_reader: User) -> dict[str, Any]:
-        text = _("%(name)s at %(customer)s has lost an authenticator app")
+        text = (
+            _("%(name)s at %(customer)s has lost an authenticator app")
+            if factor is None
+            else _("%(name)s at %(customer)s has a new way to sign payments")
+        )
         return {
             "title": text % {"name": user.name, "customer": customer.name},
+            "factor": str(NAMES[factor]) if factor else "",
             "name": user.name,
             "email": user.email,
             "customer": customer.name,
@@ -162,4 +187,7 @@ def _tell_administrators(customer: Customer, user: User) -> None:
             "page": f"{settings.BASE_URL}/",
         }
 
-    mail.post(kind="people.factor_lost", users=readers, company=None, context=context)
+    if kind == "people.factor_lost":
+        mail.post(kind="people.factor_lost", users=readers, company=None, context=context)
+    else:
+        mail.post(kind="people.factor_new", users=readers, company=None, context=context)

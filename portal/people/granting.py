@@ -64,15 +64,18 @@ def set_roles(
     roles: Collection[Role],
     among: Collection[Role],
     by: changes.By,
+    seen: Collection[Role] | None = None,
 ) -> tuple[set[Role], set[Role]]:
     """Makes the holder's roles in one company, or at the customer, just these among `among`;
-    answers (given, taken). Raises members.LastAdministrator, Unlawful.
+    answers (given, taken). With `seen`, what the page showed, only what was changed on it is:
+    what somebody else has done meanwhile stays. Raises members.LastAdministrator, Unlawful.
     """
     Customer.objects.select_for_update().get(pk=customer.pk)
     place: dict[str, Any] = {"company": company} if company else {"customer": customer}
     rows = RoleGrant.objects.filter(**holder.fields, **place, role__in=list(among))
     held = {Role(role) for role in rows.values_list("role", flat=True)}
-    given, taken = set(roles) - held, held - set(roles)
+    before = held if seen is None else set(seen) & set(among)
+    given, taken = (set(roles) - before) - held, (before - set(roles)) & held
     if given:
         _give(customer, holder, [company], given, by)
     if taken:
@@ -278,14 +281,24 @@ def delete_group(*, group: UserGroup, by: changes.By) -> None:
 
 
 @transaction.atomic
-def set_members(*, group: UserGroup, users: Collection[User], by: changes.By) -> None:
-    """Makes these the members of the group; raises members.LastAdministrator."""
+def set_members(
+    *,
+    group: UserGroup,
+    users: Collection[User],
+    by: changes.By,
+    seen: Collection[int] | None = None,
+) -> None:
+    """Makes these the members of the group. With `seen`, the ids that the page showed as members,
+    only what was changed on it is. Raises members.LastAdministrator.
+    """
     customer = Customer.objects.select_for_update().get(pk=group.customer_id)
-    before = {user.pk: user for user in group.members.all()}
+    inside = {user.pk: user for user in group.members.all()}
     after = {user.pk: user for user in users}
-    joined = [user for pk, user in after.items() if pk not in before]
-    left = [user for pk, user in before.items() if pk not in after]
-    group.members.set(users)
+    before = set(inside) if seen is None else set(seen)
+    joined = [user for pk, user in after.items() if pk not in before and pk not in inside]
+    left = [user for pk, user in inside.items() if pk in before and pk not in after]
+    group.members.add(*joined)
+    group.members.remove(*left)
     called = members.names(customer, [*joined, *left])
     for act, people in (("group.joined", joined), ("group.left", left)):
         changes.write(

@@ -11,7 +11,7 @@ from django.db.models import Count as DbCount
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from portal.access import norwegian, tenancy
+from portal.access import norwegian, organisations, tenancy
 from portal.access.acting import Acting, AtCustomer
 from portal.access.models import Company, Customer, RoleGrant, ServiceActivation, User
 from portal.access.roles import NAMES, Permission, Role
@@ -29,7 +29,7 @@ UNFINISHED = "unfinished"
 
 def named(rows: QuerySet[Any], text: str, *, prefix: str = "") -> QuerySet[Any]:
     """Companies whose name holds the words of the text, or whose number begins with its digits."""
-    digits = "".join(text.split())
+    digits = organisations.plain(text)
     if digits.isascii() and digits.isdigit():
         return rows.filter(**{f"{prefix}organisation_number__startswith": digits})
     for word in text.split():

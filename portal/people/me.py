@@ -190,7 +190,7 @@ def _set_email(request: HttpRequest, link: OneTimeLink) -> None:
             row.save(update_fields=["email"])
     except IntegrityError as error:
         raise Taken from error
-    factors.happened(request, "email.changed", user=row, email=link.email)
+    factors.happened(request, "email.changed", user=row, before={"email": before}, email=link.email)
 
 
 # --- sessions ------------------------------------------------------------------------------------

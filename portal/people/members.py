@@ -82,6 +82,9 @@ def invite_again(*, membership: Membership, by: changes.By) -> None:
     row = _locked(membership)
     if row.accepted_at is not None or row.ended_at is not None:
         raise NotInvited
+    changes.record(
+        "user.invited_again", by=by, customer=row.customer, about=row.user, name=called(row)
+    )
     _send(row, by)
 
 

@@ -166,7 +166,7 @@ class ChangeTable(Table):
             if before and after:
                 parts.append(format_html("{}: {} → {}", name, before, after))
             elif before:
-                parts.append(format_html("{}: <s>{}</s>", name, before))
+                parts.append(format_html("{}: {} → –", name, before))
             else:
                 parts.append(format_html("{}: {}", name, after))
         return SafeString("<br>".join(parts))
@@ -192,7 +192,10 @@ class ChangeTable(Table):
         )
 
     def value_differences(self, row: Change) -> str:
-        return "; ".join(f"{name}: {before} → {after}" for name, before, after in row.differences)
+        return "; ".join(
+            f"{name}: {before or '–'} → {after or '–'}" if before else f"{name}: {after}"
+            for name, before, after in row.differences
+        )
 
     def value_who(self, row: Change) -> str:
         return row.user_name

@@ -16,6 +16,7 @@ from portal.access.roles import NAMES, Role
 from portal.lists.keyset import Order
 from portal.lists.tables import Column, Table
 from portal.people.templatetags import kvitt
+from portal.people.user_forms import LANGUAGES
 
 ACTIVE, INVITED, ENDED = "active", "invited", "ended"
 STATES: dict[str, tuple[Any, str]] = {
@@ -142,4 +143,4 @@ class UserTable(Table):
         return row.phone if row.accepted_at else ""
 
     def value_language(self, row: Any) -> str:
-        return row.language if row.accepted_at else ""
+        return str(dict(LANGUAGES)[row.language]) if row.accepted_at else ""

@@ -66,7 +66,14 @@ def edit(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             changed = companies.edit(
-                company=company, values=form.cleaned_data, by=changes.by(request)
+                company=company,
+                values=form.cleaned_data,
+                by=changes.by(request),
+                seen={
+                    name: request.POST[f"seen-{name}"]
+                    for name in companies.FIELDS
+                    if f"seen-{name}" in request.POST
+                },
             )
         except companies.Unfit as error:
             form.add_faults(error.faults)
@@ -74,8 +81,14 @@ def edit(request: HttpRequest) -> HttpResponse:
             text = _("The company is changed.") if changed else _("There was nothing to change.")
             messages.success(request, text)
             return _back(request)
+    seen = [(name, request.POST.get(f"seen-{name}", initial[name])) for name in form.fields]
     status = 422 if form.is_bound else 200
-    return render(request, "people/company_form.html", {"form": form, "edit": True}, status=status)
+    return render(
+        request,
+        "people/company_form.html",
+        {"form": form, "edit": True, "seen": seen},
+        status=status,
+    )
 
 
 @require_POST
@@ -100,6 +113,7 @@ def two_factor(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @guard.company(Permission.MANAGE_CUSTOMER)
+@decides
 def service(request: HttpRequest) -> HttpResponse:
     """Switches a service on or off."""
     company = guard.acting_of(request).company

@@ -186,7 +186,9 @@ class AmountField(forms.CharField):
             raise forms.ValidationError(_("Write an amount, such as 84\u00a0300,00.")) from error
         exponent = amount.as_tuple().exponent
         fits = isinstance(exponent, int) and exponent >= -2
-        if not (amount.is_finite() and fits and 0 <= amount <= MOST):
+        if amount.is_finite() and amount > MOST:
+            raise forms.ValidationError(_("No limit can be that large. Leave it empty for none."))
+        if not (amount.is_finite() and fits and amount >= 0):
             raise forms.ValidationError(
                 _("Write an amount of at least 0,00, with at most two decimals.")
             )

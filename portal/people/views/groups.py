@@ -97,11 +97,15 @@ def people(request: HttpRequest, group: int) -> HttpResponse:
     everybody = list(all_of_them.filter(ended_at=None).order_by("name_key", "id"))
     if request.method == "POST":
         chosen = set(request.POST.getlist("member"))
+        shown = [int(pk) for pk in request.POST.getlist("seen") if pk.isascii() and pk.isdigit()]
+        seen = shown if "shown" in request.POST else None
         wanted = [user for user in everybody if str(user.pk) in chosen]
         # Who is deactivated stays in the group, and is back in it when taken up again.
         away = [user for user in row.members.all() if user not in everybody]
         try:
-            granting.set_members(group=row, users=[*wanted, *away], by=changes.by(request))
+            granting.set_members(
+                group=row, users=[*wanted, *away], by=changes.by(request), seen=seen
+            )
         except members.LastAdministrator:
             messages.error(request, users.LAST)
         else:

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from portal.access import links, tenancy
+from portal.access import guard, links, tenancy
 from portal.people import changes, members
 from portal.people.user_forms import AcceptForm
 
@@ -43,6 +43,10 @@ def _open(request: HttpRequest, link: links.OneTimeLink) -> HttpResponse:
         values = form.cleaned_data if form else {}
         with tenancy.acting_for((), user=link.user, customers=[membership.customer]):
             members.accept(link=link, values=values, by=changes.by(request, link.user))
+        if request.user == link.user and guard.entered(request):
+            text = _("You are a user at %(customer)s now.")
+            messages.success(request, text % {"customer": membership.customer})
+            return redirect("people:start")
         text = _("You are a user at %(customer)s now. Sign in to begin.")
         messages.success(request, text % {"customer": membership.customer})
         return redirect("people:sign-in")

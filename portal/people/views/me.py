@@ -147,7 +147,13 @@ def _keep_session(request: HttpRequest) -> None:
 def email(request: HttpRequest) -> HttpResponse:
     user = guard.user_of(request)
     form = EmailForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    if (
+        request.method == "POST"
+        and form.is_valid()
+        and form.cleaned_data["email"].lower() == user.email
+    ):
+        form.add_error("email", _("This is your address already."))
+    elif request.method == "POST" and form.is_valid():
         me.ask_for_email(user=user, email=form.cleaned_data["email"])
         text = _("A link is sent to %(email)s. The address is changed when you open it there.")
         messages.info(request, text % {"email": form.cleaned_data["email"]})

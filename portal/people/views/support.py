@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 from portal.access import guard
 from portal.access.models import Membership, SupportCode
 from portal.access.roles import Permission
-from portal.people import factors
+from portal.people import entering, factors
 from portal.people.forms import one_line
 from portal.people.views.prove import decides
 
@@ -38,20 +38,23 @@ class ReasonForm(forms.Form):
 @require_http_methods(["GET", "POST"])
 @guard.customer(Permission.ISSUE_CODES)
 @decides
-def code(request: HttpRequest, member: int) -> HttpResponse:
+def issue(request: HttpRequest, member: int) -> HttpResponse:
     """Asks why, then shows the code this once: it is read to the person, never mailed."""
     acting = guard.customer_of(request)
     living = Membership.objects.living().filter(customer=acting.customer)
     row = get_object_or_404(living.select_related("user"), pk=member)
     form = ReasonForm(request.POST or None)
-    issued = ""
+    kept = f"support_code_{member}"
+    issued = "".join(entering.secret(request, kept)) if request.method == "GET" else ""
     own = row.user == guard.user_of(request)
     if request.method == "POST" and own:
         form.add_error(None, OWN)
     elif request.method == "POST" and form.is_valid():
-        issued = factors.issue_support_code(
+        code = factors.issue_support_code(
             request, user=row.user, at=acting.customer, reason=form.cleaned_data["reason"]
         )
+        entering.keep_secret(request, kept, [code])  # a reload issues no other
+        return redirect(acting.address("people:support-code", member=row.pk))
     context = {
         "own": OWN if own else "",
         "member": row,

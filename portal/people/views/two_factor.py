@@ -66,6 +66,7 @@ def authenticator(request: HttpRequest) -> HttpResponse:
         except secondfactor.TooManyTries as error:
             form.add_error("code", told(error))
         else:
+            factors.new_signing(request, user=user, factor=Factor.TOTP)
             entering.prove(request, proof)
             factors.happened(request, "factor.app", user=user)
             return _enrolled(request, user, to)
@@ -239,10 +240,15 @@ def lost(request: HttpRequest) -> HttpResponse:
     user = guard.user_of(request)
     held = secondfactor.held(user)
     if request.method == "POST":
-        if not guard.fresh(request):
+        another_way = request.session.get(guard.FACTOR_KEY) in (Factor.RECOVERY, Factor.SUPPORT)
+        if not (guard.fresh(request) or another_way):
             return redirect(f"{reverse('people:prove')}?{urlencode({'next': request.path})}")
         factors.lost(request, user=user)
-        messages.info(request, _("The lost app no longer works. Set up the new one now."))
+        entering.prove_again(request)
+        messages.info(
+            request,
+            _("The lost app no longer works, and your other sessions have ended. Set up the new."),
+        )
         return redirect("people:authenticator")
     context = {
         "held": held,
@@ -279,11 +285,16 @@ def passkey_add(request: HttpRequest) -> JsonResponse:
     except passkeys.Refused:
         text = _("The passkey could not be added. Try again, or use another device.")
         return JsonResponse({"told": text}, status=422)
+    factors.new_signing(request, user=user, factor=Factor.PASSKEY)
     if not guard.verified(request):
         entering.prove(request, secondfactor.proof_of(Factor.PASSKEY, device))
     factors.happened(request, "factor.passkey", user=user, name=name)
     messages.success(request, _("The passkey is added. It signs in, and it signs payments."))
-    return JsonResponse({"to": reverse("people:two-factor")})
+    if secondfactor.held(user).recovery_left:
+        return JsonResponse({"to": reverse("people:two-factor")})
+    entering.keep_secret(request, SHEET_KEY, secondfactor.new_recovery_sheet(user))
+    factors.happened(request, "factor.recovery", user=user)
+    return JsonResponse({"to": reverse("people:recovery")})
 
 
 def _to_prove() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.contrib import messages
@@ -157,6 +158,13 @@ def _sent(request: HttpRequest) -> Any:
     return request.POST if request.method == "POST" else None
 
 
+def _seen(request: HttpRequest, offered: Collection[Role]) -> list[Role] | None:
+    """The roles that the page showed as held, where it was the page that sent the form."""
+    if "shown" not in request.POST:
+        return None
+    return [role for role in offered if role.value in request.POST.getlist("seen")]
+
+
 def edit_roles(request: HttpRequest, holder: Holder, *, name: str, back: str) -> HttpResponse:
     """The form for the roles of a user or a group in one place, named by `place`."""
     customer = guard.customer_of(request).customer
@@ -183,6 +191,7 @@ def edit_roles(request: HttpRequest, holder: Holder, *, name: str, back: str) ->
                 roles=form.chosen(),
                 among=offered,
                 by=changes.by(request),
+                seen=_seen(request, offered),
             )
         except members.LastAdministrator:
             form.add_error(None, LAST)
@@ -198,6 +207,7 @@ def edit_roles(request: HttpRequest, holder: Holder, *, name: str, back: str) ->
     }
     context = {
         "form": form,
+        "seen": [role.value for role in offered if role in mine],
         "name": name,
         "place": company.name if company else labels[key],
         "by_group": [

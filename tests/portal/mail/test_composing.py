@@ -29,6 +29,7 @@ TITLE = gettext_lazy("The password of your user is changed.")
 OF_THE_PERSON = {
     "people.security",
     "people.factor_lost",
+    "people.factor_new",
     "people.password_link",
     "people.email_confirm",
     "people.email_notice",
@@ -70,6 +71,15 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "name": EVIL,
         "email": "anne@example.org",
         "customer": COMPANY,
+        "at": AT,
+        "page": PAGE,
+    },
+    "people.factor_new": {
+        "title": TITLE,
+        "name": EVIL,
+        "email": "anne@example.org",
+        "customer": COMPANY,
+        "factor": "passkey",
         "at": AT,
         "page": PAGE,
     },

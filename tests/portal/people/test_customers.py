@@ -66,9 +66,9 @@ def test_the_command_makes_a_customer_whose_administrator_gets_in_by_the_mailed_
     with tenancy.acting_for((), customers=[customer]):
         acts = list(Change.objects.order_by("id").values_list("act", "user_name"))
     assert acts == [
-        ("customer.created", "manage.py"),
-        ("user.invited", "manage.py"),
-        ("role.granted", "manage.py"),
+        ("customer.created", "Kvitt"),
+        ("user.invited", "Kvitt"),
+        ("role.granted", "Kvitt"),
         ("user.accepted", "Ny Leder"),
     ]
 

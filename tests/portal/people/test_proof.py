@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import time_machine
 from django.conf import settings as live
 from django.test import Client
 from django.utils import timezone
+from django_otp.oath import TOTP
 
 from portal.access import secondfactor, tenancy
 from portal.access.models import (
@@ -22,6 +24,7 @@ from portal.access.models import (
     RecoverySheet,
     RoleGrant,
     User,
+    UserGroup,
     UserSession,
 )
 from portal.access.roles import Role
@@ -75,6 +78,7 @@ def forms(made: Stage) -> list[tuple[str, dict[str, Any]]]:
         (f"{customer}/users/{pk}/give/", {"everywhere": "1", "autopay_approver": "on"}),
         (f"{customer}/key/", {}),
         (f"{company}/two-factor/", {"for": "sign-in", "on": "yes"}),
+        (f"{company}/service/", {"service": "autopay", "act": "off"}),
         (f"{company}/approvers/", {}),
         (f"{company}/key/new/", {}),
     ]
@@ -286,7 +290,9 @@ def test_support_issues_no_code_for_itself_and_tells_every_customer_of_the_perso
     own = client.post(f"{base}/{member(made, helper)}/code/", {"reason": "x"})
     assert own.status_code == 422
     assert b"one-code" not in own.content
-    issued = client.post(f"{base}/{member(made, anne)}/code/", {"reason": "Ringte tilbake"})
+    issued = client.post(
+        f"{base}/{member(made, anne)}/code/", {"reason": "Ringte tilbake"}, follow=True
+    )
     assert b"one-code" in issued.content
     told = {}
     for customer in (made.company.customer, elsewhere.customer):
@@ -315,3 +321,89 @@ def test_codes_by_text_message_are_few_whatever_the_number(made: Stage) -> None:
     with pytest.raises(secondfactor.TooSoon):
         with time_machine.travel(start + dt.timedelta(minutes=30)):
             secondfactor.new_sms_code(user=anne, confirmed=False)
+
+
+# --- what two people do at once --------------------------------------------------------------
+
+
+def test_an_old_page_of_roles_changes_only_what_was_changed_on_it(made: Stage) -> None:
+    boss, anne = kit.signed_in(made.users["boss"]), made.users["anne"]
+    place = f"?place={made.company.public_id}"
+    address = f"/customers/{made.company.customer.public_id}/users/{member(made, anne)}/roles/"
+    page = boss.get(address + place).content.decode()
+    seen = re.findall(r'name="seen" value="([a-z_]+)"', page)
+    assert seen == ["autopay_approver"]
+    old = {"shown": "1", "seen": seen}
+    boss.post(address + place, {**old})  # in another tab the role is taken away
+    boss.post(address + place, {**old, "autopay_approver": "on", "autopay_accountant": "on"})
+    with made.scope():
+        held = set(RoleGrant.objects.filter(user=anne).values_list("role", flat=True))
+    assert held == {"autopay_accountant"}
+
+
+def test_an_old_page_of_a_group_brings_nobody_back(made: Stage) -> None:
+    boss, anne, bjorn = kit.signed_in(made.users["boss"]), made.users["anne"], made.users["bjorn"]
+    customer = made.company.customer
+    group = UserGroup.objects.create(customer=customer, name="Lønn")
+    group.members.add(anne)
+    address = f"/customers/{customer.public_id}/groups/{group.pk}/people/"
+    page = boss.get(address).content.decode()
+    assert re.findall(r'name="seen" value="(\d+)"', page) == [str(anne.pk)]
+    old = {"shown": "1", "seen": [str(anne.pk)]}
+    boss.post(address, {**old})
+    boss.post(address, {**old, "member": [str(anne.pk), str(bjorn.pk)]})
+    assert list(group.members.all()) == [bjorn]
+
+
+def test_an_old_page_of_a_company_changes_only_the_fields_that_were_changed_on_it(
+    made: Stage,
+) -> None:
+    boss = kit.signed_in(made.users["boss"])
+    address = f"/c/{made.company.public_id}/administration/edit/"
+    page = boss.get(address).content.decode()
+    seen = dict(re.findall(r'name="(seen-\w+)" value="([^"]*)"', page))
+    assert seen["seen-city"] == "OSLO"
+    fields = {name.removeprefix("seen-"): text for name, text in seen.items()}
+    boss.post(address, {**seen, **fields, "city": "BERGEN"})
+    boss.post(address, {**seen, **fields, "address": "Storgata 1"})
+    company = Company.objects.get(pk=made.company.pk)
+    assert (company.city, company.address) == ("BERGEN", "Storgata 1")
+
+
+# --- a lost phone ------------------------------------------------------------------------------
+
+
+def test_a_lost_app_ends_the_other_sessions_and_may_be_told_late(made: Stage) -> None:
+    anne = made.users["anne"]
+    elsewhere = kit.signed_in(anne)
+    client = by_recovery(made, anne)
+    with time_machine.travel(timezone.now() + dt.timedelta(minutes=12)):
+        assert client.post("/me/two-factor/lost/")["Location"] == "/me/two-factor/app/"
+        assert client.get("/me/two-factor/app/").status_code == 200
+        assert elsewhere.get("/me/")["Location"].startswith("/sign-in/")
+    assert not Authenticator.objects.filter(user=anne, confirmed=True).exists()
+
+
+def test_administrators_hear_of_what_signs_after_another_way_in(made: Stage) -> None:
+    anne = made.users["anne"]
+    client = by_recovery(made, anne)
+    client.get("/me/two-factor/app/")
+    device = Authenticator.objects.get(user=anne, confirmed=False)
+    totp = TOTP(bytes.fromhex(str(device.secret)), 30, 0, 6, 0)
+    totp.time = time.time()
+    assert client.post("/me/two-factor/app/", {"code": f"{totp.token():06d}"}).status_code == 302
+    with tenancy.acting_for((), letters=True):
+        told = list(
+            Letter.objects.filter(kind__startswith="people.factor_").values_list("kind", "user")
+        )
+    assert told == [("people.factor_new", made.users["boss"].pk)]
+
+
+def test_only_a_finished_sign_in_counts_as_the_last(made: Stage) -> None:
+    anne = made.users["anne"]
+    client = halfway(anne)
+    anne.refresh_from_db()
+    assert anne.last_login is None
+    client.post("/sign-in/code/", {"code": kit.code_of(anne)})
+    anne.refresh_from_db()
+    assert anne.last_login is not None

@@ -249,7 +249,10 @@ def test_a_code_from_support_is_issued_with_a_reason_and_works_once_for_half_an_
         pk = Membership.objects.get(user=anne).pk
     address = f"/customers/{made.company.customer.public_id}/users/{pk}/code/"
     assert helper.post(address, {"reason": ""}).status_code == 422
-    page = helper.post(address, {"reason": "Ringte tilbake på kjent nummer"}).content.decode()
+    page = helper.post(
+        address, {"reason": "Ringte tilbake på kjent nummer"}, follow=True
+    ).content.decode()
+    assert "one-code" not in helper.get(address).content.decode(), "a reload issues no other"
     found = re.search(r'class="one-code">([a-z0-9-]+)<', page)
     assert found is not None
     row = SupportCode.objects.get()

@@ -14,7 +14,7 @@ from portal.access.models import Customer
 from portal.people import changes, customers
 from portal.people.user_forms import LANGUAGES, one_line_name
 
-COMMAND_LINE = "manage.py"
+COMMAND_LINE = "Kvitt"  # who invites, in mails and log
 
 
 class Command(BaseCommand):
