@@ -76,6 +76,18 @@ def own_roles_of(*, company: Company, users: Iterable[int]) -> dict[int, set[Rol
     return held
 
 
+def nobody_approves() -> Q:
+    """Companies in which no living member has a role that approves; a condition on companies."""
+    member = Membership.objects.living().filter(customer_id=OuterRef(OuterRef("customer_id")))
+    somebody = RoleGrant.objects.filter(
+        Q(company=OuterRef("pk")) | Q(customer=OuterRef("customer_id")), role__in=APPROVING
+    ).filter(
+        Exists(member.filter(user=OuterRef("user_id")))
+        | Exists(member.filter(user__user_groups=OuterRef("group_id")))
+    )
+    return Q(~Exists(somebody))
+
+
 def may_stand_in(*, company: Company) -> list[User]:
     """Who may be named a deputy in the company, by name."""
     people = list(holders(company=company, permission=Permission.SEE_COMPANY))

@@ -11,9 +11,9 @@ from django.db.models import Count as DbCount
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from portal.access import norwegian, organisations, tenancy
+from portal.access import grants, norwegian, organisations, tenancy
 from portal.access.acting import Acting, AtCustomer
-from portal.access.models import Company, Customer, RoleGrant, ServiceActivation, User
+from portal.access.models import Company, Customer, RoleGrant, ServiceActivation, SigningKey, User
 from portal.access.roles import NAMES, Permission, Role
 from portal.events import questions
 from portal.lists import spec
@@ -41,6 +41,11 @@ def unfinished() -> Q:
     """Companies that lack something before their services can work."""
     on = ServiceActivation.objects.filter(company=OuterRef("pk"), deactivated_at=None)
     lacks = Q(address="") | Q(postal_code="") | Q(city="") | Q(~Exists(on))
+    pays = Exists(on.filter(service=ServiceActivation.Service.AUTOPAY))
+    used = SigningKey.objects.filter(
+        company=OuterRef("pk"), retired_at=None, last_used_at__isnull=False
+    )
+    lacks |= Q(pays) & (Q(~Exists(used)) | grants.nobody_approves())
     return reduce(or_, questions.unfinished.ask(), lacks)
 
 

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from portal.access import grants
 from portal.access.models import Company, ServiceActivation, SigningKey
 from portal.access.roles import Permission
 from portal.events import questions
@@ -51,10 +52,13 @@ class CompanyTable(Table):
                 "company_id", "last_used_at"
             )
         )
+        alone = Company.objects.filter(grants.nobody_approves(), pk__in=ids)
+        unapproved = set(alone.values_list("pk", flat=True))
         # An export stands nowhere, and shows no links.
         edits = self.acting is not None and self.acting.may(Permission.MANAGE_CUSTOMER)
         self.set_up = {
-            row.pk: _own(row, self.on.get(row.pk, []), keys, edits=edits) for row in rows
+            row.pk: _own(row, self.on.get(row.pk, []), keys, unapproved, edits=edits)
+            for row in rows
         }
         for answer in questions.set_up.ask(companies=rows):
             for pk, more in answer.items():
@@ -117,7 +121,14 @@ class CompanyTable(Table):
         return row.city
 
 
-def _own(row: Company, services: list[str], keys: dict[int, Any], *, edits: bool) -> SetUp:
+def _own(
+    row: Company,
+    services: list[str],
+    keys: dict[int, Any],
+    unapproved: set[int],
+    *,
+    edits: bool,
+) -> SetUp:
     """What the directory itself finds missing in a company, with links that open to this user."""
     made = SetUp()
     words = {"company": row.public_id}
@@ -133,6 +144,8 @@ def _own(row: Company, services: list[str], keys: dict[int, Any], *, edits: bool
             made.missing.append((_("No signing key: the ERP can send nothing"), here))
         elif keys[row.pk] is None:
             made.missing.append((_("The ERP has not used its key yet"), here))
+        if row.pk in unapproved:
+            made.missing.append((_("Nobody has a role that approves payments"), here))
     return made
 
 

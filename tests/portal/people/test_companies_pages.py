@@ -13,7 +13,15 @@ from django.utils import timezone
 
 from payments.models import Payment
 from portal.access import tenancy
-from portal.access.models import Company, Customer, ServiceActivation, SigningKey, User
+from portal.access.models import (
+    Company,
+    Customer,
+    RoleGrant,
+    ServiceActivation,
+    SigningKey,
+    User,
+    UserGroup,
+)
 from portal.access.roles import Role
 from portal.people import changes, keys, services
 from portal.people.models import Change, TermsAcceptance
@@ -140,6 +148,30 @@ def test_the_list_tells_what_each_company_has_and_lacks(made: Stage, boss: Clien
     assert f">{made.company.name}</a>" not in unfinished
     found = boss.get(at(made, f"companies/?text={made.company.organisation_number[:5]}"))
     assert ">Prøve 1 AS</a>" in found.content.decode()
+    number = made.company.organisation_number
+    for written in (
+        f"{number[:3]} {number[3:6]} {number[6:]}",
+        f"NO {number[:3]}.{number[3:]} MVA",
+    ):
+        assert (
+            ">Prøve 1 AS</a>"
+            in boss.get(at(made, "companies/"), {"text": written}).content.decode()
+        )
+    # Without anybody who approves, and with a key that no ERP uses, payments go nowhere.
+    with made.scope():
+        RoleGrant.objects.filter(role=Role.APPROVER).delete()
+    page = boss.get(at(made, "companies/?tab=unfinished")).content.decode()
+    assert "Nobody has a role that approves payments" in page
+    group = UserGroup.objects.create(customer=made.company.customer, name="G")
+    RoleGrant.objects.create(group=group, customer=made.company.customer, role=Role.APPROVER)
+    assert "Nobody has a role that approves" in boss.get(at(made, "companies/")).content.decode()
+    group.members.add(made.users["anne"])
+    assert "Nobody has a role" not in boss.get(at(made, "companies/?text=prøve")).content.decode()
+    assert "The ERP has not used its key" not in page
+    with made.scope():
+        SigningKey.objects.update(last_used_at=None)
+    page = boss.get(at(made, "companies/?tab=unfinished")).content.decode()
+    assert "The ERP has not used its key" in page
 
 
 def test_the_list_costs_the_same_for_many_companies(made: Stage, boss: Client) -> None:
