@@ -157,9 +157,9 @@ class ChangeTable(Table):
 
     time = Column(gettext_lazy("Time"))
     act = Column(gettext_lazy("What was done"), lead=True)
-    about = Column(gettext_lazy("To whom or what"))
+    about = Column(gettext_lazy("To whom or what"), long=True)
     differences = Column(gettext_lazy("From and to"), long=True)
-    who = Column(gettext_lazy("By whom"))
+    who = Column(gettext_lazy("By whom"), long=True)
     address = Column(gettext_lazy("From address"))
 
     def render_time(self, row: Change) -> str:

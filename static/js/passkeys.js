@@ -75,8 +75,9 @@ export function passkeys() {
         if (answer.sent) return;
         if (answer.to) return void location.assign(answer.to);
         fault.textContent = answer.told || place.dataset.failed;
-      } catch {
-        fault.textContent = place.dataset.failed;
+      } catch (error) {
+        const there = error.name === "InvalidStateError" && place.dataset.there;  // WebAuthn: it has one
+        fault.textContent = there || place.dataset.failed;
       }
       button.disabled = false;
       fault.hidden = false;
