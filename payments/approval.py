@@ -248,12 +248,14 @@ def _move_on(user: User, rows: list[signable.Shown], at: dt.datetime) -> None:
 def others(
     *, company: Company, payments: Sequence[Payment], but: Iterable[int], most: int
 ) -> list[str]:
-    """Names of active users, but not these ids, who may approve every one of the payments."""
+    """Names of active users, but not these ids, who may approve every one of the payments: none
+    whose limit at a time is below one of them."""
     able: list[User] | None = None
     for permission in {policy.approve_permission(payment) for payment in payments}:
         holders = grants.holders(company=company, permission=permission).exclude(pk__in=set(but))
         able = [user for user in holders if able is None or user in able]
-    return [str(user) for user in (able or [])[:most]]
+    small = limits.too_small(company=company, users=able or [], payments=payments)
+    return [str(user) for user in able or [] if user.pk not in small][:most]
 
 
 def authority_warnings(*, user: User, payments: Sequence[Payment]) -> list[Payment]:

@@ -107,6 +107,19 @@ def _used(company: Company, user_id: int, at: dt.datetime) -> Decimal:
     return Decimal(found or 0)
 
 
+def too_small(*, company: Company, users: Iterable[User], payments: Iterable[Payment]) -> set[int]:
+    """Ids of those users whose own limit at a time one of the payments is beyond."""
+    sums = [{code: Decimal(amount) for code, amount in row.totals.items()} for row in payments]
+    foreign = any(set(row) - {HOME} for row in sums)
+    largest = max((row.get(HOME, Decimal(0)) for row in sums), default=Decimal(0))
+    rows = ApprovalLimit.objects.of(company).filter(user__in=[user.pk for user in users])
+    return {
+        row.user_id
+        for row in rows
+        if foreign or (row.per_payment is not None and largest > row.per_payment)
+    }
+
+
 def asked(payment: Payment, sums: Sums) -> Asked:
     """What is asked of the limits about one payment."""
     return Asked(payment.pk, policy.approve_permission(payment), sums)

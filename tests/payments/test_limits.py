@@ -119,6 +119,20 @@ def test_the_pages_say_why_and_who_can(made: Stage) -> None:
     assert "larger than the 1\u00a0000,00 kr" in text
 
 
+def test_who_else_can_approve_is_nobody_whose_limit_is_too_small(made: Stage) -> None:
+    send(made, {"A": "2000.00", "B": "10.00"})
+    limit(made, made.users["bjorn"], "1000.00")
+    with made.scope():
+        rows = {row.number: row for row in Payment.objects.all()}
+        names = {
+            number: approval.others(
+                company=made.company, payments=[row], but=[made.users["anne"].pk], most=5
+            )
+            for number, row in rows.items()
+        }
+    assert names == {"A": [], "B": ["Bjorn"]}
+
+
 def test_a_limit_is_set_by_an_administrator_logged_and_held_at_once(made: Stage) -> None:
     boss = kit.person("boss", made.company)
     kit.give_at(boss, made.company.customer, Role.CUSTOMER_ADMINISTRATOR)
