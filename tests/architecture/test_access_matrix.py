@@ -411,31 +411,6 @@ def test_every_address_answers_each_role_as_the_table_says() -> None:
     assert wrong == []
 
 
-def test_another_companys_objects_are_not_found_by_any_role() -> None:
-    mine, clients, words = staged()
-    theirs = kit.stage(place=2)
-    upload(theirs)
-    with theirs.scope():
-        other = Payment.objects.first()
-        assert other is not None
-        anne = theirs.users["anne"]
-        job = work.start(company=theirs.company, user=anne, kind=sample_kinds.EXPORT)
-    foreign = words | {
-        "payment": other.pk,
-        "agreement": theirs.agreement.pk,
-        "job": job.public_id,
-    }
-    away = words | {"company": theirs.company.public_id}
-    for role, client in clients.items():
-        for name in ("payments:detail", "banking:agreement", "jobs:job", "jobs:file"):
-            inside = client.get(filled(addresses()[name], foreign)).status_code
-            assert inside in ({302} if role == "nobody" else {403, 404}), (role, name)
-        for name in ("payments:list", "payments:detail", "banking:files", "jobs:list", "jobs:job"):
-            outside = client.get(filled(addresses()[name], away)).status_code
-            assert outside == (302 if role == "nobody" else 404), (role, name)
-    assert mine.company.pk != theirs.company.pk
-
-
 def test_a_session_with_only_a_password_opens_nothing() -> None:
     made = kit.stage()
     client = Client()

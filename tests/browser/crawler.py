@@ -225,7 +225,8 @@ class Crawler:
 
     def _care(self, place: Place, role: str, language: str, look: Look) -> Care:
         """All; or quick: colours and keyboard in the richest view and one language, of each
-        scheme its colours once, Tab at the one width and Shift+Tab at the other, and elsewhere no rule twice.
+        scheme its colours once, Tab at the one width and Shift+Tab at the other; axe's rules once,
+        in that language; elsewhere the shape.
         """
         if self.thorough:
             return Care.ALL
@@ -237,7 +238,7 @@ class Crawler:
             way = Care.FORWARDS if wide else Care.BACKWARDS
             once = Care.COLOURS if wide else Care(0)  # no width changes a colour
             return Care.RULES | Care.SHAPE | way | once
-        return Care.RULES | Care.SHAPE if wide else Care.SHAPE
+        return Care.RULES | Care.SHAPE if wide and language == JUDGED else Care.SHAPE
 
     def _links(self, links: Iterable[str], role: str, seen: Seen) -> list[Finding]:
         """Each link once for each person must lead to a page; quick: a few of those alike."""

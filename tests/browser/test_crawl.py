@@ -1,7 +1,7 @@
 """Every page as everybody gets it, looked at quickly: `./test --crawl` looks at all of it.
 
 Each page once as the richest view, of the many objects at one address only so many: in English
-without colours and keyboard, which know no language; in Norwegian in all four looks, by Tab at the
+for its texts and its shape alone, since the rest knows no language; in Norwegian in all four looks, by Tab at the
 one width and by Shift+Tab at the other. Then as each other role, once: what the access matrix opens
 to it, and of the objects at one address, the states and the closed pages, which all look alike,
 only some. What is known and not yet mended stands in `known`; anything else fails.

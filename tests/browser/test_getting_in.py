@@ -263,6 +263,8 @@ def test_a_passkey_signs_in_and_signs_a_payment_and_a_text_message_does_not(
     anne.page.get_by_label("Navn på tilgangsnøkkelen").fill("Prøvemaskin")
     anne.press("Legg til en tilgangsnøkkel")
     anne.page.get_by_text("Tilgangsnøkkelen er lagt til").wait_for()
+    assert anne.page.locator(".codes code").count() == 10, "for the day the device is lost"
+    anne.page.goto(f"{stack.url}/me/two-factor/")
     # A phone for codes
     section = anne.page.locator("section", has_text="Koder på SMS").last
     section.get_by_role("link", name="Sett opp").click()
