@@ -152,7 +152,7 @@ def lost(request: HttpRequest, *, user: User) -> None:
     happened(request, "factor.lost", user=user)
     request.session[LOST_KEY] = True
     for customer in customers_of(user):
-        _tell_administrators(customer, user, "people.factor_lost")
+        _tell_administrators(customer, user)
 
 
 def new_signing(request: HttpRequest, *, user: User, factor: Factor) -> None:
@@ -161,12 +161,11 @@ def new_signing(request: HttpRequest, *, user: User, factor: Factor) -> None:
     weak = request.session.get(guard.FACTOR_KEY) in (Factor.RECOVERY, Factor.SUPPORT, Factor.SMS)
     if weak and not request.session.pop(LOST_KEY, False):
         for customer in customers_of(user):
-            _tell_administrators(customer, user, "people.factor_new", factor=factor)
+            _tell_administrators(customer, user, new=factor)
 
 
-def _tell_administrators(
-    customer: Customer, user: User, kind: str, *, factor: Factor | None = None
-) -> None:
+def _tell_administrators(customer: Customer, user: User, *, new: Factor | None = None) -> None:
+    """That an app is lost, or that there is a `new` factor that signs."""
     with tenancy.acting_for((), user=user, customers=[customer]):
         holders = grants.holders_at(customer=customer, role=Role.CUSTOMER_ADMINISTRATOR)
         readers = [reader for reader in holders if reader != user]
@@ -174,12 +173,12 @@ def _tell_administrators(
     def context(_reader: User) -> dict[str, Any]:
         text = (
             _("%(name)s at %(customer)s has lost an authenticator app")
-            if factor is None
+            if new is None
             else _("%(name)s at %(customer)s has a new way to sign payments")
         )
         return {
             "title": text % {"name": user.name, "customer": customer.name},
-            "factor": str(NAMES[factor]) if factor else "",
+            "factor": str(NAMES[new]) if new else "",
             "name": user.name,
             "email": user.email,
             "customer": customer.name,
@@ -187,7 +186,7 @@ def _tell_administrators(
             "page": f"{settings.BASE_URL}/",
         }
 
-    if kind == "people.factor_lost":
+    if new is None:
         mail.post(kind="people.factor_lost", users=readers, company=None, context=context)
     else:
         mail.post(kind="people.factor_new", users=readers, company=None, context=context)
