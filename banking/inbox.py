@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from banking import channel, filestore, lifecycle
 from banking.iso20022 import xmlio
+from banking.located import Unreadable
 from banking.models import BankAgreement, BankChannel, BankFile, BankFilePart
 from portal import clock, faults
 from portal.access import actors, tenancy
@@ -107,7 +108,7 @@ def _kind(content: BinaryIO) -> str:
     content.seek(0)
     try:
         root = xmlio.sniff(content)
-    except xmlio.Unreadable:
+    except Unreadable:
         return ""
     finally:
         content.seek(0)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 AGAIN = gettext_lazy("Ask the bank to send the file again.")
 OURS = gettext_lazy("Write to support. The file is kept, and nothing of it was done.")
-# code of xmlio.Unreadable or of the inbox → what is wrong; its own sentence stands beneath.
+# code of Unreadable or of the inbox → what is wrong; its own sentence stands beneath.
 WORDS = {
     "empty": gettext_lazy("The file is empty."),
     "encoding": gettext_lazy("The file is written in an encoding that is not read."),

@@ -19,8 +19,9 @@ from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
 from banking import lifecycle as banking_lifecycle
-from banking.iso20022 import pain001, xmlio
-from banking.iso20022.values import Initiation, Instruction, Place, Transfer
+from banking.iso20022 import pain001
+from banking.iso20022.values import Initiation, Instruction, Transfer
+from banking.located import Place, Unreadable
 from banking.models import BankAccount, BankAgreement
 from payments import checks, digest, jsonfile, lifecycle, notices, unreadable
 from payments.models import Payment, PaymentLine, Upload
@@ -112,7 +113,7 @@ def take(
                 reading.read(jsonfile.read(body, at=at))
             else:
                 reading.read(pain001.read(body, schema=True))
-        except xmlio.Unreadable as fault:
+        except Unreadable as fault:
             raise _unreadable(fault) from fault
         reading.refuse_if_faulty()
         ids = _store(upload, reading, by=by, at=at)
@@ -151,7 +152,7 @@ def _open(
     return upload, upload.answer
 
 
-def _unreadable(fault: xmlio.Unreadable) -> Refused:
+def _unreadable(fault: Unreadable) -> Refused:
     problem = unreadable.problem_of(fault)
     return Refused(status=422, title=_("The file cannot be taken"), problems=[problem])
 

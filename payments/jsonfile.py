@@ -15,16 +15,8 @@ import ijson
 from ijson.common import ObjectBuilder
 
 from banking.iso20022 import xmlio
-from banking.iso20022.values import (
-    Account,
-    Document,
-    Initiation,
-    Instruction,
-    Party,
-    Place,
-    Transfer,
-)
-from banking.iso20022.xmlio import Unreadable
+from banking.iso20022.values import Account, Document, Initiation, Instruction, Party, Transfer
+from banking.located import Place, Unreadable
 
 LINE = "payments.item.lines.item"
 PAYMENT = "payments.item"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from django.db import OperationalError, transaction
 
 from banking import filestore, inbox
-from banking.iso20022 import xmlio
+from banking.located import Unreadable
 from payments import advices, reports
 from portal.access import tenancy
 
@@ -42,7 +42,7 @@ def take_one(file_id: int) -> bool:
                 )
             with inbox.opened(file) as content:
                 reader(file, content)
-    except xmlio.Unreadable as fault:
+    except Unreadable as fault:
         place = f"line {fault.place.line} {fault.place.path}".strip()
         inbox.set_aside(
             file_id, code=fault.code, problem=fault.problem, cure=fault.cure, place=place

@@ -19,15 +19,8 @@ from django.db.models import Count, Sum
 from banking import filestore, outbox
 from banking import lifecycle as banking_lifecycle
 from banking.iso20022 import pain001
-from banking.iso20022.values import (
-    Account,
-    Document,
-    Initiation,
-    Instruction,
-    Party,
-    Place,
-    Transfer,
-)
+from banking.iso20022.values import Account, Document, Initiation, Instruction, Party, Transfer
+from banking.located import InvalidOutput, Place
 from banking.models import Authority, BankAgreement, BankFile
 from payments import approval, digest, lifecycle
 from payments.models import Payment, PaymentLine, Signature
@@ -133,7 +126,7 @@ def make_files(*, company: Company) -> list[int]:
     for ids in _groups(company):
         try:
             file_id = _make_one(company, ids)
-        except pain001.InvalidOutput as fault:
+        except InvalidOutput as fault:
             _take_out(company, dict.fromkeys(ids, str(fault)), event="file_not_made")
             continue
         except OperationalError:

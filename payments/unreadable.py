@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from banking.iso20022.xmlio import Unreadable
+from banking.located import Unreadable
 from portal.erp.problems import Problem
 
 # code → problem and cure; {names} are the fault's params, {told} the codec's own sentence.

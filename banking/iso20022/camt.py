@@ -20,9 +20,9 @@ from banking.iso20022.values import (
     Entry,
     EntryDetail,
     Notification,
-    Place,
 )
 from banking.iso20022.xmlio import text
+from banking.located import Place, Unreadable
 
 Value = Notification | Balance | Entry | EntryDetail | Discrepancy | Deviation
 ACCOUNT_PARTS = ("Ntfctn", "Stmt", "Rpt")
@@ -266,7 +266,7 @@ class Reader:
             return
         yield from self._begin_entry(element, whole=True)
         if self._tally is None:
-            raise xmlio.Unreadable(
+            raise Unreadable(
                 code="missing",
                 problem="An entry has no amount or no direction.",
                 cure="Ask the bank for the file again.",

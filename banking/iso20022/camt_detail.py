@@ -11,8 +11,9 @@ from lxml import etree
 
 from banking.iso20022 import elements, xmlio
 from banking.iso20022.elements import NO_REMITTANCE, Names
-from banking.iso20022.values import Account, Entry, EntryDetail, Place, Reason
+from banking.iso20022.values import Account, Entry, EntryDetail, Reason
 from banking.iso20022.xmlio import text
+from banking.located import Place
 
 
 class Batch(NamedTuple):

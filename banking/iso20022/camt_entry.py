@@ -11,8 +11,9 @@ from lxml import etree
 from banking.iso20022 import camt_detail, elements, xmlio
 from banking.iso20022.camt_detail import NO_BATCH
 from banking.iso20022.elements import Names
-from banking.iso20022.values import Discrepancy, Entry, EntryDetail, Place
+from banking.iso20022.values import Discrepancy, Entry, EntryDetail
 from banking.iso20022.xmlio import text
+from banking.located import Place
 
 Note = Callable[[str, etree._Element], None]
 _TEXTS = ("CdtDbtInd", "AcctSvcrRef", "NtryRef", "RvslInd", "AddtlNtryInf")

@@ -11,7 +11,8 @@ from lxml import etree
 from banking.iso20022 import elements, xmlio
 from banking.iso20022.elements import Names
 from banking.iso20022.shapes import Plan, Shapes
-from banking.iso20022.values import Account, Entry, EntryDetail, Place
+from banking.iso20022.values import Account, Entry, EntryDetail
+from banking.located import Place
 
 _ENTRY_SLOTS = (
     "Amt",

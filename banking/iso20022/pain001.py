@@ -7,9 +7,8 @@ from typing import BinaryIO
 
 from banking.iso20022 import pain001_parts, pain001_schema
 from banking.iso20022.pain001_reader import read
-from banking.iso20022.pain001_writer import InvalidOutput, WriterProfile, write
-from banking.iso20022.values import Place
-from banking.iso20022.xmlio import Unreadable
+from banking.iso20022.pain001_writer import WriterProfile, write
+from banking.located import InvalidOutput, Place, Unreadable
 
 VERSIONS = pain001_schema.VERSIONS
 
@@ -19,7 +18,7 @@ __all__ = ["VERSIONS", "InvalidOutput", "WriterProfile", "check_schema", "read",
 def check_schema(source: BinaryIO, *, version: str) -> None:
     """Holds a written file to the official XSD of that version, streaming in constant memory.
 
-    Raises InvalidOutput with the fault's place and the code and params of xmlio.Unreadable.
+    Raises InvalidOutput with the fault's place and the code and params of Unreadable.
     """
     try:
         guarded = pain001_parts.open_pain001(source)

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Literal
 from lxml import etree
 
 from banking.iso20022 import pain001_schema, xmlio
-from banking.iso20022.values import Place
+from banking.located import Place, Unreadable
 
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 
@@ -52,7 +52,7 @@ def open_pain001(source: BinaryIO) -> xmlio.Guarded:
     known = [pain001_schema.namespace_of(version) for version in pain001_schema.VERSIONS]
     if root.namespace not in known:
         stated = f"is {root.namespace}" if root.namespace else "is missing"
-        raise xmlio.Unreadable(
+        raise Unreadable(
             code="wrong-namespace",
             problem=f"The file's namespace {stated}, which is no pain.001 that is read here.",
             cure=f"Use {known[-1]} (or {known[0]}) as the namespace of Document.",
@@ -206,7 +206,7 @@ class Cutter:
         if document[0].tail and not document[0].tail.isspace():
             raise self._text(document[0])
 
-    def _fault(self, element: etree._Element, path: str) -> xmlio.Unreadable:
+    def _fault(self, element: etree._Element, path: str) -> Unreadable:
         """The first thing the schema says against element, as a located fault."""
         assert self._schema is not None
         log: Any = self._schema.error_log
@@ -220,20 +220,20 @@ class Cutter:
         path = [name for name in reversed(outer) if name not in ("Document", "CstmrCdtTrfInitn")]
         return Place(xmlio.line(element, self._offset), "/".join(path + names))
 
-    def _missing(self, element: etree._Element, missing: str) -> xmlio.Unreadable:
+    def _missing(self, element: etree._Element, missing: str) -> Unreadable:
         name = xmlio.local(element.tag)
         return pain001_schema.missing_fault(
             element=name, missing=missing, place=self._place(element, [name])
         )
 
-    def _stray(self, element: etree._Element) -> xmlio.Unreadable:
+    def _stray(self, element: etree._Element) -> Unreadable:
         name = xmlio.local(element.tag)
         return pain001_schema.schema_fault(
             message=f"Element '{name}': This element is not expected.",
             place=self._place(element, [name]),
         )
 
-    def _text(self, element: etree._Element) -> xmlio.Unreadable:
+    def _text(self, element: etree._Element) -> Unreadable:
         """Text beside element, inside its parent."""
         parent = element.getparent()
         name = xmlio.local(element.tag if parent is None else parent.tag)

@@ -15,8 +15,9 @@ from lxml import etree
 from banking.iso20022 import elements, pain001_parts, pain001_schema, pain001_shapes, xmlio
 from banking.iso20022.elements import NO_REMITTANCE
 from banking.iso20022.pain001_parts import Part
-from banking.iso20022.values import Initiation, Instruction, Party, Place, Transfer
-from banking.iso20022.xmlio import Unreadable, text
+from banking.iso20022.values import Initiation, Instruction, Party, Transfer
+from banking.iso20022.xmlio import text
+from banking.located import Place, Unreadable
 
 NOBODY = Party()
 
@@ -26,7 +27,7 @@ def read(source: BinaryIO, *, schema: bool) -> Iterator[Initiation | Instruction
 
     With schema every part is held to the official XSD before it is yielded. Memory is bounded by
     one transfer. Nothing may be kept before the iterator ends: totals are told at the end.
-    Raises Unreadable, whose code is one of those in xmlio.Unreadable; totals has the params
+    Raises Unreadable, whose code is one of those in Unreadable; totals has the params
     level (group, payment), number, total (NbOfTxs, CtrlSum), declared, found.
     """
     guarded = pain001_parts.open_pain001(source)

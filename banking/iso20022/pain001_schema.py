@@ -11,8 +11,7 @@ from importlib import resources
 
 from lxml import etree
 
-from banking.iso20022 import xmlio
-from banking.iso20022.values import Place
+from banking.located import Place, Unreadable
 
 VERSIONS = ("03", "09")
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.001.001."
@@ -62,9 +61,9 @@ def _add_head(root: etree._Element, kind: etree._Element) -> None:
     etree.SubElement(root, f"{_XSD}element", {"name": "PmtInf", "type": "PaymentHead"})
 
 
-def missing_fault(*, element: str, missing: str, place: Place) -> xmlio.Unreadable:
+def missing_fault(*, element: str, missing: str, place: Place) -> Unreadable:
     """The fault of an element that lacks a child; params as in schema_fault."""
-    return xmlio.Unreadable(
+    return Unreadable(
         code="schema",
         problem=f"{element} is not complete: {missing} is missing.",
         cure=f"Add {missing}.",
@@ -73,7 +72,7 @@ def missing_fault(*, element: str, missing: str, place: Place) -> xmlio.Unreadab
     )
 
 
-def schema_fault(*, message: str, place: Place) -> xmlio.Unreadable:
+def schema_fault(*, message: str, place: Place) -> Unreadable:
     """A libxml2 schema message as a fault that people understand.
 
     params: fault (missing, unexpected, value, attribute, text), element, expected, value.
@@ -105,4 +104,4 @@ def schema_fault(*, message: str, place: Place) -> xmlio.Unreadable:
         name = f"{element}/@{attribute}" if attribute else element
         problem = f"{name} has a value that is not allowed: {said.strip().rstrip('.')}."
         cure = f"Correct {name}."
-    return xmlio.Unreadable(code="schema", problem=problem, cure=cure, place=place, params=params)
+    return Unreadable(code="schema", problem=problem, cure=cure, place=place, params=params)

@@ -11,7 +11,8 @@ from lxml import etree
 
 from banking.iso20022.elements import Names
 from banking.iso20022.shapes import Plan, Shapes
-from banking.iso20022.values import Account, Party, Place, Transfer
+from banking.iso20022.values import Account, Party, Transfer
+from banking.located import Place
 
 Walk = Callable[..., Transfer]
 _SLOTS = (

@@ -14,12 +14,12 @@ from banking.iso20022.values import (
     Deviation,
     GroupStatus,
     PaymentStatus,
-    Place,
     Reason,
     ReportHead,
     TransactionStatus,
 )
 from banking.iso20022.xmlio import text
+from banking.located import Place
 
 _PARTS = ("GrpHdr", "OrgnlGrpInfAndSts", "OrgnlPmtInfAndSts", "TxInfAndSts")
 Value = ReportHead | GroupStatus | PaymentStatus | TransactionStatus | Deviation

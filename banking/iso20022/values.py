@@ -11,16 +11,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from banking.located import NOWHERE, Place
+
 AccountKind = Literal["BBAN", "IBAN", "OTHER"]
 DocumentKind = Literal["CINV", "CREN"]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where in a file something stands: line (from 1, 0 unknown) and ISO path below the message."""
-
-    line: int
-    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +179,7 @@ class Notification:
     currency: str
     created_at: datetime.datetime | None
     marks: str
-    place: Place = Place(0, "")
+    place: Place = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,3 +274,79 @@ class Deviation:
     code: str
     text: str
     place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class CancelledTransfer:
+    """One transfer that is asked to be cancelled; amount and date are those of the pain.001."""
+
+    instruction_id: str
+    end_to_end_id: str
+    amount: Decimal | None = None
+    currency: str = ""
+    execution_date: datetime.date | None = None
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelledPayment:
+    """A payment of a pain.001, in whole (no transfers named) or some of its transfers.
+
+    count and total are what is asked to be cancelled of it, None where not told.
+    """
+
+    message_id: str
+    message_name: str
+    number: str
+    count: int | None
+    total: Decimal | None
+    whole: bool
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancellationRequest:
+    """The head of a camt.055: who asks whom, and how much is asked about."""
+
+    id: str
+    created_at: datetime.datetime | None
+    asker: Party
+    asked_bic: str
+    declared_count: int | None = None
+    declared_sum: Decimal | None = None
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The head of a camt.029; case_id is the request's that it answers, confirmation its code.
+
+    Codes of confirmation: CNCL cancelled, RJCR refused, PDCR waits, PECR in part, and others.
+    """
+
+    id: str
+    created_at: datetime.datetime | None
+    case_id: str
+    confirmation: str
+    reasons: tuple[Reason, ...] = ()
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancellationStatus:
+    """What became of a request, at one level.
+
+    level is "group", "payment" or "transfer"; status ACCR, RJCR, PDCR or PACR, "" where it says
+    nothing at this level.
+    """
+
+    level: Literal["group", "payment", "transfer"]
+    request_id: str
+    message_id: str
+    number: str
+    instruction_id: str
+    end_to_end_id: str
+    status: str
+    reasons: tuple[Reason, ...]
+    amount: Decimal | None = None
+    currency: str = ""

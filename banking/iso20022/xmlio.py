@@ -14,7 +14,7 @@ from xml.parsers import expat
 
 from lxml import etree
 
-from banking.iso20022.values import Place
+from banking.located import Place, Unreadable
 
 CHUNK_BYTES = 64 * 1024
 COUNT_DIGITS = 15
@@ -43,32 +43,6 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\Z")
 _VERSION = re.compile(r"(?:pain|camt)\.\d{3}\.\d{3}\.(\d{2})")
 _OLD_SUFFIX = re.compile(r"V\d{2}$")
 _PATH_STEP = re.compile(r"/(?:([^/\[:]+):)?([^/\[]+)(?:\[(\d+)\])?")
-
-
-class Unreadable(Exception):
-    """A file that cannot be read on; code is a stable slug, problem and cure are English.
-
-    Codes: empty, encoding, doctype-forbidden, not-xml, truncated, unknown-message,
-    wrong-message, wrong-namespace, schema, missing, value, totals. params carries the words that
-    a translation of the code needs; its keys are named where the code is raised.
-    """
-
-    def __init__(
-        self,
-        *,
-        code: str,
-        problem: str,
-        cure: str,
-        place: Place,
-        params: Mapping[str, str] | None = None,
-    ) -> None:
-        self.code = code
-        self.problem = problem
-        self.cure = cure
-        self.place = place
-        self.params = dict(params or {})
-        where = f"line {place.line}" + (f", {place.path}" if place.path else "")
-        super().__init__(f"{problem} ({where}) {cure}")
 
 
 @dataclass(frozen=True, slots=True)

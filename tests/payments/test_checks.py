@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from banking import numbers
 from banking.iso20022 import characters
-from banking.iso20022.values import Account, Document, Instruction, Party, Place, Transfer
+from banking.iso20022.values import Account, Document, Instruction, Party, Transfer
+from banking.located import Place
 from payments import checks
 from tests import kit
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from banking import numbers
-from banking.iso20022.xmlio import Unreadable
+from banking.located import Unreadable
 from payments import jsonfile
 from payments.models import PaymentLine
 from portal import clock

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from django.utils import translation
 
-from banking.iso20022.values import Place
-from banking.iso20022.xmlio import Unreadable
+from banking.located import Place, Unreadable
 from payments import unreadable
 
 CODEC = Path(__file__).resolve().parents[2] / "banking" / "iso20022"

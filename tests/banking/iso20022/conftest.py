@@ -9,15 +9,8 @@ from pathlib import Path
 import pytest
 
 from banking.iso20022 import pain001
-from banking.iso20022.values import (
-    Account,
-    Document,
-    Initiation,
-    Instruction,
-    Party,
-    Place,
-    Transfer,
-)
+from banking.iso20022.values import Account, Document, Initiation, Instruction, Party, Transfer
+from banking.located import Place
 
 REFERENCE = Path(__file__).resolve().parents[4] / "shared" / "reference"
 NOWHERE = Place(0, "")

@@ -9,7 +9,7 @@ import pytest
 
 from banking.iso20022 import camt053
 from banking.iso20022.values import Balance, Entry, EntryDetail, Notification
-from banking.iso20022.xmlio import Unreadable
+from banking.located import Unreadable
 
 Sample = Callable[[str], io.BytesIO]
 

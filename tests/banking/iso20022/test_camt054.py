@@ -21,7 +21,7 @@ from banking.iso20022.values import (
     Notification,
     Reason,
 )
-from banking.iso20022.xmlio import Unreadable
+from banking.located import Unreadable
 
 Sample = Callable[[str], io.BytesIO]
 

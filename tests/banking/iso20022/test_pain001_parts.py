@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from banking.iso20022 import pain001
+from banking.located import InvalidOutput
 
 Written = Callable[[str], bytes]
 
@@ -26,7 +27,7 @@ OFFICIAL = {version: official(version) for version in pain001.VERSIONS}
 def accepts(data: bytes, version: str) -> bool:
     try:
         pain001.check_schema(io.BytesIO(data), version=version)
-    except pain001.InvalidOutput:
+    except InvalidOutput:
         return False
     return True
 
@@ -113,13 +114,13 @@ def test_the_small_file_is_sound() -> None:
     ],
 )
 def test_what_stands_between_the_parts_is_placed_too(old: bytes, new: bytes, path: str) -> None:
-    with pytest.raises(pain001.InvalidOutput) as caught:
+    with pytest.raises(InvalidOutput) as caught:
         pain001.check_schema(io.BytesIO(SMALL.replace(old, new)), version="09")
     assert caught.value.code == "schema"
     assert caught.value.place.path == path
 
 
 def test_another_version_than_asked_is_refused() -> None:
-    with pytest.raises(pain001.InvalidOutput) as caught:
+    with pytest.raises(InvalidOutput) as caught:
         pain001.check_schema(io.BytesIO(SMALL), version="03")
     assert caught.value.code == "wrong-namespace"

@@ -9,16 +9,8 @@ from decimal import Decimal
 import pytest
 
 from banking.iso20022 import pain001
-from banking.iso20022.values import (
-    Account,
-    Document,
-    Initiation,
-    Instruction,
-    Party,
-    Place,
-    Transfer,
-)
-from banking.iso20022.xmlio import Unreadable
+from banking.iso20022.values import Account, Document, Initiation, Instruction, Party, Transfer
+from banking.located import Place, Unreadable
 
 Sample = Callable[[str], io.BytesIO]
 Written = Callable[[str], bytes]

@@ -12,15 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from banking.iso20022 import pain001
-from banking.iso20022.values import (
-    Account,
-    Document,
-    Initiation,
-    Instruction,
-    Party,
-    Place,
-    Transfer,
-)
+from banking.iso20022.values import Account, Document, Initiation, Instruction, Party, Transfer
+from banking.located import InvalidOutput, Place
 
 Written = Callable[[str], bytes]
 NOWHERE = Place(0, "")
@@ -286,7 +279,7 @@ def test_what_no_file_can_hold_is_refused_at_its_place(
     fault: str,
 ) -> None:
     transfers[1] = dataclasses.replace(transfers[1], **{field: value})
-    with pytest.raises(pain001.InvalidOutput) as caught:
+    with pytest.raises(InvalidOutput) as caught:
         write(initiation, [(instruction, transfers)])
     assert caught.value.code == fault
     assert caught.value.place.path == "PmtInf[1]/CdtTrfTxInf[2]"
@@ -295,11 +288,11 @@ def test_what_no_file_can_hold_is_refused_at_its_place(
 def test_totals_that_do_not_fit_the_transfers_are_refused(
     initiation: Initiation, instruction: Instruction, transfers: list[Transfer]
 ) -> None:
-    with pytest.raises(pain001.InvalidOutput) as caught:
+    with pytest.raises(InvalidOutput) as caught:
         write(initiation, [(instruction, transfers[:2])])
     assert (caught.value.code, caught.value.place.path) == ("totals", "PmtInf[1]")
     few = dataclasses.replace(instruction, declared_count=None, declared_sum=None)
-    with pytest.raises(pain001.InvalidOutput) as caught:
+    with pytest.raises(InvalidOutput) as caught:
         write(initiation, [(few, transfers[:2])])
     assert caught.value.place.path == "GrpHdr"
 
@@ -308,7 +301,7 @@ def test_a_third_authorisation_has_no_place(
     initiation: Initiation, instruction: Instruction, transfers: list[Transfer]
 ) -> None:
     three = dataclasses.replace(initiation, authorisations=("a", "b", "c"))
-    with pytest.raises(pain001.InvalidOutput):
+    with pytest.raises(InvalidOutput):
         write(three, [(instruction, transfers)])
 
 

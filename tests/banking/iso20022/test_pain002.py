@@ -16,7 +16,7 @@ from banking.iso20022.values import (
     ReportHead,
     TransactionStatus,
 )
-from banking.iso20022.xmlio import Unreadable
+from banking.located import Unreadable
 
 Sample = Callable[[str], io.BytesIO]
 

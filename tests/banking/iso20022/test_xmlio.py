@@ -8,7 +8,7 @@ from typing import BinaryIO
 import pytest
 
 from banking.iso20022 import camt054, pain001, pain002, xmlio
-from banking.iso20022.values import Place
+from banking.located import Place, Unreadable
 
 Read = Callable[[BinaryIO], Iterator[object]]
 NS = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
@@ -18,8 +18,8 @@ BOMB = b"""<?xml version="1.0"?>
 <CstmrCdtTrfInitn>&b;</CstmrCdtTrfInitn></Document>"""
 
 
-def fault_of(data: bytes) -> xmlio.Unreadable:
-    with pytest.raises(xmlio.Unreadable) as caught:
+def fault_of(data: bytes) -> Unreadable:
+    with pytest.raises(Unreadable) as caught:
         list(pain001.read(io.BytesIO(data), schema=True))
     return caught.value
 
@@ -53,7 +53,7 @@ def test_a_bomb_that_would_fill_the_memory_is_refused_in_no_time() -> None:
 @pytest.mark.parametrize("read", [pain002.read, camt054.read])
 def test_no_reader_takes_a_doctype(doctype: bytes, read: Read) -> None:
     data = doctype + b"<Document><CstmrPmtStsRpt/></Document>"
-    with pytest.raises(xmlio.Unreadable) as caught:
+    with pytest.raises(Unreadable) as caught:
         list(read(io.BytesIO(data)))
     assert caught.value.code == "doctype-forbidden"
 
@@ -130,7 +130,7 @@ def test_sniffing_tells_kind_version_and_namespace_and_leaves_the_source(
 def test_every_reader_refuses_another_kind_by_name() -> None:
     data = b"<Document><CstmrPmtStsRpt/></Document>"
     assert fault_of(data).params["kind"] == "pain.002"
-    with pytest.raises(xmlio.Unreadable) as caught:
+    with pytest.raises(Unreadable) as caught:
         camt054.read(io.BytesIO(data))
     assert caught.value.code == "wrong-message"
 
