@@ -1,4 +1,7 @@
-"""What the codec's tests share: third-party samples, read where they lie, and a small file."""
+"""What the codec's tests share: third-party samples and schemas, read where they lie, and a small
+file."""
+
+from __future__ import annotations
 
 import datetime
 import io
@@ -7,13 +10,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from banking.iso20022 import pain001
 from banking.iso20022.values import Account, Document, Initiation, Instruction, Party, Transfer
-from banking.located import Place
+from banking.located import NOWHERE
 
-REFERENCE = Path(__file__).resolve().parents[4] / "shared" / "reference"
-NOWHERE = Place(0, "")
+REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "reference"
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +31,12 @@ def reference() -> Path:
 def sample(reference: Path) -> Callable[[str], io.BytesIO]:
     """Opens a sample by its name below the samples folder."""
     return lambda name: io.BytesIO((reference / "samples" / name).read_bytes())
+
+
+@pytest.fixture(scope="session")
+def official(reference: Path) -> Callable[[str], etree.XMLSchema]:
+    """The official schema of a message, by its full name such as camt.055.001.09."""
+    return lambda name: etree.XMLSchema(etree.parse(reference / "xsd" / f"{name}.xsd"))
 
 
 def _transfers() -> list[Transfer]:
