@@ -20,6 +20,7 @@ from banking.iso20022.values import (
     Entry,
     EntryDetail,
     Notification,
+    Party,
 )
 from banking.iso20022.xmlio import text
 from banking.located import Place, Unreadable
@@ -55,6 +56,8 @@ class Reader:
         self._shapes = camt_shapes.EntryShapes(self._names)
         self._message_id = ""
         self._marks = ""
+        self._created: datetime.datetime | None = None
+        self._recipient: tuple[tuple[str, Party], ...] = ()
         self._noted: list[Deviation] = []
         self._parts = 0
         self._part_path = ""
@@ -66,7 +69,7 @@ class Reader:
         self._held = 0
 
     def values(self) -> Iterator[Value]:
-        """The values. Raises Unreadable: truncated, not-xml, value."""
+        """The values. Raises Unreadable: truncated, not-xml, value, missing (no account part)."""
         names = self._names
         root = self._guarded.root
         if not root.namespace.startswith(_NAMESPACE):
@@ -86,6 +89,14 @@ class Reader:
             if self._noted:
                 yield from self._noted
                 self._noted.clear()
+        if not self._parts:
+            raise Unreadable(
+                code="missing",
+                problem="The file is about no account.",
+                cure="Ask the bank for the file again.",
+                place=Place(1 + self._offset, ""),
+                params={"element": self._guarded.top, "expected": " or ".join(ACCOUNT_PARTS)},
+            )
 
     def _place(self, element: etree._Element, path: str) -> Place:
         return Place(xmlio.line(element, self._offset), path)
@@ -97,6 +108,10 @@ class Reader:
                 self._message_id = text(child)
             elif name == "AddtlInf":
                 self._marks = text(child)
+            elif name == "CreDtTm":
+                self._created = elements.moment_or_none(text(child))
+            elif name == "MsgRcpt":
+                self._recipient = ((name, elements.party(child, self._names)[0]),)
 
     def _open_part(self, part: etree._Element) -> Iterator[Notification | Balance]:
         """The head of an account part, once, as far as it has been read."""
@@ -110,6 +125,7 @@ class Reader:
         account: Account | None = None
         created: datetime.datetime | None = None
         balances: list[Balance] = []
+        parties = self._recipient
         for child in part:
             name = names[child.tag]
             if name == "Id":
@@ -118,6 +134,7 @@ class Reader:
                 created = self._moment(child, path)
             elif name == "Acct":
                 account, currency = elements.account(child, names)
+                parties += _holders(child, names)
             elif name == "Bal":
                 balances.append(self._balance(child, path))
         yield Notification(
@@ -125,9 +142,10 @@ class Reader:
             number,
             account,
             currency,
-            created,
+            created or self._created,
             self._marks,
             self._place(part, path),
+            parties,
         )
         yield from balances
 
@@ -304,3 +322,15 @@ class Reader:
                 declared = xmlio.amount(text(child), place)
                 if declared != self._sums.sum[name]:
                     yield camt_entry.differs(f"{name}-sum", declared, self._sums.sum[name], place)
+
+
+def _holders(account: etree._Element, names: elements.Names) -> tuple[tuple[str, Party], ...]:
+    """The account's owner and bank, as far as they are told."""
+    found: tuple[tuple[str, Party], ...] = ()
+    for child in account:
+        name = names[child.tag]
+        if name == "Ownr":
+            found += ((name, elements.party(child, names)[0]),)
+        elif name == "Svcr":
+            found += ((name, elements.agent_party(child, names)),)
+    return found

@@ -200,6 +200,13 @@ def agent(element: etree._Element, names: Names) -> tuple[str, str, str]:
     return bic, system, member
 
 
+def agent_party(element: etree._Element, names: Names) -> Party:
+    """A bank as a party: its BIC, and its clearing member id under the clearing system's code."""
+    bic, system, member = agent(element, names)
+    identifiers = (("BIC", bic), (system or "MmbId", member))
+    return Party(identifiers=tuple(pair for pair in identifiers if pair[1]))
+
+
 def remittance(element: etree._Element, names: Names) -> Remittance:
     """RmtInf. ValueError for an amount that is no number."""
     kid: str | None = None

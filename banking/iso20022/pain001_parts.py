@@ -42,13 +42,15 @@ class Part:
         return f"{path}/CdtTrfTxInf[{self.transfer}]" if self.name == "CdtTrfTxInf" else path
 
 
-def open_pain001(source: BinaryIO) -> xmlio.Guarded:
-    """The checked opening of a pain.001 .03 or .09.
+def open_pain001(source: BinaryIO, *, any_version: bool = False) -> xmlio.Guarded:
+    """The checked opening of a pain.001 .03 or .09, or with any_version of whatever namespace.
 
     Raises Unreadable as xmlio.open_kind does, and wrong-namespace (params: namespace, expected).
     """
     guarded = xmlio.open_kind(source, kinds=("pain.001",))
     root = guarded.root
+    if any_version:
+        return guarded
     known = [pain001_schema.namespace_of(version) for version in pain001_schema.VERSIONS]
     if root.namespace not in known:
         stated = f"is {root.namespace}" if root.namespace else "is missing"

@@ -23,14 +23,15 @@ NOBODY = Party()
 
 
 def read(source: BinaryIO, *, schema: bool) -> Iterator[Initiation | Instruction | Transfer]:
-    """The values of a pain.001 .03 or .09 in file order: head, then each payment and its lines.
+    """The values of a pain.001 in file order: head, then each payment and its lines.
 
-    With schema every part is held to the official XSD before it is yielded. Memory is bounded by
-    one transfer. Nothing may be kept before the iterator ends: totals are told at the end.
+    With schema only .03 and .09 are read, and every part is held to the official XSD before it is
+    yielded; without it any version and national namespace is. Memory is bounded by one transfer.
+    Nothing may be kept before the iterator ends: totals are told at the end.
     Raises Unreadable, whose code is one of those in Unreadable; totals has the params
     level (group, payment), number, total (NbOfTxs, CtrlSum), declared, found.
     """
-    guarded = pain001_parts.open_pain001(source)
+    guarded = pain001_parts.open_pain001(source, any_version=not schema)
     version = guarded.root.version
     checker = pain001_schema.schema_of(version) if schema else None
     reader = _Reader(guarded, schema=schema)

@@ -13,6 +13,7 @@ from banking.iso20022 import elements, xmlio
 from banking.iso20022.values import (
     Deviation,
     GroupStatus,
+    Party,
     PaymentStatus,
     Reason,
     ReportHead,
@@ -78,6 +79,7 @@ class _Reader:
     def _header(self, element: etree._Element) -> Iterator[ReportHead | Deviation]:
         self._has_header = True
         message_id, created = "", None
+        parties: tuple[tuple[str, Party], ...] = ()
         for child in element:
             name = self._names[child.tag]
             if name == "MsgId":
@@ -87,7 +89,11 @@ class _Reader:
                 if created is None:
                     words = f"The time {text(child)!r} cannot be read."
                     yield Deviation("time", words, self._place(child, "GrpHdr/CreDtTm"))
-        yield ReportHead(message_id, created, self._guarded.root.version)
+            elif name == "InitgPty":
+                parties += ((name, elements.party(child, self._names)[0]),)
+            elif name in ("FwdgAgt", "DbtrAgt", "CdtrAgt"):
+                parties += ((name, elements.agent_party(child, self._names)),)
+        yield ReportHead(message_id, created, self._guarded.root.version, parties)
 
     def _group(self, element: etree._Element) -> GroupStatus:
         names = self._names

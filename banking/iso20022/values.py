@@ -131,11 +131,15 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class ReportHead:
-    """The GrpHdr of a pain.002; version is "" where the namespace names none."""
+    """The GrpHdr of a pain.002; version is "" where the namespace names none.
+
+    parties are (element, party) for those who are told of: InitgPty, DbtrAgt and the like.
+    """
 
     message_id: str
     created_at: datetime.datetime | None
     version: str
+    parties: tuple[tuple[str, Party], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,11 @@ class TransactionStatus:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One Ntfctn (camt.054) or Stmt (camt.053) of an account; marks is the header's AddtlInf."""
+    """One Ntfctn (camt.054) or Stmt (camt.053) of an account; marks is the header's AddtlInf.
+
+    created_at is the header's time where the part tells none. parties are (element, party) for
+    the recipient (MsgRcpt) and the account's owner (Ownr) and bank (Svcr), where told.
+    """
 
     message_id: str
     id: str
@@ -180,6 +188,7 @@ class Notification:
     created_at: datetime.datetime | None
     marks: str
     place: Place = NOWHERE
+    parties: tuple[tuple[str, Party], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 A file is looked at before it is parsed: a DOCTYPE, an encoding other than the few that banks use,
 or a root that is no known message is refused while nothing has been expanded or fetched. Size
-limits are the caller's; memory here is bounded by one element.
+limits are the caller's; memory here is bounded by one part, and a part has a limit of its own.
 """
 
 import re
@@ -17,7 +17,9 @@ from lxml import etree
 from banking.located import Place, Unreadable
 
 CHUNK_BYTES = 64 * 1024
-COUNT_DIGITS = 15
+# What may lie between two parts that a reader uses: no bank's transaction comes near it.
+PART_BYTES, PART_MARKS = 4 * 1024 * 1024, 100_000
+COUNT_DIGITS, AMOUNT_LENGTH = 15, 40
 PARSER_OPTIONS: dict[str, Any] = {
     "resolve_entities": False,
     "no_network": True,
@@ -161,6 +163,7 @@ class Guarded:
         self.exhausted = False
         self._pending = start
         self._tail = b""
+        self._bytes = self._marks = 0
 
     def _unknown(self, top: str, *, ended: bool) -> Unreadable:
         place = Place(1 + self.line_offset, "")
@@ -183,9 +186,25 @@ class Guarded:
             data = self._source.read(size)
         if data:
             self._tail = (self._tail + data)[-200:]
+            self._bytes += len(data)
+            self._marks += data.count(b"<")
+            if self._bytes > PART_BYTES or self._marks > PART_MARKS:
+                raise self._too_large()
         else:
             self.exhausted = True
         return data
+
+    def went_on(self) -> None:
+        """A part has been used: its bytes and elements count no more."""
+        self._bytes = self._marks = 0
+
+    def _too_large(self) -> Unreadable:
+        return Unreadable(
+            code="bounds",
+            problem="A single part of the file is larger than any transaction can be.",
+            cure="Ask for the file again. If it is like this again, tell support.",
+            place=Place(0, ""),
+        )
 
     def cut_short(self) -> bool:
         """Whether the source ended without the end tag of its root element."""
@@ -226,12 +245,14 @@ def parse(
     """(event, element) at the end (and, with starts, the start) of each element among tags.
 
     tags are in lxml's form, "{namespace}Name" or "{*}Name". The caller removes what it has used.
-    Raises Unreadable: truncated, not-xml.
+    Raises Unreadable: truncated, not-xml, bounds.
     """
     events = ("start", "end") if starts else ("end",)
     context = etree.iterparse(guarded, events=events, tag=list(tags), **PARSER_OPTIONS)
     try:
-        yield from context
+        for event, element in context:
+            guarded.went_on()
+            yield event, element
     except etree.XMLSyntaxError as error:
         place = Place((error.lineno or 0) + guarded.line_offset, "")
         if guarded.cut_short():
@@ -257,15 +278,15 @@ def text(element: etree._Element) -> str:
 
 def decimal(value: str) -> Decimal:
     """An xs:decimal exactly as written; ValueError for anything else (exponents, NaN, "")."""
-    if _DECIMAL.match(value) is None:
-        raise ValueError(value)
+    if len(value) > AMOUNT_LENGTH or _DECIMAL.match(value) is None:
+        raise ValueError(value[: AMOUNT_LENGTH + 1])
     return Decimal(value)
 
 
 def amount(value: str, place: Place) -> Decimal:
     """An amount or sum exactly as written; Unreadable value (params: element, value)."""
-    if _DECIMAL.match(value) is None:
-        raise bad_value(what="amount", value=value, place=place)
+    if len(value) > AMOUNT_LENGTH or _DECIMAL.match(value) is None:
+        raise bad_value(what="amount", value=value[: AMOUNT_LENGTH + 1], place=place)
     return Decimal(value)
 
 

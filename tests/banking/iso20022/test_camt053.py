@@ -19,7 +19,6 @@ COUNTED = [
     ("genkgo_camt053.v2.all-balance-types.xml", 1, 1, "8.850", "0"),
     ("genkgo_camt053.v2.minimal.ultimate.xml", 1, 1, "8.85", "0"),
     ("genkgo_camt053.v2.with-party-ids.xml", 1, 1, "8.85", "0"),
-    ("genkgo_camt053.v2.wrong.xml", 0, 0, "0", "0"),
     ("german_dk_camt053.xml", 5, 6, "1151.12", "48.42"),
     ("ing_camt053.xml", 9, 7, "990.00", "385.00"),
     ("kedder_camt053_davider80.xml", 16, 0, "368", "4047.85"),
@@ -63,3 +62,9 @@ def test_an_advice_is_no_statement(sample: Sample) -> None:
     with pytest.raises(Unreadable) as caught:
         camt053.read(sample("nordea_no_camt054_debit_eur.xml"))
     assert caught.value.code == "wrong-message"
+
+
+def test_a_statement_about_no_account_is_refused(sample: Sample) -> None:
+    with pytest.raises(Unreadable) as caught:
+        list(camt053.read(sample("genkgo_camt053.v2.wrong.xml")))
+    assert caught.value.code == "missing"
