@@ -26,6 +26,9 @@ WORDS = {
     "missing": gettext_lazy("Something that must be in the file is missing."),
     "value": gettext_lazy("The file holds a value that cannot be."),
     "totals": gettext_lazy("The totals of the file do not agree with its entries."),
+    "bounds": gettext_lazy("A part of the file is larger than any transaction can be."),
+    "record-length": gettext_lazy("A record does not have its 80 characters."),
+    "order": gettext_lazy("The records of the file are not in order."),
     "internal": gettext_lazy("The file could not be carried out; the fault is ours."),
 }
 # code of channel.ChannelFault, or of a file that is no bank message → what is wrong, and the cure.
@@ -75,6 +78,10 @@ CURED = {
             "The file holds no message that is known, or answers one that was not sent from here."
         ),
         gettext_lazy("Check the agreement's customer number and id with the bank."),
+    ),
+    "withdrawn": (
+        gettext_lazy("This is a Telepay file, a format that Norwegian banks have withdrawn."),
+        gettext_lazy("Ask the bank, or the ERP's vendor, for ISO 20022 in its place."),
     ),
     "wrong-message": (
         gettext_lazy("The file is another bank message than it was taken for."),

@@ -50,6 +50,10 @@ WORDS = {
         _("A value cannot be used: {told}"),
         _("Correct it in the system that made the file."),
     ),
+    "bounds": (
+        _("A single part of the file is larger than any payment can be."),
+        _("Export the file again from the system that made it; do not edit it by hand."),
+    ),
     "totals": (
         _("The totals do not agree with the lines: {told}"),
         _("Send the whole file, with totals over all its lines."),
