@@ -362,6 +362,7 @@ class _Reading:
         taken = (
             Payment.objects.of(self.company)
             .filter(number__in=list(self.numbers))
+            .order_by("number")
             .values_list("number", flat=True)[: settings.UPLOAD_MAX_FAULTS_TOLD]
         )
         for number in taken:

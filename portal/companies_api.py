@@ -6,6 +6,7 @@ in the answer that made it, and never again.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.conf import settings
@@ -128,10 +129,9 @@ def companies_of(
 )
 @door.at_customer(user_may=Permission.MANAGE_CUSTOMER)
 def company_make(request: HttpRequest) -> Status[dict[str, Any]]:
-    wanted = _wanted(request)
+    values, wanted, odd = _wanted(request)
     customer, by = _customer(request), _by(request)
-    values = {name: getattr(wanted, name) for name in companies.FIELDS}
-    _must_be_fit(customer, values, wanted.services)
+    _must_be_fit(customer, values, wanted, odd)
     key = None
     with transaction.atomic():
         try:
@@ -141,7 +141,7 @@ def company_make(request: HttpRequest) -> Status[dict[str, Any]]:
             number = companies.checked(values)[0]["organisation_number"]
             raise _unfit(error.faults, customer, number) from error
         with door.also_for(request, company):
-            for service in sorted(set(wanted.services)):
+            for service in sorted(set(wanted)):
                 key = services.switch_on(company=company, service=service, by=by) or key
             state = _states([company])[0]
     return Status(201, {"company": state, "signing_key": _handed_over(key)})
@@ -194,37 +194,48 @@ def _handed_over(key: SigningKey | None) -> str | None:
     return str(key.secret) if key else None
 
 
-def _wanted(request: HttpRequest) -> CompanyIn:
-    body = request.spooled  # type: ignore[attr-defined]
+def _wanted(
+    request: HttpRequest,
+) -> tuple[dict[str, str], list[str], list[problems.Problem]]:
+    """(values, services, faults in the shape) of what was sent: a field whose shape is wrong is
+    told, and the rest is looked at all the same. Raises problems.Refused for what is no object."""
+    body = request.spooled.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)  # type: ignore[attr-defined]
     try:
-        return CompanyIn.model_validate_json(body.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
+        sent = CompanyIn.model_validate_json(body)
     except ValidationError as error:
-        raise _refused(
-            [
-                problems.Problem(
-                    code="invalid",
-                    place=".".join(str(step) for step in fault["loc"]) or "body",
-                    problem=str(fault["msg"]),
-                    cure=_("Correct it as the API's description says."),
-                )
-                for fault in error.errors()
-            ]
-        ) from error
+        odd = problems.of_shape(error.errors())
+        try:
+            fields = json.loads(body)
+        except ValueError:
+            fields = None
+        if not isinstance(fields, dict):
+            raise _refused(odd) from error
+        texts = {name: fields.get(name, "") for name in companies.FIELDS}
+        values = {name: text if isinstance(text, str) else "" for name, text in texts.items()}
+        listed = fields.get("services", [])
+        wanted = [one for one in listed if isinstance(one, str)] if isinstance(listed, list) else []
+        return values, wanted, odd
+    return {name: getattr(sent, name) for name in companies.FIELDS}, sent.services, []
 
 
 def _refused(found: list[problems.Problem], status: int = 422) -> problems.Refused:
     return problems.Refused(status=status, title=_("The request is not valid"), problems=found)
 
 
-def _must_be_fit(customer: Any, values: dict[str, str], wanted: list[str]) -> None:
-    """Every fault at once, before anything is made; raises problems.Refused."""
+def _must_be_fit(
+    customer: Any, values: dict[str, str], wanted: list[str], odd: list[problems.Problem]
+) -> None:
+    """Every fault at once, before anything is made, with those of the shape; raises
+    problems.Refused."""
     kept, faults = companies.checked(values)
+    told = {problem.place for problem in odd}
+    faults = [fault for fault in faults if fault.field not in told]
     number = kept["organisation_number"]
     if customer.companies.filter(organisation_number=number).exists():
         faults.append(companies.taken(number))
-    more = _unknown_services(wanted, "services")
+    more = odd + _unknown_services(wanted, "services")
     if wanted:
-        wrong = {fault.field for fault in faults}
+        wrong = {fault.field for fault in faults} | told
         lacking = [name for name in companies.NEEDED if not kept[name] and name not in wrong]
         more += [_needed(name) for name in lacking]
     if faults or more:
@@ -251,6 +262,7 @@ def _problem(fault: companies.Fault, customer: Any, number: str) -> problems.Pro
             "Use the company that is there: its id is %(id)s. If its signing key was lost on the"
             " way, an AutoPay Administrator makes a new one on the company's page."
         ) % {"id": there.public_id}
+        return problems.Problem(fault.code, fault.field, fault.text, cure, there.public_id)
     return problems.Problem(fault.code, fault.field, fault.text, cure)
 
 

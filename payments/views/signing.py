@@ -98,11 +98,6 @@ def sign_page(request: HttpRequest, kept: str) -> HttpResponse:
         company = acting.company.public_id
         return redirect("payments:receipt", company=company, ceremony=ceremony)
     form = _form(choice.told(request, kept).get("faults", []))
-    if "code" in form.fields:
-        form.fields["code"].help_text = _(
-            "A code works once. Codes by text message, recovery codes and codes from support sign"
-            " no payments."
-        )
     return render(request, "payments/sign.html", _context(request, chosen, shown, rows, form))
 
 
@@ -183,6 +178,8 @@ def _try_to_sign(
         proof, evidence = _by_passkey(request, form, kept, seen)
     else:
         proof = form.verify(request.user)
+        if proof is None and request.session.get(guard.FACTOR_KEY) not in secondfactor.SIGNING:
+            form.add_error("code", _("Only the code from your authenticator app signs payments."))
     if proof is None:
         return None
     try:

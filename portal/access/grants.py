@@ -88,6 +88,13 @@ def nobody_approves() -> Q:
     return Q(~Exists(somebody))
 
 
+def approvers(*, company: Company, among: Iterable[User]) -> list[User]:
+    """Those of the users who approve payments in the company in their own right."""
+    users = list(among)
+    roles = own_roles_of(company=company, users=[user.pk for user in users])
+    return [user for user in users if roles.get(user.pk, set()) & set(APPROVING)]
+
+
 def may_stand_in(*, company: Company) -> list[User]:
     """Who may be named a deputy in the company, by name."""
     people = list(holders(company=company, permission=Permission.SEE_COMPANY))

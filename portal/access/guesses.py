@@ -11,6 +11,7 @@ import datetime as dt
 import hashlib
 from typing import Any
 
+from axes.utils import reset
 from django.conf import settings
 from django.core import signing
 from django.db import models, transaction
@@ -53,6 +54,12 @@ def was_right(request: HttpRequest, *, email: str) -> None:
     """A right password is no guess."""
     rows = GuessWindow.objects.filter(key__in=[_address(request), _account(email)], tries__gt=0)
     rows.update(tries=F("tries") - 1)
+
+
+def forgive(*, email: str) -> None:
+    """Whoever has the mailbox has chosen a new password: what was tried before holds nobody up."""
+    reset(username=email)
+    GuessWindow.objects.filter(key=_account(email)).delete()
 
 
 def mark(request: HttpRequest, response: HttpResponse, *, user_id: int) -> None:

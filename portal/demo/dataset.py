@@ -36,6 +36,7 @@ from portal.access.models import (
 from portal.access.roles import Role
 from portal.demo import cast
 from portal.events import moves
+from portal.people.models import TermsAcceptance
 
 CHANNEL_USER = "kvitt"
 WAIT_SECONDS = 30
@@ -53,6 +54,12 @@ def load() -> None:
         },
     )
     users = {email: _user(name, email, language) for name, email, language, *_ in cast.PEOPLE}
+    with tenancy.acting_for((), customers=[bureau]):
+        TermsAcceptance.objects.get_or_create(
+            customer=bureau,
+            version=settings.TERMS_VERSION,
+            defaults={"user": users[cast.CUSTOMER_ADMINISTRATORS[0]], "at": timezone.now()},
+        )
     companies = [_company(bureau, row, channel, users) for row in cast.COMPANIES]
     with tenancy.acting_for((), customers=[bureau]):
         for user in users.values():

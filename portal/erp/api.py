@@ -111,15 +111,7 @@ def _refused(request: HttpRequest, error: Any) -> HttpResponse:
 
 @api.exception_handler(ValidationError)
 def _invalid(request: HttpRequest, error: Any) -> HttpResponse:
-    found = [
-        problems.Problem(
-            code="invalid",
-            place=".".join(str(step) for step in fault["loc"]),
-            problem=str(fault["msg"]),
-            cure=_("Correct it as the API's description says."),
-        )
-        for fault in error.errors
-    ]
+    found = problems.of_shape(error.errors)
     refused = problems.Refused(status=422, title=_("The request is not valid"), problems=found)
     return problems.response(refused, instance=_instance(request))
 

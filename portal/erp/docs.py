@@ -24,8 +24,20 @@ def page(request: HttpRequest) -> HttpResponse:
                     "description": operation["description"],
                     "parameters": operation.get("parameters", []),
                     "bodies": list(operation.get("requestBody", {}).get("content", {})),
+                    "fields": _fields(operation),
                     "answers": list(operation.get("responses", {})),
                 }
             )
     context = {"info": schema["info"], "operations": operations}
     return render(request, "erp/docs.html", context)
+
+
+def _fields(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    """The fields of a JSON body that the schema tells: name, type, and whether it is needed."""
+    content = operation.get("requestBody", {}).get("content", {})
+    schema = content.get("application/json", {}).get("schema", {})
+    needed = schema.get("required", [])
+    return [
+        {"name": name, "type": field.get("type", ""), "needed": name in needed}
+        for name, field in schema.get("properties", {}).items()
+    ]

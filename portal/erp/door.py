@@ -189,8 +189,7 @@ def enter(request: HttpRequest, keys: _Keys) -> tuple[Any, User | None]:
                 request.spooled.close()  # type: ignore[attr-defined]
             raise
         user = _named_user(request)
-        used = {"last_used_at": timezone.now()} | ({"last_used_by": user} if user else {})
-        keys.keys.objects.filter(pk=keys.key_id).update(**used)
+        keys.keys.objects.filter(pk=keys.key_id).update(last_used_at=timezone.now())
     return keys.owner, user
 
 
@@ -369,6 +368,8 @@ def acting(*, user_may: Permission | None = None, first: Check | None = None) ->
                 with tenancy.acting_for([caller.company], user=caller.user):
                     if user_may is not None:
                         _must_be_able(caller, request, user_may)
+                        keys = SigningKey.objects.of(caller.company)
+                        keys.filter(retired_at=None).update(last_used_by=caller.user)
                     if first is not None:
                         first(caller, request)
                     with clock.unit_of_work():
@@ -403,6 +404,8 @@ def at_customer(*, user_may: Permission | None = None) -> Callable[..., Any]:
                     _must_have_accepted(customer)
                     if user_may is not None:
                         _must_be_able_at(caller, request, user_may)
+                        keys = CustomerKey.objects.filter(customer=customer, retired_at=None)
+                        keys.update(last_used_by=caller.user)
                     return operation(request, *args, **kwargs)
             finally:
                 if hasattr(request, "spooled"):

@@ -20,6 +20,8 @@ ACTS: dict[str, Any] = {
     "service.off": _("Service switched off"),
     "key.made": _("Signing key made"),
     "key.replaced": _("Signing key replaced"),
+    "customer_key.made": _("Customer's key for making companies made"),
+    "customer_key.replaced": _("Customer's key for making companies replaced"),
     "user.invited": _("User invited"),
     "user.invited_again": _("Invitation sent again"),
     "user.accepted": _("Invitation accepted"),

@@ -93,6 +93,12 @@ def stand_in(
         raise Unfit("long")
     if deputy not in grants.may_stand_in(company=company):
         raise Unfit("deputy")
+    if not grants.approvers(company=company, among=[absent]):
+        raise Unfit("absent")
+    Company.objects.select_for_update().get(pk=company.pk)  # two at once do not both look first
+    named = Deputy.objects.of(company).filter(absent=absent, deputy=deputy, ended_at=None)
+    if named.filter(from_date__lte=to_date, to_date__gte=from_date).exists():
+        raise Unfit("twice")
     row: Deputy = Deputy.objects.create(
         company=company,
         absent=absent,

@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from portal import clock
-from portal.access.models import Company, Customer, User
+from portal.access.models import Company, Customer, User, UserGroup
 from portal.people.models import Change
 
 NAME_MAX = Change._meta.get_field("subject_name").max_length
@@ -60,6 +60,7 @@ def change(
     name: str = "",
     before: Mapping[str, str] | None = None,
     after: Mapping[str, str] | None = None,
+    group: UserGroup | None = None,
 ) -> Change:
     """A row of the log, not yet written."""
     return Change(
@@ -72,6 +73,7 @@ def change(
         act=act,
         about=about,
         subject_name=(name or str(about or company or customer))[:NAME_MAX],
+        group_number=group.pk if group else None,
         before=dict(before or {}),
         after=dict(after or {}),
     )

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal.access import organisations
-from portal.access.models import Company, Customer
+from portal.access.models import Company, Customer, ServiceActivation
 from portal.people import changes
 
 FIELDS = ("name", "organisation_number", "address", "postal_code", "city")
@@ -157,6 +157,14 @@ def edit(
         if name in now
     }
     kept, faults = checked({**wanted, "organisation_number": row.organisation_number})
+    if ServiceActivation.objects.filter(company=row, deactivated_at=None).exists():
+        wrong = {fault.field for fault in faults}
+        text = _("A service that is on needs this. Write it, or switch the service off first.")
+        faults += [
+            Fault(name, "needed", text)
+            for name in NEEDED
+            if now[name] and not kept[name] and name not in wrong
+        ]
     if faults:
         raise Unfit(faults)
     before, after = changes.differing(now, kept)

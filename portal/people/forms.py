@@ -128,16 +128,22 @@ class PasswordOnlyForm(forms.Form):
         return password
 
 
-class CodeForm(forms.Form):
-    """A six-digit code; spaces are allowed, pasting works."""
-
-    code = forms.CharField(
+def _code_field(help_text: Any) -> forms.CharField:
+    return forms.CharField(
         label=gettext_lazy("Code from your authenticator app"),
-        help_text=gettext_lazy("A code works once. If you have just used one, wait for the next."),
+        help_text=help_text,
         max_length=12,
         widget=_OneTime(
             attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "class": "code"}
         ),
+    )
+
+
+class CodeForm(forms.Form):
+    """A six-digit code; spaces are allowed, pasting works."""
+
+    code = _code_field(
+        gettext_lazy("A code works once. If you have just used one, wait for the next.")
     )
 
     signs = False  # whether payments are signed with it
@@ -173,6 +179,12 @@ class SigningForm(CodeForm):
     """A code from the app, or what a passkey said: nothing else signs payments."""
 
     signs = True
+    code = _code_field(
+        gettext_lazy(
+            "A code works once. Codes by text message, recovery codes and codes from support sign"
+            " no payments."
+        )
+    )
     passkey = forms.CharField(required=False, max_length=20_000, widget=forms.HiddenInput)
     field_order = ("passkey", "code")
 

@@ -188,6 +188,7 @@ def _log(
             company=company,
             about=holder.user,
             name=str(holder),
+            group=holder.group,
             before=told if act == "role.revoked" else {},
             after=told if act == "role.granted" else {},
         )
@@ -208,6 +209,9 @@ def _tell(
     """A letter to everybody whom it concerns, in their language: `people`, who have joined or left
     the group, or all that the holder stands for."""
 
+    readers = holder.people() if people is None else people
+    left = _left(customer, readers, companies, taken)
+
     def context(user: User) -> dict[str, Any]:
         names = [
             company.name if company else _("all companies of %(customer)s") % {"customer": customer}
@@ -218,14 +222,39 @@ def _tell(
             "group": holder.group.name if holder.group and people is None else "",
             "by": by.name,
             "given": [str(NAMES[role]) for role in sorted(given)],
-            "taken": [str(NAMES[role]) for role in sorted(taken)],
+            "taken": [str(NAMES[role]) for role in sorted(taken) if role not in left[user.pk]],
+            "still": [str(NAMES[role]) for role in sorted(taken) if role in left[user.pk]],
             "companies": names[:TOLD_MAX],
             "more": max(0, len(names) - TOLD_MAX),
             "page": f"{settings.BASE_URL}/",
         }
 
-    readers = holder.people() if people is None else people
     mail.post(kind="people.roles_changed", users=readers, company=None, context=context)
+
+
+def _left(
+    customer: Customer,
+    people: Collection[User],
+    companies: Collection[Company | None],
+    roles: Collection[Role],
+) -> dict[int, set[Role]]:
+    """User id → those of these roles that they hold in all of these companies all the same: by a
+    group, or in all companies at once. Two queries."""
+    ids = {user.pk for user in people}
+    here = Q(customer=customer) | Q(company__customer=customer)
+    rows = RoleGrant.objects.filter(here, role__in=list(roles))
+    held: dict[tuple[int, Role], set[int | None]] = {}
+    for pk, role, company in (
+        *rows.filter(user__in=ids).values_list("user", "role", "company"),
+        *rows.filter(group__members__in=ids).values_list("group__members", "role", "company"),
+    ):
+        held.setdefault((pk, Role(role)), set()).add(company)
+    wanted = {company.pk if company else None for company in companies}
+    left: dict[int, set[Role]] = {pk: set() for pk in ids}
+    for (pk, role), places in held.items():
+        if pk in ids and (None in places or wanted <= places):
+            left[pk].add(role)
+    return left
 
 
 @transaction.atomic
@@ -271,6 +300,7 @@ def delete_group(*, group: UserGroup, by: changes.By) -> None:
     for pk, roles in taken.items():
         company = found[pk] if pk is not None else EVERYWHERE
         _log("role.revoked", customer, holder, [company], roles, by)
+    RoleGrant.objects.filter(group=group).delete()
     if taken:
         everything = {role for roles in taken.values() for role in roles}
         places = [found[pk] if pk is not None else None for pk in taken]
@@ -308,6 +338,7 @@ def set_members(
                 customer=customer,
                 about=user,
                 name=called[user.pk],
+                group=group,
                 after={"group": group.name},
             )
             for user in people

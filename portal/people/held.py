@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from portal.access.models import Company, Customer, RoleGrant, ServiceActivation
-from portal.access.roles import CUSTOMER_ROLES, ROLES, Role, Section
+from portal.access.models import Company, Customer, RoleGrant, ServiceActivation, UserGroup
+from portal.access.roles import CUSTOMER_ROLES, NAMES, ROLES, Role, Section
 from portal.people.granting import Holder
 from portal.people.user_forms import SECTIONS
 
@@ -76,6 +76,52 @@ def grants_of(customer: Customer, holder: Holder) -> list[RoleGrant]:
     if holder.user is not None:
         who |= Q(group__members=holder.user, group__customer=customer)
     return list(RoleGrant.objects.filter(here, who).select_related("company", "group"))
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A role that is held in a company by another way than directly there."""
+
+    role: Role
+    company: Company | None
+    everywhere: bool
+    group: UserGroup | None
+
+    @property
+    def how(self) -> str:
+        """Which way, in words."""
+        if self.group is None:
+            return _("in all companies")
+        text = (
+            _("in all companies, through the group %(group)s")
+            if self.everywhere
+            else _("through the group %(group)s")
+        )
+        return text % {"group": self.group.name}
+
+    def __str__(self) -> str:
+        return f"{NAMES[self.role]} ({self.how})"
+
+
+def elsewhere(
+    customer: Customer,
+    holder: Holder,
+    company: Company | None,
+    rows: Iterable[RoleGrant] | None = None,
+) -> list[Still]:
+    """The roles that a user or a group holds in a company by another way than directly there; with
+    no company, what a user holds in all of them through groups."""
+    found = []
+    for row in grants_of(customer, holder) if rows is None else rows:
+        by_group = row.group if holder.group is None else None
+        if Role(row.role) in CUSTOMER_ROLES:
+            continue
+        everywhere = row.company is None
+        if (everywhere and (company is not None or by_group)) or (
+            by_group and company is not None and row.company == company
+        ):
+            found.append(Still(Role(row.role), company, everywhere, by_group))
+    return sorted(found, key=lambda one: (list(Role).index(one.role), one.how))
 
 
 def grid(customer: Customer, holder: Holder) -> Grid:

@@ -66,7 +66,15 @@ class Row:
         return not self.faults
 
 
-def read(file: BinaryIO) -> list[Row]:
+@dataclass(slots=True)
+class Listed:
+    """What a file holds: its rows, and the names of columns that are not ours."""
+
+    rows: list[Row] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+
+
+def read(file: BinaryIO) -> Listed:
     """The rows of a CSV or Excel file with a heading, unchecked. Raises Unreadable.
 
     At most IMPORT_MAX_BYTES and IMPORT_MAX_ROWS; empty rows are passed over.
@@ -78,7 +86,9 @@ def read(file: BinaryIO) -> list[Row]:
     if not content.strip():
         raise Unreadable(_("The file is empty. Choose the file with the list of companies."))
     lines = _workbook(content) if content.startswith(_XLSX) else _text(content)
-    return list(_rows(lines))
+    found = Listed()
+    found.rows = list(_rows(lines, found))
+    return found
 
 
 def _text(content: bytes) -> Iterator[Sequence[str]]:
@@ -129,7 +139,8 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-def _rows(lines: Iterable[Sequence[str]]) -> Iterator[Row]:
+def _rows(lines: Iterable[Sequence[str]], into: Listed) -> Iterator[Row]:
+    """The rows one by one; the columns that are not ours are told at the heading."""
     heading: list[str] | None = None
     found = 0
     for number, cells in enumerate(lines, 1):
@@ -137,6 +148,8 @@ def _rows(lines: Iterable[Sequence[str]]) -> Iterator[Row]:
             continue
         if heading is None:
             heading = _heading(cells)
+            named = zip(cells, heading, strict=True)
+            into.unused = [cell.strip()[:60] for cell, field in named if cell.strip() and not field]
             continue
         found += 1
         if found > settings.IMPORT_MAX_ROWS:

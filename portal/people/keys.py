@@ -56,5 +56,7 @@ def new_for_customer(*, customer: Customer, seen: str, by: changes.By) -> Custom
     if old is not None:
         CustomerKey.objects.filter(pk=old.pk).update(retired_at=timezone.now())
     row = CustomerKey.objects.create(customer=customer, secret=new_signing_key())
-    changes.record("key.replaced" if old else "key.made", by=by, customer=customer)
+    changes.record(
+        "customer_key.replaced" if old else "customer_key.made", by=by, customer=customer
+    )
     return row

@@ -203,7 +203,19 @@ def _of_customer(*, acting: AtCustomer, user: Any) -> QuerySet[Change]:
 
 
 def _of_company(*, acting: Acting, user: Any) -> QuerySet[Change]:
-    return Change.objects.filter(company=acting.company)
+    """What was changed in the company, and at its customer what changed who may do what in it:
+    roles in all companies, groups that hold roles here, and people who do."""
+    company = acting.company
+    here = RoleGrant.objects.filter(Q(company=company) | Q(customer=company.customer))
+    groups = here.filter(group__isnull=False).values("group")
+    people = here.filter(user__isnull=False).values("user")
+    members = User.objects.filter(user_groups__in=groups).values("pk")
+    at_customer = Q(customer=company.customer_id, company=None) & (
+        Q(act__in=("role.granted", "role.revoked"))
+        | Q(act__in=("group.joined", "group.left"), group_number__in=groups)
+        | Q(act__in=("user.ended", "user.resumed")) & (Q(about__in=people) | Q(about__in=members))
+    )
+    return Change.objects.filter(Q(company=company) | at_customer)
 
 
 CHANGES = ngettext_lazy("%(shown)s change", "%(shown)s changes", "n")

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal import mail
-from portal.access import links, sessions, tenancy
+from portal.access import guesses, links, sessions, tenancy
 from portal.access.models import Company, OneTimeLink, User, UserSession
 from portal.mail.models import Muted
 from portal.people import changes, factors
@@ -114,6 +114,7 @@ def reset_password(request: HttpRequest, *, link: OneTimeLink, password: str) ->
     row.save(update_fields=["password", "password_alone"])
     links.kill(row.pk, *ASKED_FOR)
     sessions.end_all(user=row)
+    guesses.forgive(email=row.email)
     factors.happened(request, "password.changed", user=row)
 
 

@@ -158,6 +158,8 @@ def resume(*, membership: Membership, by: changes.By) -> None:
     changes.record("user.resumed", by=by, customer=row.customer, about=row.user, name=called(row))
     if row.accepted_at is not None:
         _tell(row, by, active=True)
+    else:
+        _send(row, by)  # the link of the first invitation went when the person was deactivated
 
 
 def _tell(row: Membership, by: changes.By, *, active: bool) -> None:

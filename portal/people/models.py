@@ -36,6 +36,8 @@ class Change(models.Model):
         "access.User", on_delete=models.PROTECT, null=True, related_name="+", db_index=False
     )
     subject_name = models.CharField(max_length=254, blank=True)
+    # The user group that it is about, by its id: the group may be gone.
+    group_number = models.IntegerField(null=True)
     before = models.JSONField(default=dict)
     after = models.JSONField(default=dict)
 
@@ -97,7 +99,8 @@ class TermsAcceptance(models.Model):
 class CompanyImport(models.Model):
     """A list of companies as it was read from a file, until it is imported; then its receipt.
 
-    `rows` is [[number in the file, {field: value}], …]; `made` is how many became companies.
+    `rows` is [[number in the file, {field: value}], …], `unused` the names of columns that are not
+    ours; `made` is how many became companies.
     """
 
     public_id = models.CharField(max_length=10, unique=True, default=new_public_id, editable=False)
@@ -105,6 +108,7 @@ class CompanyImport(models.Model):
     user = models.ForeignKey("access.User", on_delete=models.PROTECT, related_name="+")
     file_name = models.CharField(max_length=200)
     rows = models.JSONField()
+    unused = models.JSONField(default=list)
     at = models.DateTimeField()
     done_at = models.DateTimeField(null=True)
     made = models.PositiveIntegerField(default=0)

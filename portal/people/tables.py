@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from portal.access import grants
 from portal.access.models import Company, ServiceActivation, SigningKey
-from portal.access.roles import Permission
+from portal.access.roles import CUSTOMER_ROLES, Permission
 from portal.events import questions
 from portal.events.questions import SetUp
 from portal.lists.keyset import Order
@@ -149,6 +149,16 @@ def _own(
     return made
 
 
+def _place(row: Change) -> str:
+    """Where a change holds, in words: a role that is given in no company is given in all."""
+    if row.company is not None:
+        return row.company.name
+    codes = (row.after.get("role") or row.before.get("role") or "").split(",")
+    if row.act.startswith("role.") and not {*codes} <= {role.value for role in CUSTOMER_ROLES}:
+        return _("All companies, those to come too")
+    return ""
+
+
 class ChangeTable(Table):
     """Changes, the latest first."""
 
@@ -169,15 +179,20 @@ class ChangeTable(Table):
         return row.label
 
     def render_about(self, row: Change) -> str:
-        if row.company is None or row.subject_name == row.company.name:
+        place = _place(row)
+        if place in ("", row.subject_name):
             return row.subject_name
-        return format_html("{} <small>{}</small>", row.subject_name, row.company.name)
+        return format_html("{} <small>{}</small>", row.subject_name, place)
 
     def render_differences(self, row: Change) -> str:
         parts = []
         for name, before, after in row.differences:
             if before and after:
                 parts.append(format_html("{}: {} → {}", name, before, after))
+            elif after and row.act == "limit.changed":
+                parts.append(format_html("{}: {} → {}", name, _("No limit"), after))
+            elif before and row.act == "limit.changed":
+                parts.append(format_html("{}: {} → {}", name, before, _("No limit")))
             elif before:
                 parts.append(format_html("{}: {} → –", name, before))
             else:
@@ -197,11 +212,9 @@ class ChangeTable(Table):
         return row.label
 
     def value_about(self, row: Change) -> str:
-        company = row.company.name if row.company else ""
+        place = _place(row)
         return (
-            row.subject_name
-            if company in ("", row.subject_name)
-            else (f"{row.subject_name} ({company})")
+            row.subject_name if place in ("", row.subject_name) else f"{row.subject_name} ({place})"
         )
 
     def value_differences(self, row: Change) -> str:

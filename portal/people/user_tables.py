@@ -89,7 +89,7 @@ class UserTable(Table):
         return format_html('<a class="ds-link" href="{}">{}</a>', address, self._called(row))
 
     def render_email(self, row: Any) -> str:
-        return row.email
+        return format_html('<span class="breaks">{}</span>', row.email)
 
     def render_state(self, row: Any) -> str:
         return tag(row)
@@ -110,7 +110,8 @@ class UserTable(Table):
         if not row.accepted_at:
             return UNKNOWN
         if row.pk in self.enrolled:
-            return format_html("{} {}", kvitt.icon("CheckmarkCircle"), _("Set up"))
+            tick = kvitt.icon("CheckmarkCircle")
+            return format_html('<span class="nowrap">{} {}</span>', tick, _("Set up"))
         return _("Not set up")
 
     def render_seen(self, row: Any) -> str:

@@ -12,6 +12,9 @@ export function narrow() {
         row.hidden = !wanted.every((word) => text.includes(word));
       }
     });
+    field.querySelector("[data-ticks]")?.addEventListener("click", () => {
+      for (const row of rows) if (!row.hidden) row.querySelector("input").checked = true;
+    });
     input.addEventListener("keydown", (event) => {
       if (event.key === "Enter") event.preventDefault();  // it would send the form
     });

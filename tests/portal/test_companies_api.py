@@ -93,6 +93,25 @@ def test_every_fault_is_told_at_once_and_nothing_is_made(bureau: Erp) -> None:
     assert Company.objects.count() == before
 
 
+def test_faults_of_shape_and_of_content_are_told_together_and_in_the_language(
+    bureau: Erp,
+) -> None:
+    wrong = {"name": 5, "organisation_number": "923609017", "postal_code": "15", "x": 1}
+    answer = send(bureau, wrong | {"services": ["gull"]})
+    assert answer.status_code == 422
+    assert told(answer) == [
+        ("organisation_number", "check-digit"),
+        ("postal_code", "not-four-digits"),
+        ("name", "invalid"),
+        ("x", "invalid"),
+        ("services", "unknown-service"),
+        ("address", "service-needs"),
+        ("city", "service-needs"),
+    ]
+    words = [one["problem"] for one in answer.json()["problems"] if one["code"] == "invalid"]
+    assert words == ["Det må være tekst.", "Det finnes ikke noe felt med dette navnet."]
+
+
 @pytest.mark.parametrize(
     ("body", "place"),
     [
@@ -115,6 +134,7 @@ def test_sent_again_it_tells_which_company_is_there(bureau: Erp) -> None:
     assert again.status_code == 409
     assert told(again) == [("organisation_number", "taken")]
     assert first in again.json()["problems"][0]["cure"]
+    assert again.json()["problems"][0]["existing"] == first
     assert Company.objects.filter(organisation_number="923609016").count() == 1
 
 
@@ -227,7 +247,7 @@ def test_the_page_makes_a_key_shows_it_once_and_ends_the_old(made: Stage) -> Non
     client.post(address, {"key": first.pk})
     with tenancy.acting_for((), customers=[customer]):
         assert CustomerKey.objects.get(retired_at=None).pk != first.pk
-        acts = Change.objects.filter(act__startswith="key.").order_by("id")
-        assert [row.act for row in acts] == ["key.made", "key.replaced"]
+        acts = Change.objects.filter(act__startswith="customer_key.").order_by("id")
+        assert [row.act for row in acts] == ["customer_key.made", "customer_key.replaced"]
     old = Erp(made, key_id=customer.public_id, secret=str(first.secret))
     assert old.get("customer/companies").status_code == 401

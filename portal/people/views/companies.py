@@ -23,7 +23,7 @@ from portal.people import changes, companies, importing, lists
 from portal.people.company_forms import CompanyForm, ListForm
 from portal.people.models import CompanyImport
 
-FAULTS_SHOWN = 100
+FAULTS_SHOWN, MADE_SHOWN = 100, 20
 
 
 @require_GET
@@ -62,7 +62,7 @@ def import_list(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         file = form.cleaned_data["file"]
         try:
-            rows = importing.read(file)
+            listed = importing.read(file)
         except importing.Unreadable as error:
             form.add_error("file", str(error))
         else:
@@ -70,7 +70,8 @@ def import_list(request: HttpRequest) -> HttpResponse:
                 customer=acting.customer,
                 user=guard.user_of(request),
                 file_name=str(file.name)[:200],
-                rows=[[row.number, row.values] for row in rows],
+                rows=[[row.number, row.values] for row in listed.rows],
+                unused=listed.unused,
                 at=changes.by(request).at,
             )
             return redirect(acting.address("people:company-import-check", imported=kept.public_id))
@@ -102,8 +103,11 @@ def import_check(request: HttpRequest, imported: str) -> HttpResponse:
     if found.done_at is None:
         rows = _rows(found)
         wrong = [row for row in rows if not row.right]
+        right = [row for row in rows if row.right]
         context |= {
-            "right": len(rows) - len(wrong),
+            "right": len(right),
+            "made": [{"number": row.number, **row.values} for row in right[:MADE_SHOWN]],
+            "made_more": len(right) > MADE_SHOWN,
             "wrong": len(wrong),
             "faults": [_told(row) for row in wrong[:FAULTS_SHOWN]],
             "more": max(0, len(wrong) - FAULTS_SHOWN),

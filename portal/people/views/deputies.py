@@ -77,12 +77,22 @@ WHY = {
     "same": gettext_lazy("Nobody stands in for themselves. Choose another."),
     "turned": gettext_lazy("The last day is before the first."),
     "past": gettext_lazy("The last day is over already."),
+    "absent": gettext_lazy(
+        "This person approves nothing in the company, so there is nothing to stand in for."
+    ),
+    "twice": gettext_lazy(
+        "The same deputy is named for some of these days already. Choose other days, or end that"
+        " first."
+    ),
     "long": gettext_lazy("A deputy stands in for at most a year. Choose an earlier last day."),
     "deputy": gettext_lazy(
         "This person cannot stand in: uploaders, support users and people at collection agencies"
         " do not approve for others."
     ),
 }
+
+# Where a fault is told, if not at the last day.
+FIELDS = {"same": "deputy", "deputy": "deputy", "absent": "absent", "twice": "from_date"}
 
 
 @require_http_methods(["GET", "POST"])
@@ -96,7 +106,9 @@ def index(request: HttpRequest) -> HttpResponse:
     everybody = approvers(request)
     # An approver names a deputy for themselves, an administrator for anybody.
     manages = acting.may(Permission.MANAGE_CUSTOMER)
-    absentees = everybody if manages else [one for one in everybody if one == user]
+    # An own role is stood in for; one that is lent already is not lent on.
+    own = grants.approvers(company=acting.company, among=everybody)
+    absentees = own if manages else [one for one in own if one == user]
     form, asked = None, ""
     if may_write and not guard.strong(request):
         asked = prove_address(request)
@@ -121,7 +133,12 @@ def index(request: HttpRequest) -> HttpResponse:
             for row in rows.select_related("absent", "deputy").order_by("from_date", "pk")
         ],
         "approvers": [
-            (one, limits.get(one.pk), [row.absent.name for row in now if row.deputy_id == one.pk])
+            (
+                one,
+                limits.get(one.pk),
+                [row.absent.name for row in now if row.deputy_id == one.pk],
+                one in own,
+            )
             for one in everybody
         ],
         "manages": manages,
@@ -146,7 +163,7 @@ def _named(request: HttpRequest, form: DeputyForm) -> bool:
             by=changes.by(request),
         )
     except authority.Unfit as error:
-        field = "deputy" if error.code in ("same", "deputy") else "to_date"
+        field = FIELDS.get(error.code, "to_date")
         form.add_error(field, WHY[error.code])
         return False
     messages.success(request, _("The deputy is named, and both are told by e-mail."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -47,9 +48,17 @@ def _open(request: HttpRequest, link: links.OneTimeLink) -> HttpResponse:
             text = _("You are a user at %(customer)s now.")
             messages.success(request, text % {"customer": membership.customer})
             return redirect("people:start")
+        if request.user.is_authenticated:
+            logout(request)  # somebody else, who was told so
         text = _("You are a user at %(customer)s now. Sign in to begin.")
         messages.success(request, text % {"customer": membership.customer})
         return redirect("people:sign-in")
-    context = {"form": form, "membership": membership, "invited": link.user}
+    somebody_else = request.user if request.user.is_authenticated else None
+    context = {
+        "form": form,
+        "membership": membership,
+        "invited": link.user,
+        "somebody_else": None if somebody_else == link.user else somebody_else,
+    }
     status = 422 if form is not None and form.is_bound else 200
     return render(request, "people/invitation.html", context, status=status)

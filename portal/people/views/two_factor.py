@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from portal.access import guard, passkeys, secondfactor
+from portal.access import guard, passkeys, secondfactor, sessions
 from portal.access.models import Authenticator, User
 from portal.access.secondfactor import Factor
 from portal.mail import sms
@@ -67,6 +67,7 @@ def authenticator(request: HttpRequest) -> HttpResponse:
             form.add_error("code", told(error))
         else:
             factors.new_signing(request, user=user, factor=Factor.TOTP)
+            sessions.end_all(user=user, but=request.session.session_key or "")
             entering.prove(request, proof)
             factors.happened(request, "factor.app", user=user)
             return _enrolled(request, user, to)

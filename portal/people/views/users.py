@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from portal.access import guard, secondfactor
 from portal.access.models import Company, Membership
-from portal.access.roles import CUSTOMER_ROLES, NAMES, ROLES, Permission, Role
+from portal.access.roles import CUSTOMER_ROLES, ROLES, Permission, Role
 from portal.lists.pages import ListPage
 from portal.people import changes, granting, held, lists, members, user_tables
 from portal.people.granting import Holder
@@ -108,7 +108,10 @@ def change(request: HttpRequest, member: int) -> HttpResponse:
             )
         elif act == "resume":
             members.resume(membership=row, by=by)
-            messages.success(request, _("The user is active again, with the roles as they were."))
+            text = _("The user is active again, with the roles as they were.")
+            if row.accepted_at is None:
+                text = _("The user is taken up again, and a new invitation is sent.")
+            messages.success(request, text)
         elif act == "again":
             members.invite_again(membership=row, by=by)
             messages.success(
@@ -175,11 +178,8 @@ def edit_roles(request: HttpRequest, holder: Holder, *, name: str, back: str) ->
     if key == held.AT_CUSTOMER and holder.group is not None:
         raise Http404  # a customer's own roles are given to persons, who answer for them
     offered = [r for r in Role if (r in CUSTOMER_ROLES) == (key == held.AT_CUSTOMER)]
-    rows = [
-        row
-        for row in held.grants_of(customer, holder)
-        if (row.company == company if company else row.company is None)
-    ]
+    every = held.grants_of(customer, holder)
+    rows = [row for row in every if (row.company == company if company else row.company is None)]
     mine = {Role(row.role) for row in rows if (row.group_id is None) == (holder.group is None)}
     form = RolesForm(_sent(request), offered=offered, initial={role.value: True for role in mine})
     if request.method == "POST" and form.is_valid():
@@ -198,6 +198,7 @@ def edit_roles(request: HttpRequest, holder: Holder, *, name: str, back: str) ->
         else:
             if given or taken:
                 messages.success(request, _("The roles are changed, and hold at once."))
+                _warn_of_held(request, holder, [company], taken)
             else:
                 messages.info(request, _("There was nothing to change."))
             return redirect(back)
@@ -210,11 +211,9 @@ def edit_roles(request: HttpRequest, holder: Holder, *, name: str, back: str) ->
         "seen": [role.value for role in offered if role in mine],
         "name": name,
         "place": company.name if company else labels[key],
-        "by_group": [
-            (str(NAMES[Role(row.role)]), row.group.name)
-            for row in rows
-            if row.group is not None and holder.group is None
-        ],
+        "elsewhere": (
+            [] if key == held.AT_CUSTOMER else held.elsewhere(customer, holder, company, every)
+        ),
         "back": back,
     }
     status = 422 if form.is_bound else 200
@@ -248,7 +247,10 @@ def give_roles(request: HttpRequest, holder: Holder, *, name: str, back: str) ->
                 roles=form.chosen(),
                 by=changes.by(request),
             )
-            messages.success(request, _outcome(changed, taking=taking))
+            if changed or not taking:
+                messages.success(request, _outcome(changed, taking=taking))
+            if taking and not _warn_of_held(request, holder, wanted, form.chosen()) and not changed:
+                messages.info(request, _("None of them was held there."))
             return redirect(back)
     context = {
         "form": form,
@@ -263,12 +265,31 @@ def give_roles(request: HttpRequest, holder: Holder, *, name: str, back: str) ->
     return render(request, "people/give_roles.html", context, status=status)
 
 
+def _warn_of_held(
+    request: HttpRequest,
+    holder: Holder,
+    companies: Collection[Company | None],
+    roles: Collection[Role],
+) -> bool:
+    """Says which of the roles that were taken away are held there all the same, and how."""
+    customer = guard.customer_of(request).customer
+    rows = held.grants_of(customer, holder)
+    still = {
+        str(one)
+        for company in companies
+        for one in held.elsewhere(customer, holder, company, rows)
+        if one.role in roles
+    }
+    if still:
+        text = _("Still held there: %(roles)s. It is taken away where it was given.")
+        messages.warning(request, text % {"roles": ", ".join(sorted(still))})
+    return bool(still)
+
+
 def _outcome(changed: int, *, taking: bool) -> str:
-    if taking and changed:
+    if taking:
         text = ngettext("%(n)s role is taken away.", "%(n)s roles are taken away.", changed)
         return text % {"n": changed}
-    if taking:
-        return _("None of them was held there, except perhaps in all companies or through a group.")
     if changed:
         return ngettext("%(n)s role is given.", "%(n)s roles are given.", changed) % {"n": changed}
     return _("They were all held already.")

@@ -391,3 +391,25 @@ def test_the_log_is_filtered_and_exported(made: Stage, boss: Client) -> None:
     text = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
     assert text.count("Company created") == 1
     assert "127.0.0.1" in text
+
+
+def test_what_a_service_that_is_on_needs_cannot_be_emptied(made: Stage, boss: Client) -> None:
+    full = {"name": "Prøve AS", "address": "Storgata 1", "postal_code": "0155", "city": "OSLO"}
+    assert boss.post(inside(made, "edit/"), full).status_code == 302
+    answer = boss.post(inside(made, "edit/"), full | {"address": ""})
+    assert answer.status_code == 422
+    assert "switch the service off first" in answer.content.decode()
+    made.company.refresh_from_db()
+    assert made.company.address == "Storgata 1"
+
+
+def test_the_key_page_names_the_last_user_who_was_let_in(made: Stage) -> None:
+    erp, book = Erp(made), kit.person("book", made.company, Role.ACCOUNTANT)
+    lines = {"Z1": [kit.Line("Z-1", "1.00", kit.account(70), message="x")]}
+    body = kit.pain001(lines, account=made.agreement.account.number, due=kit.soon())
+    assert erp.post("payments", body).status_code == 201
+    assert erp.post("payments", body, user=book.email).status_code == 403
+    with made.scope():
+        used = SigningKey.objects.get(retired_at=None)
+    assert used.last_used_by == made.users["erp"]
+    assert used.last_used_at is not None

@@ -152,7 +152,8 @@ def test_the_log_of_a_customer_is_filtered_by_company_and_address(
     made: Stage, boss: Client
 ) -> None:
     edit = f"/c/{made.company.public_id}/administration/edit/"
-    boss.post(edit, {"name": "Endret AS", "city": "OSLO"})
+    full = {"address": "Storgata 1", "postal_code": "0155", "city": "OSLO"}
+    boss.post(edit, {"name": "Endret AS", **full})
     boss.post(at(made, "about/edit/"), {"name": "Kunden AS", "kind": "ordinary"})
 
     def rows(query: str) -> str:

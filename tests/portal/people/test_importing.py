@@ -94,7 +94,7 @@ def test_csv_is_read_as_it_comes(encoding: str, delimiter: str) -> None:
     content = as_csv(
         [HEAD, ["Ærlig & Øst, AS", "923609016", "Å 1", "0155", "Årnes"]], encoding, delimiter
     )
-    (row,) = importing.read(io.BytesIO(content))
+    (row,) = importing.read(io.BytesIO(content)).rows
     assert (row.number, row.values["name"], row.values["city"]) == (2, "Ærlig & Øst, AS", "Årnes")
 
 
@@ -102,7 +102,7 @@ def test_excel_gives_numbers_back_as_text_with_the_zero_of_a_postal_code() -> No
     content = as_xlsx(
         [["Orgnr", "Selskap", "Postnr"], [923609016, "Kald AS", 155], [None, None, None]]
     )
-    (row,) = importing.read(io.BytesIO(content))
+    (row,) = importing.read(io.BytesIO(content)).rows
     assert row.values == {
         "organisation_number": "923609016",
         "name": "Kald AS",
@@ -247,7 +247,7 @@ def test_many_companies_cost_few_queries(
     boss: User, customer: Customer, django_assert_max_num_queries: object
 ) -> None:
     by = changes.By(boss, "Boss", None, kit.timezone.now())
-    rows = importing.read(io.BytesIO(as_csv([HEAD, *mixed(200, 0)])))
+    rows = importing.read(io.BytesIO(as_csv([HEAD, *mixed(200, 0)]))).rows
     with tenancy.acting_for((), customers=[customer]):
         with django_assert_max_num_queries(12):  # type: ignore[operator]
             right = [row.values for row in importing.check(rows, customer=customer)]
@@ -258,3 +258,17 @@ def test_the_empty_list_can_be_filled_and_read(client: Client, customer: Custome
     answer = client.get(f"/customers/{customer.public_id}/companies/import/empty/")
     with pytest.raises(importing.Unreadable, match=r"ikke noe selskap|no company"):
         importing.read(io.BytesIO(answer.content))
+
+
+def test_columns_that_are_not_ours_are_told_and_what_will_be_made_is_shown(
+    client: Client, customer: Customer
+) -> None:
+    rows = mixed(3, 0)
+    content = as_csv(
+        [["Navn", "Orgnr", "Adr.", "Kontakt"], *[[r[0], r[1], "Gate 1", "Kari"] for r in rows]]
+    )
+    address = send(client, customer, content)["Location"]  # type: ignore[index]
+    page = client.get(address).content.decode()
+    assert "Adr., Kontakt" in page
+    for row in rows:
+        assert row[0] in page

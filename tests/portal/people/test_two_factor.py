@@ -147,6 +147,15 @@ def test_a_new_app_kills_the_old_one(made: Stage) -> None:
         secondfactor.verify(user=anne, code=app_code(old))
 
 
+def test_a_new_app_ends_every_other_session(made: Stage) -> None:
+    anne = made.users["anne"]
+    other, client = kit.signed_in(anne), kit.signed_in(anne)
+    assert other.get("/me/").status_code == 200
+    enrol(client, anne)
+    assert other.get("/me/").status_code == 302
+    assert client.get("/me/").status_code == 200
+
+
 def test_factors_are_changed_only_by_who_has_just_proved_themselves(made: Stage) -> None:
     client = kit.signed_in(made.users["anne"])
     with time_machine.travel(timezone.now() + dt.timedelta(minutes=11)):
@@ -379,6 +388,10 @@ def test_the_signing_page_says_beforehand_what_does_not_sign(made: Stage) -> Non
     client.post(address, {"seen": seen, "code": codes[0]})
     page = client.get(address).content.decode()
     assert "looks like a recovery code" in page
+    assert "recovery codes and codes from support sign no payments" in page  # still said
+    client.post(address, {"seen": seen, "code": "123456"})
+    page = client.get(address).content.decode()
+    assert "Only the code from your authenticator app signs payments." in page
     assert secondfactor.held(anne).recovery_left == 10
     bare(anne)
     page = client.get(address).content.decode()
