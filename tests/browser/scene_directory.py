@@ -164,11 +164,12 @@ def _link(row: Membership) -> str:
 
 def _read(customer: Customer, user: User, place: int) -> CompanyImport:
     text = LIST.format(kit.organisation(place), kit.organisation(place + 1))
-    rows = importing.read(io.BytesIO(text.encode()))
+    listed = importing.read(io.BytesIO(text.encode()))
     return CompanyImport.objects.create(
         customer=customer,
         user=user,
         file_name=f"klienter-{place}.csv",
-        rows=[[row.number, row.values] for row in rows],
+        rows=[[row.number, row.values] for row in listed.rows],
+        unused=["Adr."],
         at=now(),
     )
