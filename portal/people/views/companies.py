@@ -106,7 +106,10 @@ def import_check(request: HttpRequest, imported: str) -> HttpResponse:
         right = [row for row in rows if row.right]
         context |= {
             "right": len(right),
-            "made": [{"number": row.number, **row.values} for row in right[:MADE_SHOWN]],
+            "made": [
+                {"number": row.number, **companies.checked(row.values)[0]}
+                for row in right[:MADE_SHOWN]
+            ],
             "made_more": len(right) > MADE_SHOWN,
             "wrong": len(wrong),
             "faults": [_told(row) for row in wrong[:FAULTS_SHOWN]],
