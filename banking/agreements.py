@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
-from banking import lifecycle
+from banking import lifecycle, setups
 from banking.models import BankAgreement, BankChannel
 from portal.access import actors
 from portal.access.models import Company
@@ -61,29 +61,32 @@ class Unfit(Exception):
         self.reasons = reasons
 
 
-def approvers_sentence(agreement: BankAgreement) -> str:
+def approvers_sentence(portal: int, bank: int) -> str:
     """Who must approve in the portal, and what the bank asks, as one sentence."""
-    pair = (agreement.approvers_required, agreement.bank_approvers_required)
     return {
         (1, 1): _("One person approves; that person must hold authority at the bank."),
         (2, 1): _("Two people approve; at least one of them must hold authority at the bank."),
         (2, 2): _("Two people approve, in any order; both must hold authority at the bank."),
-    }[pair]
+    }[portal, bank]
 
 
 def warnings(agreement: BankAgreement) -> list[str]:
-    """What would make the bank refuse payments on this agreement."""
-    holders = agreement.account.authorities.filter(holds_authority=True).count()
-    found = []
-    if holders < agreement.bank_approvers_required:
-        found.append(
-            _(
-                "The bank asks for %(needed)s with authority on the account, and %(held)s is"
-                " registered here. The bank will refuse the payments."
-            )
-            % {"needed": agreement.bank_approvers_required, "held": holders}
-        )
-    return found
+    """What would make the bank refuse payments on this agreement; only who may approve counts."""
+    known = {user.pk for user in setups.approvers(agreement.company)}
+    held = agreement.account.authorities.filter(holds_authority=True)
+    holders = sum(pk in known for pk in held.values_list("user_id", flat=True))
+    return authority_faults(agreement.bank_approvers_required, holders)
+
+
+def authority_faults(needed: int, holders: int) -> list[str]:
+    """That fewer hold authority than the bank asks for."""
+    if holders >= needed:
+        return []
+    text = _(
+        "The bank asks for %(needed)s with authority on the account, and %(held)s is registered"
+        " here. The bank will refuse the payments."
+    )
+    return [text % {"needed": needed, "held": holders}]
 
 
 def another_active(agreement: BankAgreement) -> BankAgreement | None:
@@ -96,7 +99,7 @@ def why_not(act: str, *, agreement: BankAgreement, permissions: frozenset[Permis
     """Why the agreement cannot be activated or deactivated by this user; empty when it can."""
     if Permission.CHANGE_AGREEMENTS not in permissions:
         return _("An AutoPay Administrator in the company can do this.")
-    if act == "deactivate":
+    if act in ("deactivate", "order", "edit", "copy"):
         return ""
     faults = warnings(agreement)
     if faults:
@@ -109,8 +112,22 @@ def already_active(other: BankAgreement | None) -> str:
     """The sentence about the agreement that is in the way; None: it is another company's."""
     if other is None:
         return _("The account has an active agreement already, in another company.")
-    text = _("The account has an active agreement already (%(other)s). Deactivate that first.")
+    text = _(
+        "IBAN and key exist already: the account has an active agreement (%(other)s). Deactivate"
+        " that first."
+    )
     return text % {"other": other}
+
+
+def order(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
+    """Marks an agreement as ordered from the bank; raises moves.Conflict."""
+    moves.move(
+        BankAgreement.objects.filter(pk=agreement.pk),
+        lifecycle.ORDER,
+        by=actors.person(user),
+        at=at,
+        expected=1,
+    )
 
 
 def activate(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:

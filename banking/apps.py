@@ -13,11 +13,12 @@ class BankingConfig(AppConfig):
     def ready(self) -> None:
         from django.utils.translation import gettext as _
 
-        from banking import agreements, lifecycle, lists
+        from banking import agreements, labels, lifecycle, lists, profiles
         from banking.iso20022 import codes
         from portal.access.roles import Permission
         from portal.events import questions
         from portal.lists import spec
+        from portal.people import acts
 
         def explain_reason(code: str, language: str) -> codes.Explanation | None:
             return codes.explain(code, "nb" if language.startswith(("nb", "no")) else "en")
@@ -45,6 +46,9 @@ class BankingConfig(AppConfig):
         def unfinished() -> Any:
             return agreements.lacking()
 
+        profiles.every()  # a file that is not made as it must be stops the start
+        acts.ACTS.update(labels.ACTS)
+        acts.FIELDS.update(labels.FIELDS)
         questions.set_up.register(set_up)
         questions.unfinished.register(unfinished)
         questions.explain_reason.register(explain_reason)

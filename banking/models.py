@@ -8,8 +8,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from banking import lifecycle
+from banking import lifecycle, profiles
 from portal.access.crypto import SecretField
+from portal.access.models import new_public_id
 from portal.access.tenancy import CompanyOwned, CompanyQuerySet
 from portal.events.lifecycle import Status
 from portal.events.moves import Tracking
@@ -53,6 +54,8 @@ class BankAccount(CompanyOwned):
     bic = models.CharField(max_length=11, blank=True)
     currency = models.CharField(max_length=3, default="NOK")
     name = models.CharField(max_length=80)
+    # Money withheld for tax: only tax is paid from it.
+    tax_withholding = models.BooleanField(default=False)
 
     class Meta:
         constraints: ClassVar[list[Any]] = [
@@ -77,6 +80,18 @@ class BankAgreement(CompanyOwned):
         V09 = "pain.001.001.09", "pain.001.001.09"
         V03 = "pain.001.001.03", "pain.001.001.03"
 
+    class Format(models.TextChoices):
+        ISO = "iso20022", _("ISO 20022")
+        NETS_ISO = "nets_iso", _("ISO 20022 by Nets")
+        NETS = "nets", _("Direkte remittering (the old format)")
+
+    class BankApproval(models.TextChoices):
+        """What the bank does once the portal has approved."""
+
+        NONE = "none", _("No: what is approved here is paid")
+        NET_BANK = "net_bank", _("Yes: payments are approved once more in the net bank")
+        ACCOUNTING = "accounting", _("Accounting-approved: the net bank shows them as approved")
+
     tracking: ClassVar[Tracking] = Tracking(
         lifecycle=lifecycle.AGREEMENT, subject="agreement", number="r.agreement_id"
     )
@@ -85,8 +100,15 @@ class BankAgreement(CompanyOwned):
     account = models.ForeignKey(BankAccount, on_delete=models.PROTECT, related_name="agreements")
     account_number = models.CharField(max_length=11, editable=False)
     description = models.CharField(max_length=140, blank=True)
-    customer_number = models.CharField(max_length=35)
-    agreement_id = models.CharField(max_length=35)
+    # Which of these a bank wants is told by its data file (banking/banks).
+    customer_number = models.CharField(max_length=35, blank=True)
+    agreement_id = models.CharField(max_length=35, blank=True)
+    division = models.CharField(max_length=35, blank=True)
+    signer_id = models.CharField(max_length=35, blank=True)
+    # The one ERP that the account is paid from.
+    erp_name = models.CharField(max_length=80, blank=True)
+    erp_system = models.CharField(max_length=80, blank=True)
+    file_format = models.CharField(max_length=10, choices=Format.choices, default=Format.ISO)
     pain_version = models.CharField(
         max_length=20, choices=PainVersion.choices, default=PainVersion.V09
     )
@@ -96,6 +118,22 @@ class BankAgreement(CompanyOwned):
     bank_approvers_required = models.PositiveSmallIntegerField(
         choices=Approvers.choices, default=Approvers.ONE
     )
+    bank_approval = models.CharField(
+        max_length=12, choices=BankApproval.choices, default=BankApproval.NONE
+    )
+    two_factor_to_upload = models.BooleanField(default=False)
+    # What the bank does on it, and how it hands over incoming money.
+    remittance = models.BooleanField(default=True)
+    settlement_return = models.BooleanField(default=True)
+    incoming = models.BooleanField(default=False)
+    split_incoming = models.BooleanField(default=False)
+    card_transactions = models.BooleanField(default=False)
+    statements = models.BooleanField(default=False)
+    # Addresses that are mailed; being on a list gives no rights.
+    reject_mails = models.JSONField(default=list)
+    approve_mails = models.JSONField(default=list)
+    # When another agreement takes over: nothing due after this day goes on this one.
+    cut_over_date: Any = models.DateField(null=True)
     status = models.CharField(
         max_length=20, choices=_choices(lifecycle.AGREEMENT), db_default=lifecycle.DRAFT
     )
@@ -129,8 +167,64 @@ class BankAgreement(CompanyOwned):
         """The status with its words."""
         return lifecycle.AGREEMENT.statuses[self.status]
 
+    @property
+    def identifiers(self) -> dict[str, str]:
+        """What the bank knows the customer by, by field."""
+        return {name: getattr(self, name) for name in profiles.IDENTIFIERS}
+
     def __str__(self) -> str:
         return self.description or f"{self.channel} {self.account.number}"
+
+
+class SendingStop(CompanyOwned):
+    """That a person has stopped all sending: on one agreement, or with no agreement of the whole
+    company; open until somebody starts it again."""
+
+    agreement = models.ForeignKey(
+        BankAgreement, on_delete=models.PROTECT, null=True, related_name="stops"
+    )
+    reason = models.CharField(max_length=200)
+    stopped_at = models.DateTimeField()
+    stopped_by = models.ForeignKey(
+        "access.User", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    started_at = models.DateTimeField(null=True)
+    started_by = models.ForeignKey(
+        "access.User", on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["company", "agreement"],
+                condition=Q(started_at__isnull=True),
+                nulls_distinct=False,
+                name="sending_stopped_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agreement_id or 'company'} {self.reason}"
+
+
+class AgreementSetup(CompanyOwned):
+    """An agreement on its way through the steps of its form; `values` is {step: {field: value}}.
+
+    `agreement` is the draft that is being changed, null for a new one.
+    """
+
+    public_id = models.CharField(max_length=10, unique=True, default=new_public_id, editable=False)
+    user = models.ForeignKey(
+        "access.User", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    agreement = models.ForeignKey(
+        BankAgreement, on_delete=models.PROTECT, null=True, related_name="setups"
+    )
+    values = models.JSONField(default=dict)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.public_id
 
 
 class Authority(CompanyOwned):

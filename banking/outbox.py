@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from banking import channel, filestore, lifecycle
+from banking import channel, filestore, lifecycle, stops
 from banking.models import BankAgreement, BankChannel, BankFile
 from portal import clock, faults
 from portal.access import actors
@@ -87,12 +87,20 @@ def deliver(file_id: int) -> Outcome:
             return Outcome.BUSY
         file.refresh_from_db()
         if file.status == lifecycle.STORED:
+            if _stopped(file):
+                return Outcome.LATER
             moved = _claim(file)
             faults.point("upload.claimed")
             return _attempt(file, fresh=True) if moved else Outcome.NOTHING
         if file.status == lifecycle.UPLOADING:
             return _attempt(file, fresh=False)
         return Outcome.NOTHING
+
+
+def _stopped(file: BankFile) -> bool:
+    """Whether a person has stopped all sending of its agreement or its company."""
+    assert file.company_id is not None
+    return stops.holds(company_id=file.company_id, agreement_id=file.agreement_id)
 
 
 def _claim(file: BankFile) -> bool:
@@ -119,6 +127,8 @@ def _attempt(file: BankFile, *, fresh: bool) -> Outcome:
                 return Outcome.DELIVERED
             if not fresh and not _may_put_again(file, now):
                 return _wait_or_stop(file, now)
+            if not fresh and _stopped(file):
+                return Outcome.LATER
             if not fresh:
                 _count_attempt(file, now)
             with filestore.open_content(file) as content:

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 from django.db.models import Count, Sum
 
-from banking import filestore, outbox
+from banking import filestore, outbox, profiles, stops
 from banking import lifecycle as banking_lifecycle
 from banking.iso20022 import pain001
 from banking.iso20022.values import Account, Document, Initiation, Instruction, Party, Transfer
@@ -141,6 +141,10 @@ def make_files(*, company: Company) -> list[int]:
 
 def _groups(company: Company) -> list[list[int]]:
     rows = Payment.objects.of(company).filter(status=lifecycle.APPROVED).order_by("pk")
+    stopped = stops.now(company.pk)
+    if stopped.company is not None:
+        return []
+    rows = rows.exclude(agreement__in=list(stopped.agreements))
     groups: dict[Key, list[int]] = defaultdict(list)
     for pk, key in _keys(list(rows)).items():
         groups[key].append(pk)
@@ -183,6 +187,8 @@ def _write_and_store(*, company: Company, ids: Sequence[int]) -> int | None:
         keys = _keys(payments)  # again, under the lock: somebody may have signed meanwhile
         payments = [p for p in payments if keys[p.pk] == keys[payments[0].pk]]
         agreement = payments[0].agreement
+        if stops.holds(company_id=company.pk, agreement_id=agreement.pk):
+            return None
         if agreement.status != banking_lifecycle.ACTIVE:
             log.warning("sending.agreement_not_active", agreement=agreement.pk)
             return None
@@ -222,6 +228,7 @@ class _Writing:
 
     def __init__(self, company: Company, agreement: BankAgreement, payments: list[Payment]) -> None:
         self.company, self.agreement, self.payments = company, agreement, payments
+        self.profile = profiles.of(self.agreement.channel.bank)
         self.sums: dict[str, Decimal] = {}
         self.count = 0
         self._per_payment: dict[int, tuple[int, Decimal]] = {}
@@ -267,10 +274,7 @@ class _Writing:
             declared_sum=sum(self.sums.values(), Decimal(0)),
             initiator=Party(
                 name=self.company.name,
-                identifiers=(
-                    ("CUST", self.agreement.customer_number),
-                    ("BANK", self.agreement.agreement_id),
-                ),
+                identifiers=self.profile.placed("InitgPty", self.agreement.identifiers),
             ),
             authorisations=self._identities(),
             version=version,
@@ -280,7 +284,7 @@ class _Writing:
             initiation=initiation,
             payments=self._payments(),
             version=version,
-            profile=pain001.WriterProfile(),
+            profile=self.profile.switches,
         )
         broken = {pk: fault for pk, check in self.checks.items() if (fault := check.fault())}
         if broken:
@@ -312,6 +316,7 @@ class _Writing:
                 post_code=self.company.postal_code,
                 town=self.company.city,
                 country="NO",
+                identifiers=self.profile.placed("Dbtr", self.agreement.identifiers),
             ),
             debit_account=Account("BBAN", payment.account.number),
             debit_currency=payment.account.currency,

@@ -257,6 +257,19 @@ def channel(bank: Bank | None = None) -> BankChannel:
     )
 
 
+def channel_of_bank(bank: str, name: str) -> BankChannel:
+    """A channel to another bank, which nobody answers on."""
+    return BankChannel.objects.create(
+        bank=bank,
+        username="kvitt",
+        name=name,
+        host="127.0.0.1",
+        port=1,
+        host_key="ssh-ed25519 AAAA",
+        private_key=_new_key(),
+    )
+
+
 def stage(
     bank: Bank | None = None,
     *,

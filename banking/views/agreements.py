@@ -1,18 +1,21 @@
-"""Agreements with banks: list, one of them, and the form that makes one."""
+"""Agreements with banks: list, one of them, its acts, authorities, and stopping all sending."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from banking import agreements, lifecycle, unreadable
-from banking.forms import AgreementForm
+from banking import agreements, authorities, lifecycle, profiles, setup_forms, stops, unreadable
 from banking.lists import AGREEMENTS
-from banking.models import BankAgreement
+from banking.models import AgreementSetup, BankAgreement
 from portal import clock, details
 from portal.access import guard
 from portal.access.roles import Permission
@@ -20,91 +23,217 @@ from portal.events import moves
 from portal.events.models import Event
 from portal.lists.pages import ListPage
 from portal.people import changes
+from portal.people.forms import one_line
+from portal.people.views.prove import decides
 
-EVENTS_SHOWN = 50
+EVENTS_SHOWN, SETUPS_SHOWN = 50, 20
+REASON_MAX = 200
+MOVED_ON = gettext_lazy("Nothing was changed: the agreement has moved on since the page was shown.")
+
+
+def _agreement(request: HttpRequest, pk: int) -> BankAgreement:
+    rows = BankAgreement.objects.of(guard.acting_of(request).company)
+    return get_object_or_404(rows.select_related("account", "channel", "company"), pk=pk)
+
+
+def _page(request: HttpRequest, row: BankAgreement) -> HttpResponse:
+    company = guard.acting_of(request).company.public_id
+    return redirect("banking:agreement", company=company, agreement=row.pk)
 
 
 @require_GET
 @guard.company(Permission.SEE_AGREEMENTS)
 def index(request: HttpRequest) -> HttpResponse:
-    return render(request, "banking/agreements.html", {"list": ListPage(request, AGREEMENTS)})
+    acting = guard.acting_of(request)
+    begun = AgreementSetup.objects.of(acting.company).select_related("user")
+    context = {
+        "list": ListPage(request, AGREEMENTS),
+        "stops": stops.now(acting.company.pk),
+        "begun": begun.order_by("-changed_at")[:SETUPS_SHOWN]
+        if acting.may(Permission.CHANGE_AGREEMENTS)
+        else (),
+    }
+    return render(request, "banking/agreements.html", context)
 
 
 @require_GET
 @guard.company(Permission.SEE_AGREEMENTS)
 def one(request: HttpRequest, agreement: int) -> HttpResponse:
     acting = guard.acting_of(request)
-    row = get_object_or_404(
-        BankAgreement.objects.of(acting.company).select_related("account", "channel"),
-        pk=agreement,
-    )
+    row = _agreement(request, agreement)
     events = Event.objects.filter(subject="agreement", subject_id=row.pk, group_id=None)
+    sentence = agreements.approvers_sentence(row.approvers_required, row.bank_approvers_required)
     context = {
         "row": row,
         "state": row.state,
         "authorities": row.account.authorities.select_related("user").order_by("user__name"),
         "channel_fault": unreadable.told_channel(row.channel.last_error),
-        "warnings": agreements.warnings(row),
-        "sentence": agreements.approvers_sentence(row),
+        "warnings": agreements.warnings(row) if not row.state.final else (),
+        "sentence": sentence,
         "acts": _acts(row, acting),
         "days": details.timeline(events.order_by("-id")[:EVENTS_SHOWN]),
+        "profile": profiles.of(row.channel.bank),
+        "identifiers": [
+            (setup_forms.CALLED[one.field][0], getattr(row, one.field))
+            for one in profiles.of(row.channel.bank).identifiers
+            if getattr(row, one.field)
+        ],
+        "services": _services(row),
+        "stop": stops.now(acting.company.pk).of(row.pk),
+        "other": agreements.another_active(row) if not row.state.final else None,
+        "changes": acting.may(Permission.CHANGE_AGREEMENTS),
     }
     return render(request, "banking/agreement.html", context)
 
 
+SERVICES = (
+    ("remittance", gettext_lazy("Payments out")),
+    ("settlement_return", gettext_lazy("word of what is settled")),
+    ("incoming", gettext_lazy("incoming payments")),
+    ("split_incoming", gettext_lazy("split by KID and message")),
+    ("card_transactions", gettext_lazy("card transactions")),
+    ("statements", gettext_lazy("statements")),
+)
+
+
+def _services(row: BankAgreement) -> str:
+    return ", ".join(str(label) for name, label in SERVICES if getattr(row, name))
+
+
 def _acts(row: BankAgreement, acting: guard.Acting) -> list[details.Act]:
     """What may be done with the agreement; greyed, with the reason, where it may not."""
-    if row.state.final:
-        return []
     words = {"company": acting.company.public_id, "agreement": row.pk}
-    address = reverse("banking:agreement-change", kwargs=words)
-    acts = []
-    for name, label, tone in (
-        ("activate", _("Activate"), "main"),
-        ("deactivate", _("Deactivate for good"), "danger"),
-    ):
-        why_not = agreements.why_not(name, agreement=row, permissions=acting.permissions)
-        if name == "deactivate" or row.status != lifecycle.ACTIVE:
-            acts.append(details.Act(name, label, address, (("act", name),), why_not, tone))
-    return acts
-
-
-@require_http_methods(["GET", "POST"])
-@guard.company(Permission.CHANGE_AGREEMENTS)
-def new(request: HttpRequest) -> HttpResponse:
-    company = guard.acting_of(request).company
-    form = AgreementForm(request.POST or None, company=company)
-    if request.method == "POST" and form.is_valid():
-        row = form.save(by=changes.by(request))
-        messages.success(request, _("The agreement is saved as a draft."))
-        return redirect("banking:agreement", company=company.public_id, agreement=row.pk)
-    status = 422 if form.is_bound else 200
-    return render(request, "banking/agreement_form.html", {"form": form}, status=status)
+    change = reverse("banking:agreement-change", kwargs=words)
+    begin = reverse("banking:agreement-begin", kwargs=words)
+    offered = []
+    if row.status in (lifecycle.DRAFT, lifecycle.ORDERED):
+        offered.append(("activate", _("Activate"), "main", change))
+    if row.status == lifecycle.DRAFT:
+        offered.append(("edit", _("Change"), "plain", begin))
+        offered.append(("order", _("Mark as ordered"), "plain", change))
+    offered.append(("copy", _("Copy"), "plain", begin))
+    if not row.state.final:
+        offered.append(("deactivate", _("Deactivate for good"), "danger", change))
+    return [
+        details.Act(
+            name,
+            label,
+            address,
+            (("act", name),),
+            agreements.why_not(name, agreement=row, permissions=acting.permissions),
+            tone,
+        )
+        for name, label, tone, address in offered
+    ]
 
 
 @require_POST
 @guard.company(Permission.CHANGE_AGREEMENTS)
 def change(request: HttpRequest, agreement: int) -> HttpResponse:
-    """Activates or deactivates an agreement."""
-    company = guard.acting_of(request).company
-    row = get_object_or_404(BankAgreement.objects.of(company), pk=agreement)
-    act = request.POST.get("act")
+    """Orders, activates or deactivates an agreement."""
+    row, act = _agreement(request, agreement), request.POST.get("act")
+    at, user = clock.now(), request.user
     try:
         if act == "activate":
-            agreements.activate(agreement=row, user=request.user, at=clock.now())
+            agreements.activate(agreement=row, user=user, at=at)
             messages.success(request, _("The agreement is active: payments can be sent on it."))
+        elif act == "order":
+            agreements.order(agreement=row, user=user, at=at)
+            messages.success(
+                request, _("The agreement is ordered. It is active when the bank says so.")
+            )
         elif act == "deactivate":
-            agreements.deactivate(agreement=row, user=request.user, at=clock.now())
+            agreements.deactivate(agreement=row, user=user, at=at)
             messages.success(request, _("The agreement is deactivated: nothing is sent on it."))
         else:
             messages.error(request, _("Nothing was changed: choose what to do first."))
     except moves.Conflict:
-        messages.error(
-            request,
-            _("Nothing was changed: the agreement has moved on since the page was shown."),
-        )
+        messages.error(request, MOVED_ON)
     except agreements.AnotherIsActive as error:
         messages.error(request, agreements.already_active(error.other))
     except agreements.Unfit as error:
         messages.error(request, " ".join(map(str, error.reasons)))
-    return redirect("banking:agreement", company=company.public_id, agreement=row.pk)
+    back = request.POST.get("back", "")
+    if back.isascii() and back.isdigit():  # the agreement whose page it was done from
+        return _page(request, _agreement(request, int(back)))
+    return _page(request, row)
+
+
+# --- authorities ---------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "POST"])
+@guard.company(Permission.CHANGE_AGREEMENTS)
+@decides
+def authority(request: HttpRequest, agreement: int) -> HttpResponse:
+    """Who each approver is at the bank, and whether they hold authority on the account."""
+    row = _agreement(request, agreement)
+    form = authorities.AuthorityForm(request.POST or None, account=row.account)
+    if request.method == "POST" and form.is_valid():
+        changed = authorities.save(form, by=changes.by(request))
+        text = _("The authorities are changed.") if changed else _("There was nothing to change.")
+        messages.success(request, text)
+        return _page(request, row)
+    status = 422 if form.is_bound else 200
+    context = {"row": row, "form": form}
+    return render(request, "banking/authorities.html", context, status=status)
+
+
+# --- stopping all sending ------------------------------------------------------------------------
+
+
+class StopForm(forms.Form):
+    """Why sending is stopped."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("Why is it stopped?"),
+        max_length=REASON_MAX,
+        help_text=gettext_lazy("Everybody who can see payments sees it."),
+    )
+
+    def clean_reason(self) -> str:
+        return one_line(self.cleaned_data["reason"], REASON_MAX)
+
+
+@require_http_methods(["GET", "POST"])
+@guard.company(Permission.CHANGE_AGREEMENTS)
+def sending(request: HttpRequest) -> HttpResponse:
+    """Stops all sending of the company, or of the agreement that the address names; or starts it
+    again."""
+    acting = guard.acting_of(request)
+    named = request.GET.get("agreement", "")
+    row = _agreement(request, int(named)) if named.isascii() and named.isdigit() else None
+    form: Any = StopForm(request.POST if request.POST.get("act") == "stop" else None)
+    told: dict[str, Any] = {
+        "company": acting.company,
+        "agreement": row,
+        "user": guard.user_of(request),
+        "at": clock.now(),
+        "by": changes.by(request),
+    }
+    try:
+        if form.is_bound and form.is_valid():
+            stops.stop(reason=form.cleaned_data["reason"], **told)
+            messages.success(request, _("All sending is stopped. Nothing leaves for the bank."))
+            return _back(request, row)
+        if request.POST.get("act") == "start":
+            stops.start(**told)
+            messages.success(request, _("Sending is started. What is approved leaves now."))
+            return _back(request, row)
+    except stops.Already:
+        messages.error(request, _("Nothing was changed: somebody else has done it already."))
+        return _back(request, row)
+    now = stops.now(acting.company.pk)
+    context = {
+        "row": row,
+        "form": form,
+        "stop": now.agreements.get(row.pk) if row else now.company,
+    }
+    status = 422 if form.is_bound else 200
+    return render(request, "banking/sending.html", context, status=status)
+
+
+def _back(request: HttpRequest, row: BankAgreement | None) -> HttpResponse:
+    if row is not None:
+        return _page(request, row)
+    return redirect("banking:agreements", company=guard.acting_of(request).company.public_id)

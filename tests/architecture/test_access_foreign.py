@@ -46,7 +46,7 @@ pytestmark = pytest.mark.django_db
 
 OWNERS = {"customer", "company"}
 # Words in addresses that name nothing of a customer's; the ERP's door is asked with its own keys.
-NO_OBJECT = {"token", "way", "kept", "list_name", "letter", "service"}
+NO_OBJECT = {"token", "way", "kept", "list_name", "letter", "service", "step"}
 # A passkey is nobody's but its owner's: the page says nothing of others', there or not.
 SILENT = {"people:passkey-remove": "/me/two-factor/"}
 # What would do harm if it came through.

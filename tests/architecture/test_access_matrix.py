@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver
 
+from banking import setups
 from banking.models import BankFile
 from payments.models import Payment
 from portal.access import guard, tenancy
@@ -187,6 +188,11 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "banking:agreement-new": form(codes(403, admin=200), 422),
     "banking:agreement": {"get": codes(403, **AGREEMENT_SEERS)},
     "banking:agreement-change": {"post": codes(403, admin=302)},
+    "banking:agreement-step": form(codes(403, admin=200), 422),
+    "banking:agreement-begin": {"post": codes(403, admin=302)},
+    "banking:agreement-discard": {"post": codes(403, admin=302)},
+    "banking:authority": form(codes(403, admin=200), 302),
+    "banking:sending": {"get": codes(403, admin=200), "post": codes(403, admin=200)},
     "banking:files": {"get": codes(403, **FILE_SEERS)},
     "banking:file": {"get": codes(403, **FILE_SEERS)},
     "banking:file-download": {"get": codes(403, **FILE_SEERS)},
@@ -205,7 +211,10 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
 
 
 # Each of them ends the sessions, or what they are signed in with.
-LAST = [(f"people:{name}", "post") for name in ("lost", "app-remove", "sign-out")]
+LAST = [
+    *((f"banking:{name}", "post") for name in ("agreement-discard", "authority")),
+    *((f"people:{name}", "post") for name in ("lost", "app-remove", "sign-out")),
+]
 # What is filled in, in the route of an address.
 WORD = re.compile(r"<(?:\w+:)?(\w+)>")
 # What must stand behind an address for it to show something.
@@ -347,6 +356,7 @@ def staged(place: int = 1) -> tuple[kit.Stage, dict[str, Client], dict[str, Any]
             rows=[[2, {"name": "X"}]],
             at=payment.created_at,
         )
+        setup = setups.begin_from(made.agreement, made.users["admin"], copy=True)
         member = Membership.objects.get(user=made.users["approver"])
         group = UserGroup.objects.create(customer=made.company.customer, name="Regnskap")
     words = {
@@ -361,6 +371,8 @@ def staged(place: int = 1) -> tuple[kit.Stage, dict[str, Client], dict[str, Any]
         "company": made.company.public_id,
         "payment": payment.pk,
         "agreement": made.agreement.pk,
+        "setup": setup.public_id,
+        "step": "account",
         "file": file.pk,
         "letter": letter.pk,
         "ceremony": 0,

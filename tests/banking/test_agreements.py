@@ -9,11 +9,12 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
-from banking import agreements, lifecycle
-from banking.models import Authority, BankAccount, BankAgreement
+from banking import agreements, lifecycle, profiles, stops
+from banking.models import AgreementSetup, Authority, BankAccount, BankAgreement
 from portal.access.roles import Role
 from portal.events import moves
 from portal.events.models import Event
+from portal.people.models import Change
 from tests import kit
 from tests.kit import Stage
 
@@ -39,30 +40,64 @@ def base(made: Stage) -> str:
     return f"/c/{made.company.public_id}/agreements/"
 
 
+STEP_OF = {
+    "bank": ("channel",),
+    "account": ("account_number", "iban", "account_name", "bic", "currency", "description"),
+    "services": ("pain_version", "file_format", "remittance", "settlement_return", "erp_name",
+                 "incoming", "split_incoming", "statements", "cut_over_date"),
+}  # fmt: skip
+
+
 def filled(made: Stage, **changes: Any) -> dict[str, Any]:
-    """A form as an administrator fills it in; None leaves a field out."""
+    """All steps as an administrator fills them in; None leaves a field out."""
     anne, bjorn = made.users["anne"].pk, made.users["bjorn"].pk
     values = {
         "channel": made.channel.pk,
         "account_number": FREE,
         "account_name": "Lønn",
         "bic": "DNBANOKK",
+        "currency": "NOK",
+        "description": "Lønnskonto",
         "customer_number": "C1",
         "agreement_id": "A1",
-        "description": "Lønnskonto",
-        "pain_version": "pain.001.001.03",
         "approvers_required": "2",
         "bank_approvers_required": "2",
+        "bank_approval": "none",
         f"identity_{anne}": "ANNE-1",
         f"authority_{anne}": "on",
         f"identity_{bjorn}": "BJORN-1",
         f"authority_{bjorn}": "on",
+        "pain_version": "pain.001.001.03",
+        "file_format": "iso20022",
+        "remittance": "on",
+        "settlement_return": "on",
     } | changes
     return {name: value for name, value in values.items() if value is not None}
 
 
+def of_step(step: str, values: dict[str, Any]) -> dict[str, Any]:
+    elsewhere = {name for other in STEP_OF.values() for name in other}
+    if step == "payer":
+        return {name: value for name, value in values.items() if name not in elsewhere}
+    return {name: value for name, value in values.items() if name in STEP_OF[step]}
+
+
+def through(made: Stage, kari: Client, **changes: Any) -> Any:
+    """The answer of the first step that is refused, or the page of the overview's address."""
+    values = filled(made, **changes)
+    address = base(made) + "new/"
+    for step in ("bank", "account", "payer", "services"):
+        answer = kari.post(address, of_step(step, values))
+        if answer.status_code != 302:
+            return answer
+        address = answer["Location"]
+    return kari.get(address)
+
+
 def drafted(made: Stage, kari: Client, **changes: Any) -> BankAgreement:
-    answer = kari.post(base(made) + "new/", filled(made, **changes))
+    page = through(made, kari, **changes)
+    assert page.status_code == 200, page.content.decode()
+    answer = kari.post(page.wsgi_request.path)
     assert answer.status_code == 302, answer.content.decode()
     with made.scope():
         return BankAgreement.objects.select_related("account").latest("pk")
@@ -95,7 +130,10 @@ def test_a_form_makes_account_agreement_and_authorities_in_draft(made: Stage, ka
 
 
 def test_the_form_asks_about_every_approver_supplier_and_salary(made: Stage, kari: Client) -> None:
-    page = kari.get(base(made) + "new/").content.decode()
+    values = filled(made)
+    account = kari.post(base(made) + "new/", of_step("bank", values))["Location"]
+    payer = kari.post(account, of_step("account", values))["Location"]
+    page = kari.get(payer).content.decode()
     for name in ("anne", "bjorn", "lars"):
         assert f'name="identity_{made.users[name].pk}"' in page
     assert f'name="identity_{made.users["erp"].pk}"' not in page
@@ -109,23 +147,34 @@ WRONG = FREE[:-1] + str((int(FREE[-1]) + 1) % 10)
     [
         ({"account_number": WRONG}, "right check digit"),
         ({"account_number": "123"}, "right check digit"),
-        ({"account_number": ""}, "required"),
+        ({"account_number": ""}, "11 digits"),
         ({"approvers_required": "1"}, "two must approve here as well"),
         ({"approvers_required": "3"}, "valid choice"),
         ({"pain_version": "pain.001.001.99"}, "valid choice"),
         ({"channel": "999999"}, "valid choice"),
         ({"customer_number": None}, "required"),
+        ({"iban": "NO9386011117948"}, "IBAN is wrong"),
+        ({"iban": "NO9386011117947"}, "another account"),
+        ({"reject_mails": "a@example.org, nei"}, "nei is no e-mail address"),
+        ({"remittance": None}, "at least one"),
+        ({"split_incoming": "on"}, "of incoming payments"),
+        ({"cut_over_date": "31.02.2027"}, "valid date"),
         ({"agreement_id": None}, "required"),
     ],
 )
 def test_a_form_that_cannot_be_right_is_refused_and_keeps_what_was_written(
     changes: dict[str, Any], said: str, made: Stage, kari: Client
 ) -> None:
-    answer = kari.post(base(made) + "new/", filled(made, **changes))
+    answer = through(made, kari, **changes)
     text = answer.content.decode()
     assert answer.status_code == 422
     assert said in text
-    assert 'value="Lønnskonto"' in text
+    with made.scope():
+        kept = AgreementSetup.objects.first()
+    if kept is not None:  # what was written is there when one comes back
+        address = f"{base(made)}setup/{kept.public_id}/account/"
+        written = changes.get("description", "Lønnskonto")
+        assert f'value="{written}"' in kari.get(address).content.decode()
     with made.scope():
         assert BankAgreement.objects.count() == 1
         assert not BankAccount.objects.filter(number=FREE).exists()
@@ -134,8 +183,7 @@ def test_a_form_that_cannot_be_right_is_refused_and_keeps_what_was_written(
 def test_whoever_holds_authority_must_have_an_identity_at_the_bank(
     made: Stage, kari: Client
 ) -> None:
-    wrong = filled(made, **{f"identity_{made.users['anne'].pk}": ""})
-    answer = kari.post(base(made) + "new/", wrong)
+    answer = through(made, kari, **{f"identity_{made.users['anne'].pk}": ""})
     assert answer.status_code == 422
     assert "Write who the person is at the bank" in answer.content.decode()
 
@@ -189,7 +237,7 @@ def test_an_account_has_one_active_agreement_at_a_time(made: Stage, kari: Client
     first = drafted(made, kari)
     second = drafted(made, kari)
     assert "is active" in act(made, kari, first, "activate")
-    assert "has an active agreement already" in act(made, kari, second, "activate")
+    assert "IBAN and key exist already" in act(made, kari, second, "activate")
     assert status_of(made, second) == "draft"
     with made.scope():
         with pytest.raises(agreements.AnotherIsActive) as refused:
@@ -210,21 +258,22 @@ def test_a_draft_never_touches_an_account_with_an_active_agreement(
     made: Stage, kari: Client
 ) -> None:
     number = made.agreement.account.number
-    answer = kari.post(
-        base(made) + "new/",
-        filled(
-            made,
-            account_number=number,
-            account_name="Kapret",
-            **{f"identity_{made.users['anne'].pk}": "ANNE-9"},
-        ),
-    )
-    assert answer.status_code == 422
-    assert "must not change who may approve" in answer.content.decode()
+    changes = {f"identity_{made.users['anne'].pk}": "ANNE-9"}
+    page = through(made, kari, account_number=number, account_name="Kapret", **changes)
+    assert "has an active agreement now" in page.content.decode()
+    assert kari.post(page.wsgi_request.path).status_code == 302
     with made.scope():
         made.agreement.account.refresh_from_db()
         assert made.agreement.account.name == "Drift"
         assert not Authority.objects.filter(bank_identity="ANNE-9").exists()
+        second = BankAgreement.objects.latest("pk")
+    page = kari.get(f"{base(made)}{second.pk}/").content.decode()
+    assert "IBAN and key exist already" in page
+    # The way out stands there: deactivate the other from this page, and come back to it.
+    other = f"{base(made)}{made.agreement.pk}/change/"
+    answer = kari.post(other, {"act": "deactivate", "back": second.pk})
+    assert answer["Location"] == f"{base(made)}{second.pk}/"
+    assert "is active" in act(made, kari, second, "activate")
 
 
 def test_another_company_cannot_activate_an_agreement_for_the_same_account(
@@ -257,8 +306,7 @@ def test_another_company_cannot_activate_an_agreement_for_the_same_account(
 def test_what_would_not_fit_in_a_bank_file_is_refused_in_the_form(
     field: str, value: str, made: Stage, kari: Client
 ) -> None:
-    answer = kari.post(base(made) + "new/", filled(made, **{field: value}))
-    assert answer.status_code == 422
+    assert through(made, kari, **{field: value}).status_code == 422
 
 
 def test_an_agreement_that_the_bank_would_refuse_is_not_activated(
@@ -314,3 +362,160 @@ def test_others_see_agreements_and_change_nothing(made: Stage) -> None:
     assert answer.status_code == 403
     assert anne.get(base(made) + "new/").status_code == 403
     assert status_of(made, made.agreement) == "active"
+
+
+# --- the form, step by step ----------------------------------------------------------------------
+
+
+def begun(made: Stage) -> AgreementSetup:
+    with made.scope():
+        return AgreementSetup.objects.latest("pk")
+
+
+def test_what_is_begun_is_kept_listed_and_thrown_away_on_wish(made: Stage, kari: Client) -> None:
+    values = filled(made)
+    account = kari.post(base(made) + "new/", of_step("bank", values))["Location"]
+    assert (
+        kari.post(account, of_step("account", values | {"account_number": "1"})).status_code == 422
+    )
+    page = kari.get(base(made)).content.decode()
+    assert "Go on with what Kari wrote" in page
+    overview = kari.get(account.replace("account/", "overview/"))
+    assert overview["Location"] == account  # the first step that is not right yet
+    assert 'value="1"' in kari.get(account).content.decode()
+    with made.scope():
+        assert BankAgreement.objects.count() == 1
+    kari.post(account.replace("account/", "discard/"))
+    assert "Go on with" not in kari.get(base(made)).content.decode()
+    assert kari.get(account).status_code == 404
+
+
+def test_another_companys_form_is_not_found(made: Stage, kari: Client) -> None:
+    through(made, kari)
+    other = kit.company(3, "Tom AS")
+    eva = kit.signed_in(kit.person("eva", other, Role.AUTOPAY_ADMINISTRATOR))
+    address = f"/c/{other.public_id}/agreements/setup/{begun(made).public_id}/overview/"
+    assert eva.get(address).status_code == 404
+    assert eva.post(address).status_code == 404
+
+
+def test_each_bank_asks_for_its_own_identifiers_and_another_bank_asks_anew(
+    made: Stage, kari: Client
+) -> None:
+    nordea = kit.channel_of_bank("nordea", "Nordea")
+    page = through(made, kari)
+    setup = begun(made)
+    kari.post(f"{base(made)}setup/{setup.public_id}/bank/", {"channel": nordea.pk})
+    payer = kari.get(f"{base(made)}setup/{setup.public_id}/payer/").content.decode()
+    assert 'name="signer_id"' in payer
+    assert 'name="customer_number"' not in payer
+    assert "CCM" in payer
+    assert kari.post(page.wsgi_request.path)["Location"].endswith("/payer/")
+    agreement = drafted(made, kari, channel=nordea.pk, customer_number=None, signer_id="S1")
+    assert (agreement.signer_id, agreement.customer_number) == ("S1", "")
+    with made.scope():
+        profile = profiles.of(agreement.channel.bank)
+    assert profile.placed("InitgPty", agreement.identifiers) == (("CUST", "S1"),)
+    assert profile.placed("Dbtr", agreement.identifiers) == (("BANK", "A1"),)
+
+
+def test_a_draft_is_changed_an_active_one_is_copied(made: Stage, kari: Client) -> None:
+    agreement = drafted(made, kari, reject_mails="okonomi@example.org\nkari@example.org")
+    assert agreement.reject_mails == ["okonomi@example.org", "kari@example.org"]
+    begin = f"{base(made)}{agreement.pk}/begin/"
+    overview = kari.post(begin, {"act": "edit"})["Location"]
+    page = kari.get(overview).content.decode()
+    assert "okonomi@example.org, kari@example.org" in page
+    values = filled(made, account_name="Ny lønn", description="Lønn 2027", erp_name="Hoved")
+    for step in ("account", "services"):
+        kari.post(overview.replace("overview", step), of_step(step, values))
+    assert kari.post(overview).status_code == 302
+    with made.scope():
+        agreement.refresh_from_db()
+        assert (agreement.description, agreement.erp_name) == ("Lønn 2027", "Hoved")
+        assert agreement.account.name == "Ny lønn"
+        changes = Change.objects.filter(act__startswith="agreement.").order_by("id")
+        assert [row.act for row in changes] == ["agreement.made", "agreement.changed"]
+        assert changes[1].after == {"description": "Lønn 2027", "erp_name": "Hoved"}
+    act(made, kari, agreement, "activate")
+    refused = kari.post(begin, {"act": "edit"}, follow=True).content.decode()
+    assert "Only a draft is changed" in refused
+    copied = kari.post(begin, {"act": "copy"})["Location"]
+    assert kari.post(copied).status_code == 302
+    with made.scope():
+        copy = BankAgreement.objects.latest("pk")
+    assert (copy.status, copy.erp_name, copy.pk != agreement.pk) == ("draft", "Hoved", True)
+
+
+def test_a_draft_that_became_active_meanwhile_is_not_changed(made: Stage, kari: Client) -> None:
+    agreement = drafted(made, kari)
+    overview = kari.post(f"{base(made)}{agreement.pk}/begin/", {"act": "edit"})["Location"]
+    act(made, kari, agreement, "activate")
+    page = kari.post(overview, follow=True).content.decode()
+    assert "is no draft any more" in page
+
+
+def test_an_agreement_is_ordered_and_then_active(made: Stage, kari: Client) -> None:
+    agreement = drafted(made, kari)
+    assert "is ordered" in act(made, kari, agreement, "order")
+    assert status_of(made, agreement) == "ordered"
+    assert "is active" in act(made, kari, agreement, "activate")
+
+
+# --- authorities ---------------------------------------------------------------------------------
+
+
+def test_authorities_of_a_live_account_are_changed_on_their_page_and_logged(
+    made: Stage, kari: Client
+) -> None:
+    anne, bjorn, lars = (made.users[name] for name in ("anne", "bjorn", "lars"))
+    address = f"{base(made)}{made.agreement.pk}/authority/"
+    page = kari.get(address).content.decode()
+    assert f'name="identity_{lars.pk}"' in page
+    fields = {f"identity_{anne.pk}": "ANNE", f"identity_{bjorn.pk}": "ANNE"}
+    twice = kari.post(address, fields)
+    assert twice.status_code == 422
+    assert "Anne has this identity already" in twice.content.decode()
+    fields = {f"identity_{anne.pk}": "ANNE-7", f"authority_{anne.pk}": "on"}
+    assert kari.post(address, fields).status_code == 302
+    with made.scope():
+        rows = Authority.objects.filter(account=made.agreement.account)
+        assert [(r.user_id, r.bank_identity, r.holds_authority) for r in rows] == [
+            (anne.pk, "ANNE-7", True)
+        ]
+        told = Change.objects.filter(act="agreement.authority").order_by("id")
+        assert {row.subject_name for row in told} == {"Anne", "Bjorn"}
+    assert kit.signed_in(anne).get(address).status_code == 403
+
+
+# --- stopping all sending ------------------------------------------------------------------------
+
+
+def test_the_company_or_one_agreement_is_stopped_with_a_reason_and_started(
+    made: Stage, kari: Client
+) -> None:
+    address = base(made) + "sending/"
+    assert kari.post(address, {"act": "stop", "reason": ""}).status_code == 422
+    page = kari.post(address, {"act": "stop", "reason": "Mistenkt svindel"}, follow=True)
+    text = page.content.decode()
+    assert "All sending of the company is stopped" in text
+    assert "Mistenkt svindel" in text
+    again = kari.post(address, {"act": "stop", "reason": "x"}, follow=True).content.decode()
+    assert "somebody else has done it already" in again
+    one = f"{address}?agreement={made.agreement.pk}"
+    kari.post(one, {"act": "stop", "reason": "Feil konto"})
+    with made.scope():
+        now = stops.now(made.company.pk)
+        assert now.company is not None
+        assert set(now.agreements) == {made.agreement.pk}
+        assert stops.holds(company_id=made.company.pk, agreement_id=None)
+    kari.post(address, {"act": "start"})
+    kari.post(one, {"act": "start"})
+    with made.scope():
+        assert stops.now(made.company.pk).every() == []
+        acts = Change.objects.filter(act__startswith="sending.").order_by("id")
+        assert [row.act for row in acts] == ["sending.stopped"] * 2 + ["sending.started"] * 2
+    assert (
+        "somebody else has done it"
+        in kari.post(one, {"act": "start"}, follow=True).content.decode()
+    )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from banking.setups import OVERVIEW, STEPS
 from tests import kit
 from tests.architecture.test_access_matrix import QUERIES, TABLE, addresses
 from tests.browser import FAILS, scene
@@ -24,6 +25,8 @@ PARAMETERS: dict[str, Callable[[Scene], Mapping[str, Any]]] = {
     "company": lambda known: {"": known.companies["main"]},
     "payment": lambda known: known.payments,
     "agreement": lambda known: known.agreements,
+    "setup": lambda known: known.setups,
+    "step": lambda _known: {step: step for step in (*STEPS, OVERVIEW)},
     "file": lambda known: known.files,
     "ceremony": lambda known: known.ceremonies,
     "number": lambda known: {"": "M0001"},
@@ -251,8 +254,8 @@ def post(name: str, /, *, token: str = TOKEN, of: str = "main", **fields: Any) -
         for field, value in fields.items():
             labels = [value] if isinstance(value, str) else list(value)
             if field == "to":
-                key, label = labels
-                words[key] = PARAMETERS[key](known)[label]
+                pairs = [labels] if isinstance(labels[0], str) else labels
+                words |= {key: PARAMETERS[key](known)[label] for key, label in pairs}
             elif field in PARAMETERS:
                 values = {**PARAMETERS[field](known), **known.others}
                 rows += [(field, str(values[label])) for label in labels]
@@ -332,14 +335,16 @@ SIGNING = post("payments:sign", payment=WAITING)
 REFUSING = post("payments:refuse", payment=OPEN)
 CANCELLING = post("payments:cancel", payment="partly")
 CHANGE, DRAFT = "banking:agreement-change", ("agreement", "draft")
-BAD_AGREEMENT = {
-    "account_number": "123",
-    "account_name": "Drift",
-    "bic": "ikke-en-bic",
-    "customer_number": "✓",
-    "agreement_id": "A",
-    "approvers_required": "1",
-    "bank_approvers_required": "2",
+STEP = "banking:agreement-step"
+BAD_STEPS = {
+    "account": {"account_number": "123", "account_name": "Drift", "bic": "ikke-en-bic"},
+    "payer": {
+        "customer_number": "✓",
+        "approvers_required": "1",
+        "bank_approvers_required": "2",
+        "reject_mails": "nei",
+    },
+    "services": {"split_incoming": "on", "cut_over_date": "31.02.2027"},
 }
 
 DETAIL, FOLDED = "payments:detail", "main details:not(.drop) > summary"
@@ -424,7 +429,15 @@ STATES = [
     Place("payments:send-again", "not", post("payments:send-again", to=("payment", "sent"))),
     # Agreements
     Place("banking:agreement-new", "empty-form", post("banking:agreement-new"), 422),
-    Place("banking:agreement-new", "wrong", post("banking:agreement-new", **BAD_AGREEMENT), 422),
+    *[
+        Place(
+            STEP, f"wrong-{step}", post(STEP, to=(("setup", "wrong"), ("step", step)), **wrong), 422
+        )
+        for step, wrong in BAD_STEPS.items()
+    ],
+    Place("banking:agreements", "stopped", at("banking:agreements", of="second")),
+    Place("banking:sending", "stopped", at("banking:sending", of="second")),
+    Place("banking:sending", "no-reason", post("banking:sending", act="stop"), 422),
     Place("banking:agreement-change", "unfit", post(CHANGE, to=DRAFT, act="activate")),
     Place("banking:agreement-change", "no-act", post(CHANGE, to=DRAFT)),
     # A customer and its companies

@@ -10,9 +10,10 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 
+from django.http import QueryDict
 from django.test import Client, override_settings
 
-from banking import lifecycle, numbers
+from banking import lifecycle, numbers, setups, stops
 from banking.models import Authority, BankAccount, BankAgreement
 from payments import lifecycle as payments_lifecycle
 from payments.models import Payment
@@ -25,6 +26,7 @@ from portal.jobs import work
 from portal.jobs.models import Job
 from portal.lists.models import SavedView
 from portal.mail.models import Letter
+from portal.people import changes
 from tests import kit
 from tests.browser import scene_directory as directory
 from tests.browser import scene_payments as story
@@ -52,6 +54,7 @@ class Scene:
     people: dict[str, str] = field(default_factory=dict)
     payments: dict[str, int] = field(default_factory=dict)
     agreements: dict[str, int] = field(default_factory=dict)
+    setups: dict[str, str] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
     ceremonies: dict[str, int] = field(default_factory=dict)
     jobs: dict[str, str] = field(default_factory=dict)
@@ -87,6 +90,7 @@ def make() -> Scene:
     scene.payments = story.by_status(made)
     _ceremonies(made, scene)
     _neighbours(made, scene)
+    _setups(made, scene)
     user = User.objects.get(pk=made.users[ALL].pk)
     scene.companies["ready"] = directory.fill(made, user, scene.imports)
     directory.people(made, user, scene)
@@ -157,6 +161,17 @@ def _agreements(made: Stage, scene: Scene) -> None:
                 )
 
 
+def _setups(made: Stage, scene: Scene) -> None:
+    """Forms of agreements that are begun: one filled in, one with the bank alone, one to spoil."""
+    user = made.users[ALL]
+    with made.scope():
+        for label in ("copy", "wrong"):
+            scene.setups[label] = setups.begin_from(made.agreement, user, copy=True).public_id
+        begun = setups.begin(made.company, user)
+        setups.keep(begun, "bank", QueryDict(f"channel={made.channel.pk}"))
+        scene.setups["begun"] = begun.public_id
+
+
 def _agreement(made: Stage, place: int, label: str) -> BankAgreement:
     number = kit.account(place * 100)
     account = BankAccount.objects.create(
@@ -218,6 +233,16 @@ def _neighbours(made: Stage, scene: Scene) -> None:
     story.send(second, "S-1")
     scene.others["second-sending"] = story.ids(second, ["S-1"])[0]
     scene.companies["second"] = second.company.public_id
+    with second.scope():
+        boss = made.users[ALL]
+        stops.stop(
+            company=second.company,
+            agreement=None,
+            reason="Mistenkt svindel: leverandørens kontonummer er endret",
+            user=boss,
+            at=now(),
+            by=changes.By(boss, "Ragnhild Sørbø-Åkermann", None, now()),
+        )
     rows = [
         Company(
             customer=customer,

@@ -1,0 +1,44 @@
+"""What acts and fields of agreements are called, for the change log and the overview of a form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+ACTS: dict[str, Any] = {
+    "agreement.made": _("Agreement made"),
+    "agreement.changed": _("Agreement changed"),
+    "agreement.authority": _("Authority at the bank changed"),
+    "agreement.mails": _("Mail addresses of an agreement changed"),
+    "sending.stopped": _("All sending stopped"),
+    "sending.started": _("Sending started again"),
+}
+FIELDS: dict[str, Any] = {
+    "bank": _("Bank"),
+    "account": _("Account"),
+    "customer_number": _("Customer number in bank"),
+    "agreement_id": _("Agreement id from the bank"),
+    "division": _("Division"),
+    "signer_id": _("Signer id"),
+    "description": _("Description"),
+    "approvers_required": _("Approvers in the portal"),
+    "bank_approvers_required": _("Approvers at the bank"),
+    "bank_approval": _("Is it approved at the bank as well?"),
+    "two_factor_to_upload": _("Uploads on this agreement need a code"),
+    "reject_mails": _("Mail about rejected payments to"),
+    "approve_mails": _("Mail about payments to approve to"),
+    "erp_name": _("Name of the ERP's connection"),
+    "erp_system": _("ERP system"),
+    "file_format": _("Format"),
+    "pain_version": _("Version"),
+    "remittance": _("Payments out (remittance)"),
+    "settlement_return": _("Word of what is settled"),
+    "incoming": _("Incoming payments (OCR giro or camt.054)"),
+    "split_incoming": _("Split incoming payments by KID, message and others"),
+    "card_transactions": _("Take in card transactions as well"),
+    "statements": _("Account statements (camt.053)"),
+    "cut_over_date": _("Last day of an older agreement"),
+    "identity": _("Identity at the bank"),
+    "authority": _("Holds authority"),
+}

@@ -1,0 +1,285 @@
+"""An agreement on its way through its form: kept step by step, judged again whole, then saved.
+
+What a step was sent is kept as it was written, so nothing is lost on the way; only the last step
+makes account, agreement and authorities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.db import transaction
+from django.http import QueryDict
+
+from banking import lifecycle, profiles
+from banking.models import AgreementSetup as Setup
+from banking.models import Authority, BankAccount, BankAgreement, BankChannel
+from banking.setup_forms import AccountStep, BankStep, PayerStep, ServicesStep
+from portal.access import grants
+from portal.access.models import Company, User
+from portal.access.roles import Permission
+from portal.people import changes, companies
+
+STEPS = ("bank", "account", "payer", "services")
+OVERVIEW = "overview"
+ACCOUNT_FIELDS = ("iban", "bic", "currency", "tax_withholding")
+AGREEMENT_FIELDS = (
+    *profiles.IDENTIFIERS,
+    "description",
+    "approvers_required",
+    "bank_approvers_required",
+    "bank_approval",
+    "two_factor_to_upload",
+    "reject_mails",
+    "approve_mails",
+    "erp_name",
+    "erp_system",
+    "file_format",
+    "pain_version",
+    "remittance",
+    "settlement_return",
+    "incoming",
+    "split_incoming",
+    "card_transactions",
+    "statements",
+    "cut_over_date",
+)
+
+
+class Unfinished(Exception):
+    """A step is not right yet; `step` is the first of them."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(step)
+        self.step = step
+
+
+class MovedOn(Exception):
+    """The agreement is no draft any more, so its form changes nothing."""
+
+
+def approvers(company: Company) -> list[User]:
+    """Everybody who may approve payments in the company, supplier or salary, by name."""
+    found = {
+        user.pk: user
+        for permission in (Permission.APPROVE_SUPPLIER, Permission.APPROVE_SALARY)
+        for user in grants.holders(company=company, permission=permission)
+    }
+    return list(found.values())
+
+
+def channel_of(setup: Setup) -> BankChannel | None:
+    """The bank that is chosen, if it is still one that can be."""
+    chosen = str(setup.values.get("bank", {}).get("channel", [""])[0])
+    rows = BankChannel.objects.filter(is_active=True)
+    return rows.filter(pk=chosen).first() if chosen.isascii() and chosen.isdigit() else None
+
+
+def form(setup: Setup, step: str, data: Any = None) -> forms.Form:
+    """The form of a step: with what is sent now, else with what was kept, else as it begins.
+
+    Raises Unfinished where the bank is not chosen yet.
+    """
+    kept = setup.values.get(step)
+    bound = data if data is not None else _posted(kept)
+    channel = channel_of(setup)
+    if step == "bank":
+        return BankStep(bound)
+    if channel is None:
+        raise Unfinished("bank")
+    profile = profiles.of(channel.bank)
+    if step == "account":
+        first = {"bic": profile.bics[0] if profile.bics else "", "currency": "NOK"}
+        return AccountStep(bound, initial=first)
+    if step == "payer":
+        return PayerStep(bound, profile=profile, approvers=approvers(setup.company))
+    return ServicesStep(bound, profile=profile)
+
+
+def _posted(kept: Mapping[str, list[str]] | None) -> QueryDict | None:
+    """What was kept of a step, as a browser had sent it."""
+    if kept is None:
+        return None
+    data = QueryDict(mutable=True)
+    for name, values in kept.items():
+        data.setlist(name, values)
+    return data
+
+
+def keep(setup: Setup, step: str, data: QueryDict) -> None:
+    """Keeps what was sent for a step, right or wrong, but for the token of the form."""
+    values = {name: data.getlist(name)[:1] for name in data if name != "csrfmiddlewaretoken"}
+    if step == "bank" and setup.values.get("bank") not in (None, values):
+        # Another bank asks for other things; what was written of the account is kept.
+        setup.values.pop("payer", None)
+        setup.values.pop("services", None)
+    setup.values[step] = {name: [text[:5000] for text in texts] for name, texts in values.items()}
+    setup.save(update_fields=["values", "changed_at"])
+
+
+def cleaned(setup: Setup) -> dict[str, dict[str, Any]]:
+    """Step → its values, every step judged anew. Raises Unfinished."""
+    found = {}
+    for step in STEPS:
+        if step not in setup.values:
+            raise Unfinished(step)
+        one = form(setup, step)
+        if not one.is_valid():
+            raise Unfinished(step)
+        found[step] = one.cleaned_data
+    return found
+
+
+def live_on(company: Company, number: str) -> BankAgreement | None:
+    """The company's agreement that is active on the account, if there is one."""
+    rows = BankAgreement.objects.of(company).filter(account__number=number, status=lifecycle.ACTIVE)
+    return rows.select_related("account", "channel").first()
+
+
+@transaction.atomic
+def save(setup: Setup, *, by: changes.By) -> BankAgreement:
+    """The agreement, in draft; a setup that changes a draft changes that. The company's first one
+    makes its pages ask for two factors.
+
+    An account that payments are made from now keeps its facts and its authorities: a draft must not
+    change what holds today. Raises Unfinished, MovedOn.
+    """
+    values = cleaned(setup)
+    company = Company.objects.select_for_update().get(pk=setup.company_id)
+    if not BankAgreement.objects.of(company).exists():
+        companies.set_two_factor(company=company, asked_for="sign-in", on=True, by=by)
+    account = _account(company, values["account"], values["payer"])
+    facts = {
+        name: value
+        for step in ("account", "payer", "services")
+        for name, value in values[step].items()
+        if name in AGREEMENT_FIELDS
+    }
+    facts |= {"channel": values["bank"]["channel"], "account": account}
+    row = setup.agreement
+    if row is None:
+        row = BankAgreement.objects.create(company=company, **facts)
+        changes.record(
+            "agreement.made",
+            by=by,
+            customer=company.customer,
+            company=company,
+            name=str(row),
+            after=told(row),
+        )
+    else:
+        row = BankAgreement.objects.select_for_update().get(pk=row.pk)
+        if row.status != lifecycle.DRAFT:
+            raise MovedOn
+        before = told(row)
+        for name, value in facts.items():
+            setattr(row, name, value)
+        row.save()
+        was, now = changes.differing(before, told(row))
+        if now:
+            changes.record(
+                "agreement.changed",
+                by=by,
+                customer=company.customer,
+                company=company,
+                name=str(row),
+                before=was,
+                after=now,
+            )
+    Setup.objects.filter(pk=setup.pk).delete()
+    return row
+
+
+def told(row: BankAgreement) -> dict[str, str]:
+    """An agreement as the change log tells it: every fact as text."""
+    facts = {name: _text(getattr(row, name)) for name in AGREEMENT_FIELDS}
+    return {"bank": str(row.channel), "account": row.account.number} | facts
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(value)
+    return "" if value is None else str(value)
+
+
+def _account(company: Company, facts: Mapping[str, Any], payer: Mapping[str, Any]) -> BankAccount:
+    """The account, made or brought up to date, with its authorities; untouched while it is used."""
+    number = facts["account_number"]
+    defaults = {"name": facts["account_name"]} | {name: facts[name] for name in ACCOUNT_FIELDS}
+    if live_on(company, number) is not None:
+        return BankAccount.objects.get(company=company, number=number)
+    account, _made = BankAccount.objects.update_or_create(
+        company=company, number=number, defaults=defaults
+    )
+    for user in approvers(company):
+        identity = payer.get(f"identity_{user.pk}")
+        if identity:
+            Authority.objects.update_or_create(
+                company=company,
+                account=account,
+                user=user,
+                defaults={
+                    "bank_identity": identity,
+                    "holds_authority": payer[f"authority_{user.pk}"],
+                },
+            )
+    return account
+
+
+def begin(company: Company, user: User) -> Setup:
+    """A new form."""
+    return Setup.objects.create(company=company, user=user)
+
+
+def begin_from(agreement: BankAgreement, user: User, *, copy: bool) -> Setup:
+    """A form that begins with an agreement: to change a draft, or as a copy of any."""
+    account = agreement.account
+    held = {row.user_id: row for row in account.authorities.all()}
+    payer: dict[str, str] = {}
+    for pk, row in held.items():
+        payer[f"identity_{pk}"] = row.bank_identity
+        if row.holds_authority:
+            payer[f"authority_{pk}"] = "on"
+    for name in PayerStep.base_fields:
+        payer |= _field(name, getattr(agreement, name))
+    payer |= {name: value for name, value in agreement.identifiers.items() if value}
+    services: dict[str, str] = {}
+    for name in ServicesStep.base_fields:
+        services |= _field(name, getattr(agreement, name))
+    facts = {
+        "account_number": account.number,
+        "iban": account.iban,
+        "account_name": account.name,
+        "bic": account.bic,
+        "currency": account.currency,
+        "description": agreement.description,
+    } | _field("tax_withholding", account.tax_withholding)
+    steps = {
+        "bank": {"channel": str(agreement.channel_id)},
+        "account": facts,
+        "payer": payer,
+        "services": services,
+    }
+    return Setup.objects.create(
+        company_id=agreement.company_id,
+        user=user,
+        agreement=None if copy else agreement,
+        values={
+            step: {name: [value] for name, value in told.items()} for step, told in steps.items()
+        },
+    )
+
+
+def _field(name: str, value: Any) -> dict[str, str]:
+    """A value as a form sends it; a box that is not ticked sends nothing."""
+    if isinstance(value, bool):
+        return {name: "on"} if value else {}
+    if isinstance(value, list):
+        return {name: "\n".join(value)}
+    if hasattr(value, "strftime"):
+        return {name: value.strftime("%d.%m.%Y")}
+    return {name: "" if value is None else str(value)}

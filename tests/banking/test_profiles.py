@@ -1,0 +1,105 @@
+"""The banks' data files: each is whole and sourced, and a bank is added by a file alone."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from banking import profiles
+from banking.iso20022.pain001 import WriterProfile
+from banking.setup_forms import CALLED
+
+NEW = """
+name = "Fjordbanken"
+bics = ["FJORNO22"]
+ask.nb = "Spør banken."
+ask.en = "Ask the bank."
+[sources.guide]
+title = "Fjordbanken, guide for filer"
+read = 2026-11-26
+[[identifiers]]
+field = "signer_id"
+place = "Dbtr"
+scheme = "CUST"
+required = true
+source = "guide"
+verified = true
+[switches]
+payment_totals = false
+source = "guide"
+verified = true
+[rules]
+unauthorised = "parks"
+source = "guide"
+verified = true
+[[cut_offs]]
+payment = "foreign"
+time = "11:30"
+source = "guide"
+verified = false
+"""
+
+
+def test_the_banks_that_are_known_are_whole_and_sourced() -> None:
+    known = profiles.every()
+    assert {"dnb", "nordea", "danske", "general", "simbank"} <= set(known)
+    for code, bank in known.items():
+        assert bank.name, code
+        assert bank.sources, code
+        assert bank.messages[0].startswith("pain.001"), code
+        assert {one.field for one in bank.identifiers} <= set(CALLED), code
+        assert bank.cut_off("domestic") == dt.time(14), code
+        assert set(bank.ask) == {"nb", "en"}
+
+
+def test_identifiers_stand_where_each_bank_wants_them() -> None:
+    values = {"customer_number": "C", "agreement_id": "A", "division": "", "signer_id": "S"}
+    dnb, nordea = profiles.of("dnb"), profiles.of("nordea")
+    assert dnb.placed("InitgPty", values) == (("CUST", "C"),)
+    assert dnb.placed("InitgPty", values | {"division": "D"}) == (("CUST", "C"), ("BANK", "D"))
+    assert nordea.placed("InitgPty", values) == (("CUST", "S"),)
+    assert nordea.placed("Dbtr", values) == (("BANK", "A"),)
+
+
+def test_a_bank_is_added_by_a_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "fjord.toml"
+    path.write_text(NEW, "utf-8")
+    bank = profiles.read(path)
+    assert (bank.code, bank.name, bank.parks) == ("fjord", "Fjordbanken", True)
+    assert bank.switches == WriterProfile(payment_totals=False)
+    assert bank.cut_off("foreign") == dt.time(11, 30)
+    assert bank.messages == profiles.of("general").messages
+    assert bank.placed("Dbtr", {"signer_id": "S"}) == (("CUST", "S"),)
+    assert "cut_offs[1]" in bank.unverified
+    assert "switches" not in bank.unverified
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('name = "Fjordbanken"', "", "name is missing"),
+        ('ask.en = "Ask the bank."', "", "ask is needed in nb and en"),
+        ("FJORNO22", "FJORD", "no BIC"),
+        ('place = "Dbtr"', 'place = "Cdtr"', "identifiers.place is 'Cdtr'"),
+        ('field = "signer_id"', 'field = "pin"', "identifiers.field is 'pin'"),
+        ("required = true", 'required = "yes"', "needs scheme and required"),
+        ('source = "guide"', 'source = "hearsay"', "names no source"),
+        ("verified = true", "", "does not say whether it is verified"),
+        ("payment_totals = false", "totals = false", "switches holds totals"),
+        ('"parks"', '"hides"', "not one of rejects, parks"),
+        ('"11:30"', '"25:00"', "no time as 14:00"),
+        ("read = 2026-11-26", "", "needs a title and the day"),
+        ("[rules]", "[manners]", "manners is not known here"),
+        ("[rules]", "[rules", "Expected"),
+    ],
+)
+def test_a_file_with_a_fault_says_where_it_is(
+    old: str, new: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "fjord.toml"
+    path.write_text(NEW.replace(old, new, 1), "utf-8")
+    with pytest.raises(profiles.Unfit, match="fjord.toml") as caught:
+        profiles.read(path)
+    assert said in str(caught.value)

@@ -1,0 +1,77 @@
+"""The emergency brake against the real bank: what is stopped stays here, and leaves when started."""
+
+from __future__ import annotations
+
+import pytest
+
+from banking import lifecycle as banking_lifecycle
+from banking import outbox, stops
+from banking.models import BankAgreement, BankFile
+from payments import sending
+from payments.models import Payment
+from portal import clock
+from portal.people import changes
+from tests import kit
+from tests.flows import test_main_job as job
+from tests.flows.test_sent_exactly_once import approved
+from tests.kit import Bank, Stage
+
+
+@pytest.fixture
+def made(own_database: str, bank: Bank) -> Stage:
+    return kit.stage(bank)
+
+
+def brake(made: Stage, *, agreement: BankAgreement | None, on: bool) -> None:
+    user, now = made.users["anne"], clock.now()
+    told = {
+        "company": made.company,
+        "agreement": agreement,
+        "user": user,
+        "at": now,
+        "by": changes.By(user, user.name, None, now),
+    }
+    with made.scope():
+        if on:
+            stops.stop(reason="Prøve", **told)
+        else:
+            stops.start(**told)
+
+
+def at_bank(bank: Bank) -> int:
+    """How many lines the bank has in its books."""
+    bank.work()
+    return len(bank.transfers())
+
+
+def test_nothing_leaves_while_the_company_or_the_agreement_is_stopped(
+    made: Stage, bank: Bank
+) -> None:
+    for number, agreement in (("A", None), ("B", made.agreement)):
+        brake(made, agreement=agreement, on=True)
+        approved(made, number)
+        before = at_bank(bank)
+        job.send(made)
+        with made.scope():
+            assert Payment.objects.get(number=number).status == "approved"
+            assert not BankFile.objects.filter(direction="out", status="stored").exists()
+        assert at_bank(bank) == before
+        brake(made, agreement=agreement, on=False)
+        job.send(made)
+        with made.scope():
+            assert Payment.objects.get(number=number).status != "approved"
+        assert at_bank(bank) > before
+
+
+def test_a_file_that_is_made_already_waits_as_well(made: Stage, bank: Bank) -> None:
+    approved(made, "C")
+    with made.scope():
+        (file_id,) = sending.make_files(company=made.company)
+    brake(made, agreement=None, on=True)
+    with made.scope():
+        assert outbox.deliver(file_id) is outbox.Outcome.LATER
+        assert BankFile.objects.get(pk=file_id).status == banking_lifecycle.STORED
+    assert at_bank(bank) == 0
+    brake(made, agreement=None, on=False)
+    with made.scope():
+        assert outbox.deliver(file_id) is outbox.Outcome.DELIVERED
