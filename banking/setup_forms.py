@@ -253,9 +253,11 @@ class PayerStep(forms.Form):
                 except forms.ValidationError as error:
                     self.add_error(name, error)
         for user in self.approvers:
-            if cleaned.get(f"authority_{user.pk}") and not cleaned.get(f"identity_{user.pk}"):
+            name = f"identity_{user.pk}"
+            lacks = cleaned.get(f"authority_{user.pk}") and not cleaned.get(name)
+            if lacks and name not in self.errors:
                 self.add_error(
-                    f"identity_{user.pk}",
+                    name,
                     _("Write who the person is at the bank; the bank checks it against authority."),
                 )
         return cleaned

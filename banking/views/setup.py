@@ -115,7 +115,7 @@ def _page(request: HttpRequest, setup: AgreementSetup | None, step: str, form: A
         "title": TITLES[step],
         "steps": _steps(request, setup, step),
         "number": number + 1,
-        "profile": profile,
+        "channel": channel,
         "ask": profile.ask["nb" if get_language() == "nb" else "en"] if profile else "",
         "setup": setup,
         "back": _address(request, setup, STEPS[number - 1]) if setup and number else "",

@@ -128,7 +128,7 @@ def _people(made: Stage, scene: Scene) -> None:
                 company=made.company,
                 account=made.agreement.account,
                 user=made.users[name],
-                bank_identity=name[:20].upper(),
+                bank_identity=name[:20].upper().replace("_", "-"),
                 holds_authority=name == Role.APPROVER.value,
             )
 
