@@ -8,10 +8,13 @@ import time
 
 import pytest
 import time_machine
+from django.http import QueryDict
 from django.test import Client
 from django.utils import timezone
 from django_otp.oath import TOTP
 
+from banking import setups
+from banking.models import BankAgreement
 from payments import approval, signable
 from payments.models import Payment
 from portal import clock
@@ -28,6 +31,7 @@ from portal.access.models import (
 from portal.access.roles import Role, permissions_of
 from portal.access.secondfactor import Factor
 from portal.mail.models import Letter
+from portal.people import changes
 from portal.people.models import Change
 from tests import kit
 from tests.flows.test_main_job import upload
@@ -442,28 +446,26 @@ def test_codes_are_kept_as_digests_only(made: Stage) -> None:
 
 
 def test_the_first_agreement_makes_the_companys_pages_ask_for_two_factors(made: Stage) -> None:
-    from banking.forms import AgreementForm
-    from banking.models import BankAgreement
-    from portal.people import changes
-
     bare_company = Company.objects.create(
         customer=made.company.customer, name="Ny AS", organisation_number=kit.organisation(90)
     )
-    fields = {
-        "channel": made.channel.pk,
-        "account_number": kit.account(900),
-        "account_name": "Drift",
-        "customer_number": "C9",
-        "agreement_id": "A9",
-        "pain_version": "pain.001.001.09",
-        "approvers_required": 2,
-        "bank_approvers_required": 1,
+    ada = kit.person("ada", bare_company, Role.APPROVER)
+    made_by = changes.By(made.users["boss"], "Boss", None, timezone.now())
+    steps = {
+        "bank": f"channel={made.channel.pk}",
+        "account": f"account_number={kit.account(900)}&account_name=Drift&currency=NOK",
+        "payer": "customer_number=C9&agreement_id=A9&approvers_required=1"
+        "&bank_approvers_required=1&bank_approval=none"
+        f"&identity_{ada.pk}=ADA-1&authority_{ada.pk}=on",
+        "services": "pain_version=pain.001.001.09&file_format=iso20022&remittance=on"
+        "&settlement_return=on",
     }
     with tenancy.acting_for([bare_company], customers=[made.company.customer]):
-        form = AgreementForm(fields, company=bare_company)
-        assert form.is_valid(), form.errors
-        form.save(by=changes.By(made.users["boss"], "Boss", None, timezone.now()))
+        setup = setups.begin(bare_company, made.users["boss"])
+        for step, sent in steps.items():
+            setups.keep(setup, step, QueryDict(sent))
+        setups.save(setup, by=made_by)
         assert BankAgreement.objects.of(bare_company).count() == 1
     bare_company.refresh_from_db()
     assert bare_company.two_factor_to_sign_in
-    assert acts(made) == ["company.changed"]
+    assert acts(made) == ["company.changed", "agreement.made"]
