@@ -1,5 +1,8 @@
 """Letters about payments: who is told of what, and the facts; salary only to those with its axis.
 
+Addresses on an agreement's lists are told how many supplier payments there are, and nothing of what
+stands in them.
+
 The words are in templates/mail/payments.
 """
 
@@ -7,12 +10,14 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.urls import reverse
 
+from banking.models import BankAgreement
 from payments import lifecycle
 from payments.models import Payment, PaymentLine
 from portal import mail
@@ -31,6 +36,7 @@ class _Row(NamedTuple):
     number: str
     status: str
     due_date: dt.date
+    agreement_id: int
 
 
 def _axes(ids: Sequence[int]) -> list[tuple[str, list[_Row]]]:
@@ -58,6 +64,21 @@ def _holders(company: Company, permission: Permission) -> dict[str, Any]:
     return {"users": users, "needs": permission.value}
 
 
+def _by_agreement(
+    company: Company, kind: str, rows: Sequence[_Row]
+) -> Iterator[tuple[BankAgreement, list[_Row]]]:
+    """Supplier payments by agreement, each of which has lists of its own; salary has none."""
+    if kind != Payment.Kind.SUPPLIER:
+        return
+    agreements = BankAgreement.objects.of(company).in_bulk({row.agreement_id for row in rows})
+    for agreement in agreements.values():
+        yield agreement, [row for row in rows if row.agreement_id == agreement.pk]
+
+
+def _list_page(company: Company, name: str) -> str:
+    return settings.BASE_URL + reverse(name, kwargs={"company": company.public_id})
+
+
 def _page(company: Company, payment_ids: Sequence[int], several: str = "payments:list") -> str:
     """The address of the payment, or of a list when there are several."""
     words: dict[str, Any] = {"company": company.public_id}
@@ -74,26 +95,39 @@ def to_approve(*, company: Company, payment_ids: Sequence[int]) -> None:
         waiting = [row for row in rows if row.status == lifecycle.AWAITING]
         if not waiting:
             continue
+        readers = _holders(company, _approving(kind))
         mail.post(
             kind="payments.to_approve",
             company=company,
-            **_holders(company, _approving(kind)),
+            **readers,
             context={
                 "count": len(waiting),
                 "first_due": min(row.due_date for row in waiting),
                 "page": _page(company, [row.pk for row in waiting], "payments:approve"),
             },
         )
+        for agreement, here in _by_agreement(company, kind, waiting):
+            mail.post_to_list(
+                kind="payments.list_to_approve",
+                addresses=agreement.approve_mails,
+                language=settings.LANGUAGE_CODE,
+                company=company,
+                besides=readers["users"],
+                context={
+                    "count": len(here),
+                    "first_due": min(row.due_date for row in here),
+                    "page": _list_page(company, "payments:approve"),
+                },
+            )
 
 
 def rejected(*, company: Company, payment_ids: Sequence[int], at: dt.datetime) -> None:
     """Tells the company's readers which lines the bank rejected at this time, and the cures."""
     for kind, rows in _axes(payment_ids):
-        events = list(
-            Event.objects.filter(
-                group_id__in=[row.pk for row in rows], event="rejected", at=at
-            ).order_by("id")[: TOLD_MAX + 1]
-        )
+        found = Event.objects.filter(
+            group_id__in=[row.pk for row in rows], event="rejected", at=at
+        ).order_by("id")
+        events = list(found[: TOLD_MAX + 1])
         if not events:
             continue
         lines = PaymentLine.objects.in_bulk([event.subject_id for event in events])
@@ -102,16 +136,31 @@ def rejected(*, company: Company, payment_ids: Sequence[int], at: dt.datetime) -
             for event in events[:TOLD_MAX]
             if event.subject_id in lines
         ]
+        readers = _holders(company, _seeing(kind))
         mail.post(
             kind="payments.rejected",
             company=company,
-            **_holders(company, _seeing(kind)),
+            **readers,
             context={
                 "rejections": told,
                 "more": len(events) > TOLD_MAX,
                 "page": _page(company, sorted({event.group_id or 0 for event in events})),
             },
         )
+        counts = Counter(found.values_list("group_id", flat=True))
+        told_of = [row for row in rows if counts[row.pk]]
+        for agreement, here in _by_agreement(company, kind, told_of):
+            mail.post_to_list(
+                kind="payments.list_rejected",
+                addresses=agreement.reject_mails,
+                language=settings.LANGUAGE_CODE,
+                company=company,
+                besides=readers["users"],
+                context={
+                    "count": sum(counts[row.pk] for row in here),
+                    "page": _list_page(company, "payments:list"),
+                },
+            )
 
 
 def sent_back(

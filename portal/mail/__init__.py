@@ -43,8 +43,7 @@ def post(
     from django.db.models import Q
     from django.utils import timezone, translation
 
-    from portal.access import tenancy
-    from portal.mail import composing, tasks
+    from portal.mail import composing
     from portal.mail.models import Letter, Muted
 
     now = timezone.now()
@@ -82,6 +81,58 @@ def post(
                 **words._asdict(),
             )
         )
+    return _keep(letters, company)
+
+
+def post_to_list(
+    *,
+    kind: str,
+    addresses: Iterable[str],
+    language: str,
+    context: Context,
+    company: Company,
+    besides: Iterable[User] = (),
+) -> int:
+    """Writes a letter to each address of a list and answers how many.
+
+    Being on a list gives no rights, so the words tell nothing that only a role may know. Nobody of
+    `besides` is told twice. Run it while acting for the company.
+    """
+    from django.utils import timezone, translation
+
+    from portal.mail import composing
+    from portal.mail.models import Letter
+
+    told = {user.email.lower() for user in besides}
+    wanted = [one for one in dict.fromkeys(map(str.lower, addresses)) if one not in told]
+    if not wanted:
+        return 0
+    with translation.override(language):
+        values = {"company": company.name, "listed": True, **context}
+        words = composing.compose(kind=kind, language=language, context=values)
+    now = timezone.now()
+    letters = [
+        Letter(
+            company=company,
+            user=None,
+            kind=kind,
+            address=address,
+            language=language,
+            created_at=now,
+            next_attempt_at=now,
+            **words._asdict(),
+        )
+        for address in wanted
+    ]
+    return _keep(letters, company)
+
+
+def _keep(letters: list[Any], company: Company | None) -> int:
+    """Keeps the letters in the caller's transaction; delivery follows its commit."""
+    from portal.access import tenancy
+    from portal.mail import tasks
+    from portal.mail.models import Letter
+
     if not letters:
         return 0
     ours = tenancy.acting_for((), letters=True) if company is None else contextlib.nullcontext()

@@ -38,7 +38,8 @@ class Muted(models.Model):
 class Letter(models.Model):
     """One mail or text message to one person, as composed; all its times are the machine's.
 
-    `address` is an e-mail address, or a phone number where `channel` is sms.
+    `address` is an e-mail address, or a phone number where `channel` is sms. `user` is null where
+    the letter goes to an address on a list.
 
     `needs` is the permission in the company that it was written to the holders of, if any. It
     waits until `sent_at` or `failed_at` is set. `attempts` counts those begun, and
@@ -52,7 +53,7 @@ class Letter(models.Model):
         "access.Company", on_delete=models.PROTECT, null=True, related_name="+", db_index=False
     )
     user = models.ForeignKey(
-        "access.User", on_delete=models.PROTECT, related_name="+", db_index=False
+        "access.User", on_delete=models.PROTECT, null=True, related_name="+", db_index=False
     )
     kind = models.CharField(max_length=60)
     channel = models.CharField(

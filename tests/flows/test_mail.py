@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from banking.models import BankAgreement
 from payments import notices
 from payments.models import Payment, PaymentLine
 from portal import clock
@@ -219,6 +220,48 @@ def test_a_file_refused_whole_is_told_to_the_approvers_with_the_banks_reason(
         assert f"({reason['code']})" in words
         assert "Nothing in it has been paid" in words
         assert "Then approve the payments again." in words
+
+
+def on_lists(made: Stage) -> None:
+    with made.scope():
+        BankAgreement.objects.filter(pk=made.agreement.pk).update(
+            approve_mails=["regnskap@eksempel.no", made.users["anne"].email.upper()],
+            reject_mails=["feil@eksempel.no"],
+        )
+
+
+def test_an_agreements_list_is_told_how_many_wait_and_nothing_of_them(made: Stage) -> None:
+    on_lists(made)
+    job.upload(made)
+    salary(made)
+    (told,) = kit.letters(kind="payments.list_to_approve")
+    assert told.address == "regnskap@eksempel.no"  # who is told by a role is not told twice
+    assert told.user_id is None
+    assert "2 betalinger for Prøve 1 AS venter på godkjenning." in told.text
+    assert "står på e-postlisten" in told.text
+    for words in (told.subject, told.text, told.html):
+        for secret in ("Leverandør AS", "100,00", "B1", "L1", "Hemmelig"):
+            assert secret not in words
+    delivery.deliver(now=timezone.now())
+    assert "regnskap@eksempel.no" in {letter.to[0] for letter in django_mail.outbox}
+
+
+def test_an_agreements_list_is_told_of_rejections_without_payees(made: Stage, bank: Bank) -> None:
+    on_lists(made)
+    job.upload(made)
+    job.sign(made, made.users["anne"])
+    job.sign(made, made.users["bjorn"])
+    job.send(made)
+    bank.pass_days()
+    bank.work()
+    job.fetch(made)
+    (told,) = kit.letters(kind="payments.list_rejected")
+    assert told.address == "feil@eksempel.no"
+    assert told.subject == "Banken avviste 1 betalingslinje for Prøve 1 AS"
+    for words in (told.text, told.html):
+        assert f"/c/{made.company.public_id}/outgoing/" in words
+        for secret in ("Leverandør AS", "200,00", "B2", "L2"):
+            assert secret not in words
 
 
 def test_the_statements_of_a_notice_do_not_grow_with_its_readers(made: Stage) -> None:

@@ -111,6 +111,13 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "people.email_confirm": {"old": "a@example.org", "new": "b@example.org", "page": PAGE},
     "people.email_notice": {"old": "a@example.org", "new": "b@example.org", "page": PAGE},
     "payments.to_approve": {"count": 2, "first_due": dt.date(2026, 11, 30), "page": PAGE},
+    "payments.list_to_approve": {
+        "count": 2,
+        "first_due": dt.date(2026, 11, 30),
+        "page": PAGE,
+        "listed": True,
+    },
+    "payments.list_rejected": {"count": 1, "page": PAGE, "listed": True},
     "payments.rejected": {
         "rejections": [_rejection("AM04"), _rejection("XX99")],
         "more": True,
@@ -133,12 +140,13 @@ def composed(kind: str, language: str) -> composing.Composed:
 
 
 def kinds_posted() -> set[str]:
-    """The kinds that the code names in `mail.post(kind=…)`."""
+    """The kinds that the code names in `mail.post(kind=…)` and its like for lists."""
     found = set()
     for folder in ("portal", "payments", "banking", "collections"):
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Call) and ast.unparse(node.func) == "mail.post":
+                posting = ("mail.post", "mail.post_to_list")
+                if isinstance(node, ast.Call) and ast.unparse(node.func) in posting:
                     found |= {
                         ast.literal_eval(word.value) for word in node.keywords if word.arg == "kind"
                     }
