@@ -1,0 +1,79 @@
+"""Changing an agreement in use, and the mail lists of many at once."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods
+
+from banking import amendments
+from banking.models import BankAgreement
+from portal import clock
+from portal.access import guard
+from portal.access.roles import Permission
+from portal.people import changes
+
+
+@require_http_methods(["GET", "POST"])
+@guard.company(Permission.CHANGE_AGREEMENTS)
+def one(request: HttpRequest, agreement: int) -> HttpResponse:
+    """What may be changed on one agreement in use."""
+    company = guard.acting_of(request).company
+    rows = BankAgreement.objects.of(company).select_related("account", "channel", "company")
+    row = get_object_or_404(rows, pk=agreement)
+    back = redirect("banking:agreement", company=company.public_id, agreement=row.pk)
+    if row.state.final:
+        messages.error(request, _("A deactivated agreement is not changed; copy it instead."))
+        return back
+    form = amendments.AmendForm(request.POST or None, row=row, today=clock.today())
+    if form.is_valid():
+        try:
+            changed = amendments.amend(
+                agreement=row, values=form.cleaned_data, by=changes.by(request)
+            )
+        except amendments.MovedOn:
+            messages.error(request, _("Nothing was changed: the agreement is deactivated."))
+            return back
+        told = _("The agreement is changed.") if changed else _("There was nothing to change.")
+        messages.success(request, told)
+        return back
+    status = 422 if form.is_bound else 200
+    return render(request, "banking/amend.html", {"row": row, "form": form}, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+@guard.company(Permission.CHANGE_AGREEMENTS)
+def mails(request: HttpRequest) -> HttpResponse:
+    """The same addresses on, or off, the lists of many agreements."""
+    company = guard.acting_of(request).company
+    form = amendments.MailsForm(request.POST or None, company=company)
+    if form.is_valid():
+        wanted = form.cleaned_data
+        n = amendments.amend_lists(
+            agreements=wanted["agreements"],
+            act=wanted["act"],
+            lists=wanted["lists"],
+            addresses=wanted["addresses"],
+            by=changes.by(request),
+        )
+        if n:
+            told = ngettext(
+                "The mail lists of %(n)s agreement are changed.",
+                "The mail lists of %(n)s agreements are changed.",
+                n,
+            ) % {"n": n}
+        else:
+            told = _("There was nothing to change.")
+        messages.success(request, told)
+        return redirect("banking:agreements", company=company.public_id)
+    context = {
+        "form": form,
+        "rows": list(amendments.in_use(company)),
+        "chosen": form["agreements"].value() or [],
+        "lists": form["lists"].value() or [],
+    }
+    status = 422 if form.is_bound else 200
+    return render(request, "banking/mails.html", context, status=status)
