@@ -89,6 +89,12 @@ def authority_faults(needed: int, holders: int) -> list[str]:
     return [text % {"needed": needed, "held": holders}]
 
 
+def ask_for_code(company: Company) -> bool:
+    """Whether an active agreement of the company asks for a code at upload."""
+    rows = BankAgreement.objects.of(company).filter(status=lifecycle.ACTIVE)
+    return bool(rows.filter(two_factor_to_upload=True).exists())
+
+
 def another_active(agreement: BankAgreement) -> BankAgreement | None:
     """The company's agreement that is active on the same account, if there is one."""
     rows = BankAgreement.objects.filter(account_id=agreement.account_id, status=lifecycle.ACTIVE)

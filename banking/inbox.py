@@ -12,16 +12,16 @@ from typing import Any, BinaryIO
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from banking import channel, filestore, lifecycle
-from banking.iso20022 import xmlio
+from banking import channel, filestore, lifecycle, recognition
 from banking.located import Unreadable
 from banking.models import BankAgreement, BankChannel, BankFile, BankFilePart
 from portal import clock, faults
 from portal.access import actors, tenancy
-from portal.access.models import Company
+from portal.access.actors import Actor
+from portal.access.models import Company, User
 from portal.events import moves
 
 log = structlog.get_logger(__name__)
@@ -34,6 +34,14 @@ class NotOurs(Exception):
     def __init__(self, code: str, problem: str) -> None:
         super().__init__(problem)
         self.code, self.problem = code, problem
+
+
+class KnownAlready(Exception):
+    """These bytes have come from this bank before; `file` when the company may know which it is."""
+
+    def __init__(self, file: BankFile | None) -> None:
+        super().__init__(file.name if file else "another company's")
+        self.file = file
 
 
 def poll(channel_id: int) -> int:
@@ -76,50 +84,110 @@ def _take(bank: channel.Session, bank_channel: BankChannel, folder: str, name: s
 
 
 def keep(*, bank_channel: BankChannel, name: str, content: BinaryIO) -> tuple[BankFile, bool]:
-    """Stores a file's bytes as they came; answers the file and whether it is new."""
+    """Stores a fetched file's bytes as they came; answers the file and whether it is new."""
     sha256, size = filestore.sha256_of(content)
     with transaction.atomic():
-        known = _known(bank_channel, name, sha256)
+        everybody = Company.objects.values_list("pk", flat=True)
+        with tenancy.acting_for(everybody, unclaimed=True):
+            known = _known(bank_channel, sha256).filter(name=name).first()
         if known is not None:
             return known, False
-        file = BankFile.objects.create(
-            channel=bank_channel,
-            direction=BankFile.Direction.IN,
-            name=name,
-            kind=_kind(content),
-            sha256=sha256,
-            size=size,
-            status=lifecycle.FETCHED,
-            created_at=clock.now(),
-        )
-        filestore.write_parts(file, content)
-    return file, True
+        return _store(bank_channel, name, content, sha256, size), True
 
 
-def _known(bank_channel: BankChannel, name: str, sha256: bytes) -> BankFile | None:
-    everybody = Company.objects.values_list("pk", flat=True)
-    with tenancy.acting_for(everybody, unclaimed=True):
-        return BankFile.objects.filter(
-            channel=bank_channel, direction=BankFile.Direction.IN, name=name, sha256=sha256
-        ).first()
+def bring_in(
+    *, company: Company, bank_channel: BankChannel, name: str, content: BinaryIO, user: User
+) -> BankFile:
+    """Keeps a file that a person downloaded from the net bank; it is read as a fetched one is, and
+    for this company only. Raises KnownAlready when its bytes have come from this bank before.
+    """
+    sha256, size = filestore.sha256_of(content)
+    with transaction.atomic():
+        BankChannel.objects.select_for_update().get(pk=bank_channel.pk)  # one at a time
+        everybody = Company.objects.values_list("pk", flat=True)
+        with tenancy.acting_for(everybody, unclaimed=True):
+            known = _known(bank_channel, sha256).order_by("-id").first()
+        if known is not None:
+            raise KnownAlready(known if known.company_id in (None, company.pk) else None)
+        with tenancy.acting_for([company]):
+            file = _store(bank_channel, name, content, sha256, size, company=company, user=user)
+    log.info("bank.file_brought_in", file=file.pk, user=user.pk)
+    return file
+
+
+def _known(bank_channel: BankChannel, sha256: bytes) -> QuerySet[BankFile]:
+    """Files with these bytes from this bank, whoever's they are."""
+    return BankFile.objects.filter(
+        channel=bank_channel, direction=BankFile.Direction.IN, sha256=sha256
+    )
+
+
+def _store(
+    bank_channel: BankChannel,
+    name: str,
+    content: BinaryIO,
+    sha256: bytes,
+    size: int,
+    *,
+    company: Company | None = None,
+    user: User | None = None,
+) -> BankFile:
+    file = BankFile.objects.create(
+        company=company,
+        channel=bank_channel,
+        direction=BankFile.Direction.IN,
+        name=name,
+        kind=_kind(content),
+        sha256=sha256,
+        size=size,
+        status=lifecycle.FETCHED,
+        created_at=clock.now(),
+        imported_by=user,
+    )
+    filestore.write_parts(file, content)
+    return file
 
 
 def _kind(content: BinaryIO) -> str:
     content.seek(0)
     try:
-        root = xmlio.sniff(content)
+        return recognition.recognise(content).kind
     except Unreadable:
         return ""
     finally:
         content.seek(0)
-    return root.kind
+
+
+def read_again(file: BankFile, *, by: Actor) -> bool:
+    """Lets a file that was set aside be read once more, in the caller's transaction; False when it
+    does not lie aside any more."""
+    moved = moves.move(
+        BankFile.objects.filter(pk=file.pk),
+        lifecycle.READ_AGAIN,
+        by=by,
+        at=clock.now(),
+        sets={"attempts": 0},
+    )
+    return bool(moved.rows)
 
 
 def waiting() -> list[int]:
     """Ids of the files that have been fetched and not read, oldest first."""
-    with tenancy.acting_for((), unclaimed=True):
-        rows = BankFile.objects.filter(status=lifecycle.FETCHED, company=None).order_by("id")
+    everybody = Company.objects.values_list("pk", flat=True)
+    with tenancy.acting_for(everybody, unclaimed=True):
+        rows = BankFile.objects.filter(status=lifecycle.FETCHED).order_by("id")
         return list(rows.values_list("pk", flat=True))
+
+
+@contextmanager
+def reaching(file_id: int) -> Iterator[None]:
+    """Acting for the company that a file was brought into, and for files that are nobody's."""
+    everybody = Company.objects.values_list("pk", flat=True)
+    with tenancy.acting_for(everybody, unclaimed=True):
+        rows = BankFile.objects.filter(pk=file_id).values_list("company_id", flat=True)
+        owner = rows.first()
+    with tenancy.acting_for([owner] if owner else (), unclaimed=True):
+        yield
 
 
 def take(file_id: int) -> BankFile | None:
@@ -167,7 +235,12 @@ def owner_of_account(bank_channel_id: int, number: str) -> int | None:
 
 
 def claim(file: BankFile, *, company_id: int, answers_to: BankFile | None, salary: bool) -> None:
-    """Gives a fetched file to its company, in the caller's transaction."""
+    """Gives a fetched file to its company, in the caller's transaction.
+
+    Raises NotOurs when a person brought it into another company.
+    """
+    if file.company_id not in (None, company_id):
+        raise NotOurs("another-company", "It is about another company than it was brought into.")
     file.company_id = company_id
     file.answers_to = answers_to
     file.salary = salary
@@ -194,7 +267,7 @@ def finish(
 def failed(file_id: int, error: Exception) -> None:
     """Counts a fault of ours; after READ_ATTEMPTS the file is set aside, so it stops no other."""
     log.exception("bank.file_failed", file=file_id, error=str(error)[:500])
-    with tenancy.acting_for((), unclaimed=True):
+    with reaching(file_id):
         BankFile.objects.filter(pk=file_id).update(attempts=F("attempts") + 1)
         attempts = BankFile.objects.values_list("attempts", flat=True).get(pk=file_id)
     if attempts >= READ_ATTEMPTS:
@@ -208,7 +281,7 @@ def failed(file_id: int, error: Exception) -> None:
 
 def set_aside(file_id: int, *, code: str, problem: str, cure: str, place: str = "") -> None:
     """Puts a file that could not be carried out where people see it; nothing of it was done."""
-    with tenancy.acting_for((), unclaimed=True), transaction.atomic():
+    with reaching(file_id), transaction.atomic():
         moved = moves.move(
             BankFile.objects.filter(pk=file_id),
             lifecycle.PUT_ASIDE,

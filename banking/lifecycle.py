@@ -70,8 +70,9 @@ REFUSE = _move(
     {BANK},
     _("Refused by the bank"),
 )
-READ_OUT = _move("file_read", {FETCHED, SET_ASIDE}, READ, {CLOCK, USER}, _("Read"))
-PUT_ASIDE = _move("file_set_aside", {FETCHED}, SET_ASIDE, {CLOCK, USER}, _("Set aside"))
+READ_OUT = _move("file_read", {FETCHED}, READ, {CLOCK}, _("Read"))
+READ_AGAIN = _move("file_read_again", {SET_ASIDE}, FETCHED, {CLOCK, USER}, _("To be read again"))
+PUT_ASIDE = _move("file_set_aside", {FETCHED}, SET_ASIDE, {CLOCK}, _("Set aside"))
 
 FILE = lifecycle(
     "bank file",
@@ -103,5 +104,5 @@ FILE = lifecycle(
             tone="bad",
         ),
     ],
-    [UPLOAD, DELIVER, GIVE_UP, TRY_AGAIN, RECEIVE, REFUSE, READ_OUT, PUT_ASIDE],
+    [UPLOAD, DELIVER, GIVE_UP, TRY_AGAIN, RECEIVE, REFUSE, READ_OUT, READ_AGAIN, PUT_ASIDE],
 )

@@ -244,7 +244,8 @@ class Authority(CompanyOwned):
 class BankFile(models.Model):
     """A file to or from a bank: exact bytes (in parts), hash, and what became of it.
 
-    A fetched file belongs to nobody until it has been read and its company is known.
+    A fetched file belongs to nobody until it has been read and its company is known; one that a
+    person brought in belongs to the company it was brought into.
     """
 
     class Direction(models.TextChoices):
@@ -282,6 +283,10 @@ class BankFile(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     last_attempt_at = models.DateTimeField(null=True)
     next_attempt_at = models.DateTimeField(null=True)
+    # Who brought it in by hand; null for what was fetched from the bank or made here.
+    imported_by = models.ForeignKey(
+        "access.User", on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
     answers_to = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, related_name="answers"
     )

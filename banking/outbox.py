@@ -203,11 +203,16 @@ def answered(file_id: int, *, refused: bool, by: Actor, at: dt.datetime) -> bool
 
 
 def alarm_stuck(*, company_id: int) -> int:
-    """Logs files that have been on their way for too long; answers how many."""
+    """Logs files that have been on their way for too long; answers how many. What a person has
+    stopped waits for that person."""
     limit = dt.timedelta(seconds=max(300, 2 * settings.RECEIPT_WINDOW_SECONDS))
+    stopped = stops.now(company_id)
+    if stopped.company is not None:
+        return 0
     rows = BankFile.objects.of(company_id).filter(
         status__in=[lifecycle.STORED, lifecycle.UPLOADING], created_at__lt=clock.now() - limit
     )
+    rows = rows.exclude(agreement__in=list(stopped.agreements))
     names = list(rows.values_list("name", flat=True)[:20])
     if names:
         log.error("bank.file_stuck", files=names)

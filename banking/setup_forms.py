@@ -192,7 +192,7 @@ class PayerStep(forms.Form):
         required=False,
         help_text=gettext_lazy(
             "Signing always needs a second factor. With this, the user whom the ERP names also"
-            " shows a code from the authenticator app for each upload."
+            " shows a code from the authenticator app for each upload of the company."
         ),
     )
     reject_mails = MailsField(

@@ -18,14 +18,21 @@ from portal.people.templatetags import kvitt
 KINDS = {
     "pain.001": gettext_lazy("Payments"),
     "pain.002": gettext_lazy("Status of payments"),
+    "camt.052": gettext_lazy("Account report"),
     "camt.053": gettext_lazy("Statement"),
     "camt.054": gettext_lazy("Booked on the account"),
+    "camt.055": gettext_lazy("Request to cancel payments"),
+    "camt.029": gettext_lazy("Answer to a cancellation"),
+    "ocr-giro": gettext_lazy("Incoming payments with KID (OCR giro)"),
+    "direkte-remittering": gettext_lazy("Settled payments (Direkte remittering)"),
+    "avtalegiro": gettext_lazy("Mandates (AvtaleGiro)"),
 }
 
 
 def kind_of(file: BankFile) -> str:
     """What a file holds, in words."""
-    return str(KINDS.get(file.kind[:8], _("Unknown")))
+    words = KINDS.get(file.kind) or KINDS.get(file.kind[: len("pain.001")])
+    return str(words or _("Unknown"))
 
 
 class AgreementTable(Table):

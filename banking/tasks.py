@@ -25,6 +25,11 @@ def nudge_poll() -> None:
     transaction.on_commit(poll_banks.delay, robust=True)
 
 
+def nudge_reading() -> None:
+    """Reads soon after the current transaction is committed; the timetable catches what is lost."""
+    transaction.on_commit(lambda: current_app.send_task(READER), robust=True)
+
+
 @shared_task(name="banking.poll")
 def poll(channel_id: int) -> int:
     """Fetches what the bank has laid out, and nudges whoever reads it."""

@@ -69,6 +69,10 @@ CURED = {
         gettext_lazy("The file is about an account that is not known here."),
         gettext_lazy("Make an agreement for the account, or ask the bank whose the file is."),
     ),
+    "another-company": (
+        gettext_lazy("The file is about another company than it was brought into."),
+        gettext_lazy("Bring it in where it belongs. Nothing of it was carried out."),
+    ),
     "several-owners": (
         gettext_lazy("The file is about no account, or those of several companies."),
         gettext_lazy("Ask the bank for one file for each company."),

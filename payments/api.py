@@ -11,6 +11,7 @@ from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
 from ninja import Router, Schema
 
+from banking import agreements
 from payments import approval, intake, lifecycle, queries
 from payments.models import PaymentLine
 from portal import clock
@@ -68,7 +69,8 @@ def _must_show_code(caller: door.Caller, request: HttpRequest) -> None:
     """Where the company asks for one; what was answered before is told again without."""
     key = request.headers.get("Idempotency-Key", "")
     if not intake.known(company=caller.company, key=key):
-        codes.must_show_code(caller, request)
+        # Asked before the file is read, so one agreement that asks for it asks for all uploads.
+        codes.must_show_code(caller, request, asked=agreements.ask_for_code(caller.company))
 
 
 @router.post(

@@ -147,6 +147,14 @@ EXPLANATIONS = {
         _("The date has passed, or lies more than a year ahead."),
         _("Choose another date in the ERP and send a new payment."),
     ),
+    "cut-over": Explanation(
+        _("Another agreement takes over before the due date"),
+        _("The agreement of this account pays nothing that is due after its last day."),
+        _(
+            "Activate the agreement that takes over and send a new payment, choose an earlier date"
+            " in the ERP, or move the last day under Agreements."
+        ),
+    ),
     "salary-in-line": Explanation(
         _("Salary in a line of its own"),
         _("Salary is marked on the whole payment, so that only those who may see it do."),
@@ -175,11 +183,15 @@ def explain(code: str) -> Explanation | None:
     return EXPLANATIONS.get(code)
 
 
-def faults_of_payment(instruction: Instruction, *, today: dt.date) -> list[Fault]:
-    """Faults that stop every line of a payment."""
+def faults_of_payment(
+    instruction: Instruction, *, today: dt.date, last_day: dt.date | None = None
+) -> list[Fault]:
+    """Faults that stop every line of a payment; `last_day` is its agreement's, if it has one."""
     faults = []
     if not today <= instruction.execution_date <= today + dt.timedelta(days=DAYS_AHEAD_MAX):
         faults.append(Fault("due-date", "ReqdExctnDt", instruction.execution_date.isoformat()))
+    elif last_day is not None and instruction.execution_date > last_day:
+        faults.append(Fault("cut-over", "ReqdExctnDt", instruction.execution_date.isoformat()))
     if instruction.method != "TRF":
         faults.append(Fault("not-carried", "PmtMtd", instruction.method))
     if instruction.unread:

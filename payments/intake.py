@@ -241,7 +241,8 @@ class _Reading:
                     urgent=_urgent(head),
                 )
             )
-        faults = checks.faults_of_payment(head, today=self.today)
+        last_day = agreement.cut_over_date if agreement is not None else None
+        faults = checks.faults_of_payment(head, today=self.today, last_day=last_day)
         payment = _Payment(head, agreement, tree, faults)
         self.payments.append(payment)
         return payment

@@ -6,12 +6,14 @@ the file. An unreadable file changes nothing.
 
 from __future__ import annotations
 
+from typing import BinaryIO
+
 from django.db import OperationalError, transaction
 
-from banking import filestore, inbox
+from banking import filestore, inbox, recognition
 from banking.located import Unreadable
+from banking.models import BankFile
 from payments import advices, reports
-from portal.access import tenancy
 
 READERS = {"pain.002": reports.read, "camt.054": advices.read}
 
@@ -30,17 +32,14 @@ def take_one(file_id: int) -> bool:
     A file that another worker has in hand, or has read, is left alone.
     """
     try:
-        with tenancy.acting_for((), unclaimed=True), transaction.atomic():
+        with inbox.reaching(file_id), transaction.atomic():
             file = inbox.take(file_id)
             if file is None:
                 return False
-            reader = READERS.get(file.kind)
-            if reader is None:
-                raise inbox.NotOurs(
-                    "unknown-kind",
-                    f"The file is no message that is read here ({file.kind or 'not XML'}).",
-                )
             with inbox.opened(file) as content:
+                reader = READERS.get(file.kind)
+                if reader is None:
+                    raise _unread(file, content)
                 reader(file, content)
     except Unreadable as fault:
         place = f"line {fault.place.line} {fault.place.path}".strip()
@@ -70,3 +69,14 @@ def take_one(file_id: int) -> bool:
         inbox.failed(file_id, fault)
         return False
     return True
+
+
+def _unread(file: BankFile, content: BinaryIO) -> Exception:
+    """Why there is no reader for the file: a format that banks have withdrawn, or another kind."""
+    try:
+        recognition.recognise(content)
+    except Unreadable as fault:
+        if fault.code == "withdrawn":
+            return fault
+    told = f"The file is no message that is read here ({file.kind or 'not XML'})."
+    return inbox.NotOurs("unknown-kind", told)

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import OperationalError, transaction
-from django.db.models import Count, Sum
+from django.db.models import Count, F, Sum
 
 from banking import filestore, outbox, profiles, stops
 from banking import lifecycle as banking_lifecycle
@@ -145,6 +145,7 @@ def _groups(company: Company) -> list[list[int]]:
     if stopped.company is not None:
         return []
     rows = rows.exclude(agreement__in=list(stopped.agreements))
+    rows = rows.exclude(agreement__cut_over_date__lt=F("due_date"))
     groups: dict[Key, list[int]] = defaultdict(list)
     for pk, key in _keys(list(rows)).items():
         groups[key].append(pk)

@@ -35,12 +35,12 @@ Value = Transmission | Assignment | Transaction | Skipped | AssignmentEnd | Tran
 REVERSALS = ("18", "20")
 CREDIT_NOTE = "17"
 NOTICE_LINES_MAX = 42
-_KINDS = {OCR_GIRO: "ocr-giro", REMITTANCE: "direkte-remittering", AVTALEGIRO: "avtalegiro"}
+KINDS = {OCR_GIRO: "ocr-giro", REMITTANCE: "direkte-remittering", AVTALEGIRO: "avtalegiro"}
 
 
 def kind_of(service: str) -> str:
     """What a file of that service is called; "nets-04" for one that is not read."""
-    return _KINDS.get(service, f"nets-{service}")
+    return KINDS.get(service, f"nets-{service}")
 
 
 def read(source: BinaryIO) -> Iterator[Value]:
@@ -152,7 +152,7 @@ class _Reader:
         self._here.records += 1
         service, number = self._assignment.service, self._assignment.number
         totals = _totals(record, service)
-        if service not in _KINDS:  # what is not read is counted as it says
+        if service not in KINDS:  # what is not read is counted as it says
             self._here.transactions, self._here.total = totals.transactions, totals.total
         self._compare("assignment", number, totals, self._here)
         self._file.transactions += self._here.transactions

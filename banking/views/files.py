@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import Min, QuerySet
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from banking import filestore, inbox, tables, unreadable
+from banking import filestore, inbox, lifecycle, tables, unreadable
 from banking.lists import FILES, files_seen
 from banking.models import BankFile
-from portal import details
+from banking.nets import reader as nets
+from portal import clock, details
 from portal.access import guard
 from portal.access.roles import Permission
 from portal.events.models import Event
@@ -31,14 +33,24 @@ def _visible(request: HttpRequest) -> QuerySet[BankFile]:
 @require_GET
 @guard.company(Permission.SEE_FILES)
 def index(request: HttpRequest) -> HttpResponse:
-    return render(request, "banking/files.html", {"list": ListPage(request, FILES)})
+    acting = guard.acting_of(request)
+    first = _visible(request).aggregate(first=Min("created_at"))["first"]
+    this_year = clock.today().year
+    since = timezone.localtime(first).year if first else this_year
+    context = {
+        "list": ListPage(request, FILES),
+        "years": range(this_year, since - 1, -1) if first else (),
+        "may_bring_in": acting.may(Permission.CHANGE_AGREEMENTS),
+    }
+    return render(request, "banking/files.html", context)
 
 
 @require_GET
 @guard.company(Permission.SEE_FILES)
 def one(request: HttpRequest, file: int) -> HttpResponse:
     row = get_object_or_404(
-        _visible(request).select_related("channel", "agreement", "answers_to"), pk=file
+        _visible(request).select_related("channel", "agreement", "answers_to", "imported_by"),
+        pk=file,
     )
     raw, damaged = "", False
     try:
@@ -58,6 +70,8 @@ def one(request: HttpRequest, file: int) -> HttpResponse:
         "raw": raw,
         "damaged": damaged,
         "cut": row.size > RAW_SHOWN_BYTES,
+        "again": row.status == lifecycle.SET_ASIDE
+        and guard.acting_of(request).may(Permission.CHANGE_AGREEMENTS),
     }
     return render(request, "banking/file.html", context)
 
@@ -73,6 +87,5 @@ def download(request: HttpRequest, file: int) -> FileResponse | HttpResponse:
         company = guard.acting_of(request).company
         messages.error(request, _("The stored bytes are not those that came."))
         return redirect("banking:file", company=company.public_id, file=row.pk)
-    return FileResponse(
-        content, as_attachment=True, filename=row.name, content_type="application/xml"
-    )
+    media_type = "text/plain" if row.kind in nets.KINDS.values() else "application/xml"
+    return FileResponse(content, as_attachment=True, filename=row.name, content_type=media_type)

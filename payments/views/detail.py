@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from banking import lifecycle as banking_lifecycle
+from banking import stops
 from banking.lists import files_seen
 from banking.models import BankFile
 from payments import approval, lifecycle, limits, policy, queries, sending, tables, tasks
@@ -151,6 +152,16 @@ def _what_next(row: Payment, first: details.Act | None, departed: list[PaymentLi
     unsent = (lifecycle.AWAITING, lifecycle.PARTLY, lifecycle.APPROVED)
     if row.status in unsent and row.agreement.status != banking_lifecycle.ACTIVE:
         return _("The agreement is not active, so nothing is sent before it is. See the agreement.")
+    if row.status in unsent and row.after_last_day:
+        return _(
+            "It is due after the last day of its agreement, so it is not sent on that. Cancel it"
+            " and send a new one on the agreement that takes over, or move the last day."
+        )
+    if row.status in (lifecycle.APPROVED, lifecycle.SENDING):
+        stop = stops.now(row.company_id).of(row.agreement_id)
+        if stop is not None:
+            told = _("%(who)s has stopped all sending: %(reason)s. It waits until it is started.")
+            return told % {"who": stop.stopped_by, "reason": stop.reason.rstrip(".")}
     mine = first is not None and first.name == "approve" and not first.why_not
     if row.status == lifecycle.PARTLY and mine:
         return _("You can be the second: look through it, then approve or refuse it.")

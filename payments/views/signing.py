@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from banking import calendar
+from banking import calendar, stops
 from payments import approval, choice, lifecycle, limits, policy, queries, signable, tasks
 from payments.models import Ceremony, Payment, PaymentLine
 from portal import clock
@@ -253,6 +253,8 @@ def _context(
         "sums": {currency: str(amount) for currency, amount in sums.items()},
         "without_authority": _without_authority(guard.user_of(request), payments),
         "dates": _dates(payments),
+        "stopped": _stopped(request, payments),
+        "beyond": [payment.number for payment in payments if payment.after_last_day],
         "others": _others(request, rows),
         "choice": chosen,
         "checked": _checked(request, chosen, shown, rows, sums),
@@ -273,6 +275,15 @@ def _without_authority(user: User, payments: list[Payment]) -> list[dict[str, An
         )
         group["numbers"].append(payment.number)
     return list(groups.values())
+
+
+def _stopped(request: HttpRequest, payments: list[Payment]) -> list[Any]:
+    """What has stopped the sending of any of the payments."""
+    now = stops.now(guard.acting_of(request).company.pk)
+    concerned = {payment.agreement_id for payment in payments}
+    return [
+        stop for stop in now.every() if stop.agreement_id is None or stop.agreement_id in concerned
+    ]
 
 
 def _dates(payments: list[Payment]) -> dict[str, list[str]]:

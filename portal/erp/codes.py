@@ -12,11 +12,12 @@ from portal.erp import door, problems
 log = structlog.get_logger(__name__)
 
 
-def must_show_code(caller: door.Caller, request: HttpRequest) -> None:
-    """Takes the code in the header Kvitt-Code, where the company asks for one at upload; it works
-    once. Raises problems.Refused. Runs outside any transaction that is undone with the upload.
+def must_show_code(caller: door.Caller, request: HttpRequest, *, asked: bool = False) -> None:
+    """Takes the code in the header Kvitt-Code, where the company asks for one at upload, or `asked`
+    says that something of it does; it works once. Raises problems.Refused. Runs outside any
+    transaction that is undone with the upload.
     """
-    if not caller.company.two_factor_to_upload:
+    if not (asked or caller.company.two_factor_to_upload):
         return
     assert caller.user is not None
     code = request.headers.get("Kvitt-Code", "")

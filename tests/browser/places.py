@@ -406,6 +406,8 @@ STATES = [
     Place("banking:files", "past-the-end", at("banking:files", "?after=1,1")),
     Place("banking:files", "filtered", at("banking:files", "?direction=in&kind=pain.002")),
     Place("banking:agreements", "empty", at("banking:agreements", of="empty")),
+    Place("banking:file-bring-in", "no-file", post("banking:file-bring-in"), 422),
+    Place("banking:file-bring-in", "no-bank", at("banking:file-bring-in", of="empty")),
     # Signing, refusing, cancelling
     Place("payments:sign", "one", ONE),
     Place("payments:sign", "many", SIGNING),
@@ -438,6 +440,14 @@ STATES = [
     Place("banking:agreements", "stopped", at("banking:agreements", of="second")),
     Place("banking:sending", "stopped", at("banking:sending", of="second")),
     Place("banking:sending", "no-reason", post("banking:sending", act="stop"), 422),
+    Place(
+        "banking:agreement-amend",
+        "wrong",
+        post("banking:agreement-amend", to=DRAFT, approve_mails="nei", cut_over_date="1.1.2020"),
+        422,
+    ),
+    Place("banking:agreement-mails", "wrong", post("banking:agreement-mails", act="add"), 422),
+    Place("banking:agreement-mails", "nothing", at("banking:agreement-mails", of="empty")),
     Place("banking:agreement-change", "unfit", post(CHANGE, to=DRAFT, act="activate")),
     Place("banking:agreement-change", "no-act", post(CHANGE, to=DRAFT)),
     # A customer and its companies

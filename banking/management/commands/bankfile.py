@@ -1,4 +1,4 @@
-"""Prints what a bank file says, for people or as JSON; needs no database."""
+"""Bank files for operators: what one says (needs no database), which lie aside, reading again."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
-from banking import filestore, listing
+from banking import filestore, inbox, lifecycle, listing, tasks
 from banking.iso20022.values import Balance, Party, Reason
 from banking.listing import Row, Summary
 from banking.located import Place, Unreadable
+from banking.models import BankFile
+from portal.access import actors, tenancy
+from portal.access.models import Company
 
 UNREADABLE = 2
 HELP = """
@@ -59,7 +63,49 @@ class Command(BaseCommand):
         show.add_argument("file", help="the file, or - for standard input")
         show.add_argument("--json", action="store_true", help="as JSON, one object")
 
+        verbs.add_parser("aside", help="list the files that were set aside, whoever's they are")
+        again = verbs.add_parser("again", help="read files again after what stopped them is mended")
+        again.add_argument("id", nargs="+", type=int, help="as `aside` tells them")
+
     def handle(self, *_args: Any, **options: Any) -> None:
+        if options["verb"] == "show":
+            self._show(options)
+        elif options["verb"] == "aside":
+            self._aside()
+        else:
+            self._again(options["id"])
+
+    def _aside(self) -> None:
+        told = False
+        with tenancy.acting_for(_everybody(), unclaimed=True):
+            rows = BankFile.objects.filter(status=lifecycle.SET_ASIDE).select_related(
+                "channel", "company"
+            )
+            for row in rows.order_by("id").iterator():
+                error = row.error or {}
+                facts = (
+                    row.pk,
+                    row.created_at.isoformat(" ", "seconds"),
+                    row.channel,
+                    row.name,
+                    row.company or "nobody",
+                    f"{error.get('code', '')}: {error.get('problem', '')}",
+                )
+                self.stdout.write("  ".join(map(str, facts)))
+                told = True
+        if not told:
+            self.stdout.write("No file lies aside.")
+
+    def _again(self, ids: list[int]) -> None:
+        for pk in ids:
+            with inbox.reaching(pk), transaction.atomic():
+                row = BankFile.objects.filter(pk=pk).first()
+                done = row is not None and inbox.read_again(row, by=actors.CLOCK)
+            told = "is read again within a minute" if done else "does not lie aside"
+            self.stdout.write(f"{pk}  {told}")
+        tasks.nudge_reading()
+
+    def _show(self, options: dict[str, Any]) -> None:
         try:
             with _opened(options["file"]) as source:
                 summary = listing.summarise(source)
@@ -73,6 +119,10 @@ class Command(BaseCommand):
         except Unreadable as fault:
             told = f"{options['file']}: {_where(fault.place)}: {fault.problem} {fault.cure}"
             raise CommandError(told, returncode=UNREADABLE) from fault
+
+
+def _everybody() -> Any:
+    return Company.objects.values_list("pk", flat=True)
 
 
 def _opened(name: str) -> BinaryIO:
