@@ -16,8 +16,9 @@ from django.utils.translation import gettext_lazy
 
 from banking import lifecycle, setups
 from banking.models import BankAgreement
-from banking.setup_forms import MAILS_MAX, MailsField, PayerStep, ServicesStep, carried
+from banking.setup_forms import MAILS_MAX, MailsField, PayerStep, carried
 from portal.access.models import Company
+from portal.lists import widgets
 from portal.people import changes
 
 FIELDS = ("description", "two_factor_to_upload", "approve_mails", "reject_mails", "cut_over_date")
@@ -41,7 +42,15 @@ class AmendForm(forms.Form):
     two_factor_to_upload = PayerStep.base_fields["two_factor_to_upload"]
     approve_mails = PayerStep.base_fields["approve_mails"]
     reject_mails = PayerStep.base_fields["reject_mails"]
-    cut_over_date = ServicesStep.base_fields["cut_over_date"]
+    cut_over_date = forms.DateField(
+        label=gettext_lazy("Last day of this agreement"),
+        required=False,
+        input_formats=["%d.%m.%Y", "%Y-%m-%d"],
+        widget=widgets.Date,
+        help_text=gettext_lazy(
+            "Where another agreement takes over: nothing due after this day goes on this one."
+        ),
+    )
 
     def __init__(self, *args: Any, row: BankAgreement, today: dt.date, **kwargs: Any) -> None:
         kept = {name: getattr(row, name) for name in FIELDS}

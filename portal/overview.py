@@ -72,6 +72,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "poll_minutes": -(-settings.BANK_POLL_SECONDS // 60),
         "unreachable": agreements.unreachable(acting.company),
         "stops": stops.now(acting.company.pk),
+        "may_stop": bool(acting.permissions & (APPROVE_PAYMENTS | {Permission.CHANGE_AGREEMENTS})),
         "key": _key(acting),
     }
     if acting.permissions & APPROVE_PAYMENTS:

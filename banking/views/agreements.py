@@ -18,7 +18,7 @@ from banking.lists import AGREEMENTS
 from banking.models import AgreementSetup, BankAgreement
 from portal import clock, details
 from portal.access import guard
-from portal.access.roles import Permission
+from portal.access.roles import APPROVE_PAYMENTS, Permission
 from portal.events import moves
 from portal.events.models import Event
 from portal.lists.pages import ListPage
@@ -28,6 +28,11 @@ from portal.people.views.prove import decides
 
 EVENTS_SHOWN, SETUPS_SHOWN = 50, 20
 REASON_MAX = 200
+# Whoever answers for the money may stop it: administrators and approvers.
+MAY_STOP = (Permission.CHANGE_AGREEMENTS, *sorted(APPROVE_PAYMENTS))
+NOT_YOURS = gettext_lazy(
+    "An AutoPay Administrator, or whoever stopped it, can start the sending again."
+)
 MOVED_ON = gettext_lazy("Nothing was changed: the agreement has moved on since the page was shown.")
 
 
@@ -49,6 +54,7 @@ def index(request: HttpRequest) -> HttpResponse:
     context = {
         "list": ListPage(request, AGREEMENTS),
         "stops": stops.now(acting.company.pk),
+        "may_stop": bool(acting.permissions & set(MAY_STOP)),
         "begun": begun.order_by("-changed_at")[:SETUPS_SHOWN]
         if acting.may(Permission.CHANGE_AGREEMENTS)
         else (),
@@ -82,6 +88,7 @@ def one(request: HttpRequest, agreement: int) -> HttpResponse:
         "stop": stops.now(acting.company.pk).of(row.pk),
         "other": agreements.another_active(row) if not row.state.final else None,
         "changes": acting.may(Permission.CHANGE_AGREEMENTS),
+        "may_stop": bool(acting.permissions & set(MAY_STOP)),
     }
     return render(request, "banking/agreement.html", context)
 
@@ -196,10 +203,10 @@ class StopForm(forms.Form):
 
 
 @require_http_methods(["GET", "POST"])
-@guard.company(Permission.CHANGE_AGREEMENTS)
+@guard.company(*MAY_STOP)
 def sending(request: HttpRequest) -> HttpResponse:
     """Stops all sending of the company, or of the agreement that the address names; or starts it
-    again."""
+    again, which an administrator does, or whoever stopped it."""
     acting = guard.acting_of(request)
     named = request.GET.get("agreement", "")
     row = _agreement(request, int(named)) if named.isascii() and named.isdigit() else None
@@ -211,10 +218,18 @@ def sending(request: HttpRequest) -> HttpResponse:
         "at": clock.now(),
         "by": changes.by(request),
     }
+    now = stops.now(acting.company.pk)
+    stop = now.agreements.get(row.pk) if row else now.company
+    may_start = stop is not None and (
+        acting.may(Permission.CHANGE_AGREEMENTS) or stop.stopped_by_id == told["user"].pk
+    )
     try:
         if form.is_bound and form.is_valid():
             stops.stop(reason=form.cleaned_data["reason"], **told)
             messages.success(request, _("All sending is stopped. Nothing leaves for the bank."))
+            return _back(request, row)
+        if request.POST.get("act") == "start" and stop is not None and not may_start:
+            messages.error(request, NOT_YOURS)
             return _back(request, row)
         if request.POST.get("act") == "start":
             stops.start(**told)
@@ -223,11 +238,11 @@ def sending(request: HttpRequest) -> HttpResponse:
     except stops.Already:
         messages.error(request, _("Nothing was changed: somebody else has done it already."))
         return _back(request, row)
-    now = stops.now(acting.company.pk)
     context = {
         "row": row,
         "form": form,
-        "stop": now.agreements.get(row.pk) if row else now.company,
+        "stop": stop,
+        "why_not": "" if may_start else NOT_YOURS,
     }
     status = 422 if form.is_bound else 200
     return render(request, "banking/sending.html", context, status=status)

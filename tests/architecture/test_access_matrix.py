@@ -194,7 +194,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "banking:agreement-begin": {"post": codes(403, admin=302)},
     "banking:agreement-discard": {"post": codes(403, admin=302)},
     "banking:authority": form(codes(403, admin=200), 302),
-    "banking:sending": {"get": codes(403, admin=200), "post": codes(403, admin=200)},
+    "banking:sending": form(codes(403, admin=200, approver=200, payroll=200), 200),
     "banking:file-bring-in": form(codes(403, admin=200), 422),
     "banking:file-again": {"post": codes(403, admin=302)},
     "banking:files": {"get": codes(403, **FILE_SEERS)},

@@ -519,3 +519,30 @@ def test_the_company_or_one_agreement_is_stopped_with_a_reason_and_started(
         "somebody else has done it"
         in kari.post(one, {"act": "start"}, follow=True).content.decode()
     )
+
+
+def test_an_approver_may_stop_and_only_that_one_or_an_administrator_starts_again(
+    made: Stage, kari: Client
+) -> None:
+    address = base(made) + "sending/"
+    clients = {name: kit.signed_in(made.users[name]) for name in ("anne", "bjorn", "lars")}
+    for client in clients.values():
+        client.cookies["kvitt_language"] = "en"
+    clients["anne"].post(address, {"act": "stop", "reason": "Looks odd"})
+    for name in ("bjorn", "lars"):
+        page = clients[name].get(address).content.decode()
+        assert "or whoever stopped it, can start" in page
+        assert "Start sending again</button>" not in page
+        told = clients[name].post(address, {"act": "start"}, follow=True).content.decode()
+        assert "or whoever stopped it, can start" in told
+        with made.scope():
+            assert stops.now(made.company.pk).company is not None
+    clients["anne"].post(address, {"act": "start"})
+    with made.scope():
+        assert stops.now(made.company.pk).company is None
+    clients["lars"].post(address, {"act": "stop", "reason": "Again"})
+    kari.post(address, {"act": "start"})
+    with made.scope():
+        assert stops.now(made.company.pk).company is None
+    overview = clients["anne"].get(f"/c/{made.company.public_id}/overview/").content.decode()
+    assert address in overview
