@@ -10,7 +10,7 @@ import contextlib
 import io
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 import paramiko
@@ -74,6 +74,14 @@ class Session:
             ]
         return sorted(rows)
 
+    def look(self, folder: str) -> None:
+        """Whether the folder is there and may be read; raises ChannelFault that names it."""
+        try:
+            with _told():
+                self._sftp.listdir_attr(folder)
+        except ChannelFault as fault:
+            raise ChannelFault(fault.code, f"{folder}: {fault.detail}") from fault
+
     def fetch(self, folder: str, name: str, into: BinaryIO) -> None:
         """Reads a file whole into `into`; raises TooLarge, ChannelFault."""
         with _told(), self._sftp.open(f"{folder}/{name}", "rb") as remote:
@@ -98,14 +106,26 @@ class Session:
             return True
 
 
+# What is passed on the way to a session, in order.
+HOST, HOST_KEY, KEY = "host", "host-key", "key"
+
+
 @contextlib.contextmanager
-def connect(channel: BankChannel) -> Iterator[Session]:
-    """A session with the bank; raises ChannelFault with a code that says what failed."""
+def connect(
+    channel: BankChannel, *, passed: Callable[[str], None] = lambda step: None
+) -> Iterator[Session]:
+    """A session with the bank; raises ChannelFault with a code that says what failed.
+
+    `passed` hears of HOST, HOST_KEY and KEY when each is behind us.
+    """
     limit = settings.CHANNEL_TIMEOUT_SECONDS
     try:
         sock = socket.create_connection((channel.host, channel.port), timeout=limit)
+    except socket.gaierror as error:
+        raise ChannelFault("host-unknown", f"{channel.host}: {error}") from error
     except OSError as error:
         raise ChannelFault("no-connection", str(error)) from error
+    passed(HOST)
     transport = None
     try:
         with _told():
@@ -116,11 +136,13 @@ def connect(channel: BankChannel) -> Iterator[Session]:
             shown = transport.get_remote_server_key()
             if (shown.get_name(), shown.get_base64()) != (kind, key):
                 raise ChannelFault("host-key-changed", shown.get_name())
+            passed(HOST_KEY)
             transport.auth_publickey(channel.username, _key(channel.private_key))
             sftp = paramiko.SFTPClient.from_transport(transport)
             if sftp is None:
                 raise ChannelFault("no-sftp", "the bank offers no SFTP")
             sftp.get_channel().settimeout(limit)  # type: ignore[union-attr]
+        passed(KEY)
         faults.point("upload.connected")
         yield Session(channel, sftp)
     finally:

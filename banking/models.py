@@ -207,6 +207,24 @@ class SendingStop(CompanyOwned):
         return f"{self.agreement_id or 'company'} {self.reason}"
 
 
+class ConnectionTest(CompanyOwned):
+    """One try of the way to the bank of an agreement; `steps` is [{step, ms, ok, code, detail}] of
+    those that were come to, and `ended_at` is null while it is under way. Machine time."""
+
+    agreement = models.ForeignKey(
+        BankAgreement, on_delete=models.PROTECT, related_name="connection_tests"
+    )
+    asked_at = models.DateTimeField()
+    asked_by = models.ForeignKey(
+        "access.User", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    steps = models.JSONField(default=list)
+    ended_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.agreement_id} {self.asked_at}"
+
+
 class AgreementSetup(CompanyOwned):
     """An agreement on its way through the steps of its form; `values` is {step: {field: value}}.
 

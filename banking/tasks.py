@@ -5,9 +5,10 @@ from __future__ import annotations
 from celery import current_app, shared_task
 from django.db import transaction
 
-from banking import inbox
+from banking import connecting, inbox
 from banking.models import BankChannel
 from portal import clock
+from portal.access import tenancy
 
 BANK_QUEUE = "bank"
 READER = "payments.take_answers"  # a name: this floor knows no payments
@@ -23,6 +24,20 @@ def poll_banks() -> None:
 def nudge_poll() -> None:
     """Polls soon after the current transaction is committed; the timetable catches what is lost."""
     transaction.on_commit(poll_banks.delay, robust=True)
+
+
+@shared_task(name="banking.test_connection")
+def test_connection(company_id: int, test_id: int) -> None:
+    """Tries the way to a bank, and keeps what was found."""
+    with tenancy.acting_for([company_id]):
+        connecting.run(test_id)
+
+
+def nudge_test(company_id: int, test_id: int) -> None:
+    """Tries soon after the current transaction is committed."""
+    transaction.on_commit(
+        lambda: test_connection.apply_async((company_id, test_id), queue=BANK_QUEUE), robust=True
+    )
 
 
 def nudge_reading() -> None:

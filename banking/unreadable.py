@@ -33,6 +33,13 @@ WORDS = {
 }
 # code of channel.ChannelFault, or of a file that is no bank message → what is wrong, and the cure.
 CURED = {
+    "host-unknown": (
+        gettext_lazy("The bank's machine is not found by the name that we use."),
+        gettext_lazy(
+            "Write to support: the name is set on the connection to the bank. If it is right, the"
+            " bank's name service is down; try again later."
+        ),
+    ),
     "no-connection": (
         gettext_lazy("The bank could not be reached."),
         gettext_lazy("If it lasts, ask the bank whether its service is down."),

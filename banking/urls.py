@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from banking.views import agreements, amend, bring_in, files, setup
+from banking.views import agreements, amend, bring_in, connection, files, setup
 
 app_name = "banking"
 urlpatterns = [
@@ -16,6 +16,8 @@ urlpatterns = [
     path("agreements/<int:agreement>/change/", agreements.change, name="agreement-change"),
     path("agreements/<int:agreement>/amend/", amend.one, name="agreement-amend"),
     path("agreements/<int:agreement>/begin/", setup.begin, name="agreement-begin"),
+    path("agreements/<int:agreement>/connection/", connection.page, name="connection"),
+    path("agreements/<int:agreement>/connection/steps/", connection.steps, name="connection-steps"),
     path("agreements/<int:agreement>/authority/", agreements.authority, name="authority"),
     path("files/", files.index, name="files"),
     path("files/bring-in/", bring_in.bring_in, name="file-bring-in"),

@@ -1,7 +1,7 @@
 """Letters about payments: who is told of what, and the facts; salary only to those with its axis.
 
-Addresses on an agreement's lists are told how many supplier payments there are, and nothing of what
-stands in them.
+Addresses on an agreement's lists are told how many supplier payments wait, and which were rejected;
+of salary they are told nothing, for nobody knows who reads there.
 
 The words are in templates/mail/payments.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -75,10 +74,6 @@ def _by_agreement(
         yield agreement, [row for row in rows if row.agreement_id == agreement.pk]
 
 
-def _list_page(company: Company, name: str) -> str:
-    return settings.BASE_URL + reverse(name, kwargs={"company": company.public_id})
-
-
 def _page(company: Company, payment_ids: Sequence[int], several: str = "payments:list") -> str:
     """The address of the payment, or of a list when there are several."""
     words: dict[str, Any] = {"company": company.public_id}
@@ -116,7 +111,8 @@ def to_approve(*, company: Company, payment_ids: Sequence[int]) -> None:
                 context={
                     "count": len(here),
                     "first_due": min(row.due_date for row in here),
-                    "page": _list_page(company, "payments:approve"),
+                    "page": settings.BASE_URL
+                    + reverse("payments:approve", kwargs={"company": company.public_id}),
                 },
             )
 
@@ -124,43 +120,42 @@ def to_approve(*, company: Company, payment_ids: Sequence[int]) -> None:
 def rejected(*, company: Company, payment_ids: Sequence[int], at: dt.datetime) -> None:
     """Tells the company's readers which lines the bank rejected at this time, and the cures."""
     for kind, rows in _axes(payment_ids):
-        found = Event.objects.filter(
-            group_id__in=[row.pk for row in rows], event="rejected", at=at
-        ).order_by("id")
-        events = list(found[: TOLD_MAX + 1])
-        if not events:
+        context = _rejections(company, [row.pk for row in rows], at)
+        if context is None:
             continue
-        lines = PaymentLine.objects.in_bulk([event.subject_id for event in events])
-        told = [
+        readers = _holders(company, _seeing(kind))
+        mail.post(kind="payments.rejected", company=company, **readers, context=context)
+        for agreement, here in _by_agreement(company, kind, rows):
+            its_own = _rejections(company, [row.pk for row in here], at)
+            if its_own is not None and agreement.reject_mails:
+                mail.post_to_list(
+                    kind="payments.rejected",
+                    addresses=agreement.reject_mails,
+                    language=settings.LANGUAGE_CODE,
+                    company=company,
+                    besides=readers["users"],
+                    context=its_own,
+                )
+
+
+def _rejections(
+    company: Company, payment_ids: Sequence[int], at: dt.datetime
+) -> dict[str, Any] | None:
+    """What a letter says of the payments' rejections at this time; None where there are none."""
+    found = Event.objects.filter(group_id__in=payment_ids, event="rejected", at=at)
+    events = list(found.order_by("id")[: TOLD_MAX + 1])
+    if not events:
+        return None
+    lines = PaymentLine.objects.in_bulk([event.subject_id for event in events])
+    return {
+        "rejections": [
             {"event": event, "line": lines[event.subject_id]}
             for event in events[:TOLD_MAX]
             if event.subject_id in lines
-        ]
-        readers = _holders(company, _seeing(kind))
-        mail.post(
-            kind="payments.rejected",
-            company=company,
-            **readers,
-            context={
-                "rejections": told,
-                "more": len(events) > TOLD_MAX,
-                "page": _page(company, sorted({event.group_id or 0 for event in events})),
-            },
-        )
-        counts = Counter(found.values_list("group_id", flat=True))
-        told_of = [row for row in rows if counts[row.pk]]
-        for agreement, here in _by_agreement(company, kind, told_of):
-            mail.post_to_list(
-                kind="payments.list_rejected",
-                addresses=agreement.reject_mails,
-                language=settings.LANGUAGE_CODE,
-                company=company,
-                besides=readers["users"],
-                context={
-                    "count": sum(counts[row.pk] for row in here),
-                    "page": _list_page(company, "payments:list"),
-                },
-            )
+        ],
+        "more": len(events) > TOLD_MAX,
+        "page": _page(company, sorted({event.group_id or 0 for event in events})),
+    }
 
 
 def sent_back(

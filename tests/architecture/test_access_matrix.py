@@ -193,6 +193,8 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "banking:agreement-mails": form(codes(403, admin=200), 422),
     "banking:agreement-begin": {"post": codes(403, admin=302)},
     "banking:agreement-discard": {"post": codes(403, admin=302)},
+    "banking:connection": form(codes(403, admin=200), 302),
+    "banking:connection-steps": {"get": codes(403, admin=302)},
     "banking:authority": form(codes(403, admin=200), 302),
     "banking:sending": form(codes(403, admin=200, approver=200, payroll=200), 200),
     "banking:file-bring-in": form(codes(403, admin=200), 422),

@@ -7,6 +7,7 @@ so that other processes can look at a clone of that database.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 from dataclasses import dataclass, field
 
@@ -14,7 +15,8 @@ from django.http import QueryDict
 from django.test import Client, override_settings
 
 from banking import lifecycle, numbers, setups, stops
-from banking.models import Authority, BankAccount, BankAgreement
+from banking.connecting import STEPS
+from banking.models import Authority, BankAccount, BankAgreement, ConnectionTest
 from payments import lifecycle as payments_lifecycle
 from payments.models import Payment
 from portal.access import actors, secondfactor, tenancy
@@ -91,6 +93,7 @@ def make() -> Scene:
     _ceremonies(made, scene)
     _neighbours(made, scene)
     _setups(made, scene)
+    _connections(made, scene)
     user = User.objects.get(pk=made.users[ALL].pk)
     scene.companies["ready"] = directory.fill(made, user, scene.imports)
     directory.people(made, user, scene)
@@ -159,6 +162,27 @@ def _agreements(made: Stage, scene: Scene) -> None:
                     by=actors.person(made.users[ALL]),
                     at=now(),
                 )
+
+
+def _connections(made: Stage, scene: Scene) -> None:
+    """Tests of the way to the bank: open, closed on the way, and one that nobody took up."""
+    passed = [{"step": step, "ms": 12, "ok": True, "code": "", "detail": ""} for step in STEPS]
+    refused = {"ok": False, "code": "key-refused", "detail": "Authentication failed."}
+    closed = [*passed[:2], passed[2] | refused]
+    with made.scope():
+        for label, steps, ended in (
+            ("active", passed, now()),
+            ("draft", closed, now()),
+            ("ordered", [], None),
+        ):
+            ConnectionTest.objects.create(
+                company=made.company,
+                agreement_id=scene.agreements[label],
+                asked_at=now() - dt.timedelta(hours=1),
+                asked_by=made.users[ALL],
+                steps=steps,
+                ended_at=ended,
+            )
 
 
 def _setups(made: Stage, scene: Scene) -> None:

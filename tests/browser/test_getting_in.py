@@ -327,6 +327,8 @@ def test_a_recovery_code_is_refused_at_signing_with_the_reason_beforehand(
     bjorn.page.goto(f"{stack.url}/")
     bjorn.page.get_by_role("link", name=re.compile("Nordlys Handel AS")).first.click()
     bjorn.page.get_by_role("link", name=re.compile("Godkjenn")).first.click()
+    bjorn.page.wait_for_url("**/approve/")
+    bjorn.page.locator("td.pick input").first.wait_for()
     bjorn.choose_all()
     bjorn.press("Godkjenn")
     told = "gjenopprettingskoder og koder fra brukerstøtte signerer ingen betalinger"

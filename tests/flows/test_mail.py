@@ -246,7 +246,9 @@ def test_an_agreements_list_is_told_how_many_wait_and_nothing_of_them(made: Stag
     assert "regnskap@eksempel.no" in {letter.to[0] for letter in django_mail.outbox}
 
 
-def test_an_agreements_list_is_told_of_rejections_without_payees(made: Stage, bank: Bank) -> None:
+def test_an_agreements_list_is_told_of_its_rejections_with_code_and_cure(
+    made: Stage, bank: Bank
+) -> None:
     on_lists(made)
     job.upload(made)
     job.sign(made, made.users["anne"])
@@ -255,13 +257,36 @@ def test_an_agreements_list_is_told_of_rejections_without_payees(made: Stage, ba
     bank.pass_days()
     bank.work()
     job.fetch(made)
-    (told,) = kit.letters(kind="payments.list_rejected")
+    (told,) = kit.letters(kind="payments.rejected", user=None)
     assert told.address == "feil@eksempel.no"
-    assert told.subject == "Banken avviste 1 betalingslinje for Prøve 1 AS"
-    for words in (told.text, told.html):
-        assert f"/c/{made.company.public_id}/outgoing/" in words
-        for secret in ("Leverandør AS", "200,00", "B2", "L2"):
-            assert secret not in words
+    assert "AM04" in told.text
+    assert "Leverandør AS" in told.text
+    assert "200,00\u00a0kr" in told.text
+    assert "står på e-postlisten" in told.text
+    assert "B1" not in told.text  # it was paid
+
+
+def test_an_agreements_list_is_told_nothing_of_rejected_salary(made: Stage) -> None:
+    on_lists(made)
+    salary(made)
+    with made.scope():
+        payment = Payment.objects.get(number="LONN1")
+        moves.record(
+            company_id=made.company.pk,
+            event="rejected",
+            subject="line",
+            subject_id=payment.lines.get().pk,
+            group_id=payment.pk,
+            number=payment.number,
+            reasons=[{"code": "AC04", "text": ""}],
+            by=actors.BANK,
+            at=clock.now(),
+        )
+        at = Event.objects.get(event="rejected").at
+        notices.rejected(company=made.company, payment_ids=[payment.pk], at=at)
+    assert [letter.user_id for letter in kit.letters(kind="payments.rejected")] == [
+        made.users["lars"].pk
+    ]
 
 
 def test_the_statements_of_a_notice_do_not_grow_with_its_readers(made: Stage) -> None:

@@ -117,7 +117,6 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "page": PAGE,
         "listed": True,
     },
-    "payments.list_rejected": {"count": 1, "page": PAGE, "listed": True},
     "payments.rejected": {
         "rejections": [_rejection("AM04"), _rejection("XX99")],
         "more": True,

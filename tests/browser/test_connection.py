@@ -1,0 +1,68 @@
+"""The connection test in a browser against the running stack: each cause, told and then mended."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.browser.conftest import Stack
+from tests.browser.test_main_job import Person
+
+pytestmark = pytest.mark.stack
+KARI = "kari@fjordregnskap.example"
+
+
+def closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+# code → the column of the channel that is spoiled, with what, and what the page says then.
+CAUSES: dict[str, tuple[str, Any, str]] = {
+    "host-unknown": ("host", "ingen-bank.invalid", "finnes ikke under navnet"),
+    "no-connection": ("port", closed_port, "Fikk ikke kontakt med banken"),
+    "host-key-changed": ("host_key", "ssh-ed25519 AAAA", "ikke banken slik vi kjenner den"),
+    "key-refused": ("username", "en-annen", "vviste nøkkelen vår"),
+    "folder-missing": (
+        "download_folders",
+        json.dumps(["finnes-ikke"]),
+        "ingen mappe med det navnet",
+    ),
+}
+
+
+def test_each_closed_way_is_told_with_its_cure_and_is_open_when_mended(
+    stack: Stack, browser: Any
+) -> None:
+    kari = Person(browser, stack, KARI)
+    kari.sign_in()
+    kari.page.goto(f"{stack.url}/")
+    kari.page.get_by_role("link", name="Nordlys Handel AS").first.click()
+    kari.page.get_by_role("link", name="Avtaler").first.click()
+    kari.page.locator("tbody a").first.click()
+    kari.page.get_by_role("link", name="Test forbindelsen").click()
+    kari.press("Test forbindelsen")
+    kari.page.get_by_text("Veien er åpen").wait_for()
+    with psycopg.connect(stack.facts["database_owner_url"], autocommit=True) as books:
+        for code, (column, spoiled, said) in CAUSES.items():
+            (right,) = books.execute(f"SELECT {column} FROM banking_bankchannel").fetchone() or ()
+            set_to(books, column, spoiled() if callable(spoiled) else spoiled)
+            kari.press("Test igjen")
+            kari.page.get_by_text("Veien er stengt").wait_for()
+            told = kari.page.inner_text("main")
+            assert said in told, (code, told)
+            assert code in told
+            assert kari.page.get_by_text("ikke kommet til").count() < 4
+            set_to(books, column, json.dumps(right) if isinstance(right, list) else right)
+            kari.press("Test igjen")
+            kari.page.get_by_text("Veien er åpen").wait_for()
+    assert kari.faults == []
+
+
+def set_to(books: Any, column: str, value: Any) -> None:
+    books.execute(f"UPDATE banking_bankchannel SET {column} = %s", [value])
