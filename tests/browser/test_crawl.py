@@ -25,7 +25,7 @@ from tests.browser.site import Site
 
 pytestmark = pytest.mark.stack
 PARTS = 8  # so that test workers share the richest view
-MOST, ALIKE = 3, 10  # objects at one address that are looked at in every way, and at all
+MOST, ALIKE = 2, 8  # objects at one address that are looked at in every way, and at all
 OBJECTS, SHARES = 1, 14  # of those at one address, and of the states, for all other views
 CLOSED = 4  # one in so many of the pages that are closed to a role
 

@@ -97,7 +97,8 @@ def pages(made: Stage, number: str) -> dict[str, str]:
 def test_the_pages_say_who_has_stopped_it_and_why(made: Stage, bank: Bank) -> None:
     approved(made, "D")
     for text in pages(made, "D").values():
-        assert "ll sending" not in text
+        assert "All sending on" not in text
+        assert "has stopped all sending" not in text
     brake(made, agreement=made.agreement, on=True)
     told = pages(made, "D")
     for name in ("overview", "list"):
