@@ -36,7 +36,8 @@ NOT_YOURS = gettext_lazy(
 MOVED_ON = gettext_lazy("Nothing was changed: the agreement has moved on since the page was shown.")
 
 
-def _agreement(request: HttpRequest, pk: int) -> BankAgreement:
+def found(request: HttpRequest, pk: int) -> BankAgreement:
+    """The company's agreement by its id; 404 where it has none such."""
     rows = BankAgreement.objects.of(guard.acting_of(request).company)
     return get_object_or_404(rows.select_related("account", "channel", "company"), pk=pk)
 
@@ -66,7 +67,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @guard.company(Permission.SEE_AGREEMENTS)
 def one(request: HttpRequest, agreement: int) -> HttpResponse:
     acting = guard.acting_of(request)
-    row = _agreement(request, agreement)
+    row = found(request, agreement)
     events = Event.objects.filter(subject="agreement", subject_id=row.pk, group_id=None)
     sentence = agreements.approvers_sentence(row.approvers_required, row.bank_approvers_required)
     context = {
@@ -138,7 +139,7 @@ def _acts(row: BankAgreement, acting: guard.Acting) -> list[details.Act]:
 @guard.company(Permission.CHANGE_AGREEMENTS)
 def change(request: HttpRequest, agreement: int) -> HttpResponse:
     """Orders, activates or deactivates an agreement."""
-    row, act = _agreement(request, agreement), request.POST.get("act")
+    row, act = found(request, agreement), request.POST.get("act")
     at, user = clock.now(), request.user
     try:
         if act == "activate":
@@ -162,7 +163,7 @@ def change(request: HttpRequest, agreement: int) -> HttpResponse:
         messages.error(request, " ".join(map(str, error.reasons)))
     back = request.POST.get("back", "")
     if back.isascii() and back.isdigit():  # the agreement whose page it was done from
-        return _page(request, _agreement(request, int(back)))
+        return _page(request, found(request, int(back)))
     return _page(request, row)
 
 
@@ -174,7 +175,7 @@ def change(request: HttpRequest, agreement: int) -> HttpResponse:
 @decides
 def authority(request: HttpRequest, agreement: int) -> HttpResponse:
     """Who each approver is at the bank, and whether they hold authority on the account."""
-    row = _agreement(request, agreement)
+    row = found(request, agreement)
     form = authorities.AuthorityForm(request.POST or None, account=row.account)
     if request.method == "POST" and form.is_valid():
         changed = authorities.save(form, by=changes.by(request))
@@ -209,7 +210,7 @@ def sending(request: HttpRequest) -> HttpResponse:
     again, which an administrator does, or whoever stopped it."""
     acting = guard.acting_of(request)
     named = request.GET.get("agreement", "")
-    row = _agreement(request, int(named)) if named.isascii() and named.isdigit() else None
+    row = found(request, int(named)) if named.isascii() and named.isdigit() else None
     form: Any = StopForm(request.POST if request.POST.get("act") == "stop" else None)
     told: dict[str, Any] = {
         "company": acting.company,

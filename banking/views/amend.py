@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from banking import amendments
-from banking.models import BankAgreement
+from banking.views.agreements import found
 from portal import clock
 from portal.access import guard
 from portal.access.roles import Permission
@@ -22,8 +22,7 @@ from portal.people import changes
 def one(request: HttpRequest, agreement: int) -> HttpResponse:
     """What may be changed on one agreement in use."""
     company = guard.acting_of(request).company
-    rows = BankAgreement.objects.of(company).select_related("account", "channel", "company")
-    row = get_object_or_404(rows, pk=agreement)
+    row = found(request, agreement)
     back = redirect("banking:agreement", company=company.public_id, agreement=row.pk)
     if row.state.final:
         messages.error(request, _("A deactivated agreement is not changed; copy it instead."))

@@ -7,19 +7,15 @@ from typing import Any
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from banking import connecting, tasks
 from banking.models import BankAgreement
+from banking.views.agreements import found
 from portal.access import guard
 from portal.access.roles import Permission
-
-
-def _agreement(request: HttpRequest, pk: int) -> BankAgreement:
-    rows = BankAgreement.objects.of(guard.acting_of(request).company)
-    return get_object_or_404(rows.select_related("account", "channel"), pk=pk)
 
 
 def _context(row: BankAgreement) -> dict[str, Any]:
@@ -38,7 +34,7 @@ def _context(row: BankAgreement) -> dict[str, Any]:
 @guard.company(Permission.CHANGE_AGREEMENTS)
 def page(request: HttpRequest, agreement: int) -> HttpResponse:
     """What the latest test found; POST begins another."""
-    row = _agreement(request, agreement)
+    row = found(request, agreement)
     if request.method == "POST":
         with transaction.atomic():
             test = connecting.begin(agreement=row, user=guard.user_of(request))
@@ -56,7 +52,7 @@ def page(request: HttpRequest, agreement: int) -> HttpResponse:
 @guard.company(Permission.CHANGE_AGREEMENTS)
 def steps(request: HttpRequest, agreement: int) -> HttpResponse:
     """The moving part of the page; tells the page to load anew when the test has ended."""
-    row = _agreement(request, agreement)
+    row = found(request, agreement)
     context = _context(row)
     if not getattr(request, "htmx", False):
         company = guard.acting_of(request).company.public_id
