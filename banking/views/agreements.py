@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from banking import agreements, authorities, lifecycle, profiles, setup_forms, stops, unreadable
 from banking.lists import AGREEMENTS
 from banking.models import AgreementSetup, BankAgreement
+from banking.views.lookup import found
 from portal import clock, details
 from portal.access import guard
 from portal.access.roles import APPROVE_PAYMENTS, Permission
@@ -34,12 +35,6 @@ NOT_YOURS = gettext_lazy(
     "An AutoPay Administrator, or whoever stopped it, can start the sending again."
 )
 MOVED_ON = gettext_lazy("Nothing was changed: the agreement has moved on since the page was shown.")
-
-
-def found(request: HttpRequest, pk: int) -> BankAgreement:
-    """The company's agreement by its id; 404 where it has none such."""
-    rows = BankAgreement.objects.of(guard.acting_of(request).company)
-    return get_object_or_404(rows.select_related("account", "channel", "company"), pk=pk)
 
 
 def _page(request: HttpRequest, row: BankAgreement) -> HttpResponse:

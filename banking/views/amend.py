@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from banking import amendments
-from banking.views.agreements import found
+from banking.views.lookup import found
 from portal import clock
 from portal.access import guard
 from portal.access.roles import Permission

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from banking import connecting, tasks
 from banking.models import BankAgreement
-from banking.views.agreements import found
+from banking.views.lookup import found
 from portal.access import guard
 from portal.access.roles import Permission
 
