@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import datetime
 import fcntl
 import json
 import os
@@ -12,7 +13,7 @@ import threading
 import traceback
 from pathlib import Path
 
-from . import sftp
+from . import command, sftp
 from .bank import Bank
 from .control import ControlServer
 
@@ -53,7 +54,9 @@ class Worker(threading.Thread):
 
 async def serve(arguments: argparse.Namespace) -> bool:
     data: Path = arguments.data
-    bank = Bank(data)
+    bank = Bank(data, arguments.at)
+    if bank.aside:
+        print(f"Books of another version were put aside: {bank.aside}", file=sys.stderr)
     key = sftp.host_key(data)
     worker = Worker(bank, arguments.interval)
     stop = asyncio.Event()
@@ -65,7 +68,7 @@ async def serve(arguments: argparse.Namespace) -> bool:
         key=key,
         books_path=bank.path,
         channels=bank.channels,
-        faults=bank.faults,
+        scripts=bank.scripts,
     )
     control = ControlServer(arguments.control_port, bank, worker.state)
     threading.Thread(target=control.serve_forever, args=(0.05,), daemon=True).start()
@@ -94,11 +97,24 @@ def write_ready(data: Path, ready: dict[str, object]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m banking.simbank", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--sftp-port", type=int, default=0)
-    parser.add_argument("--control-port", type=int, default=0)
-    parser.add_argument("--interval", type=float, default=0.5, metavar="SECONDS")
+    if len(sys.argv) > 1 and sys.argv[1] in command.COMMANDS:
+        sys.exit(command.run(sys.argv[1:]))
+    parser = argparse.ArgumentParser(
+        prog="python -m banking.simbank",
+        description="Starts a simulated bank on loopback. To steer one that runs: "
+        f"python -m banking.simbank {{{','.join(command.COMMANDS)}}} --help",
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, metavar="DIR", help="its books, keys and files")
+    add("--sftp-port", type=int, default=0, help="0: any that is free, told in DIR/ready.json")
+    add("--control-port", type=int, default=0, help="HTTP: the page, and JSON for commands")
+    add("--interval", type=float, default=0.5, metavar="SECONDS", help="between rounds of work")
+    add(
+        "--at",
+        type=datetime.datetime.fromisoformat,
+        metavar="MOMENT",
+        help="a new bank's clock stands at this moment, Oslo time, until it is moved",
+    )
     arguments = parser.parse_args()
     arguments.data = arguments.data.absolute()
     arguments.data.mkdir(parents=True, exist_ok=True)

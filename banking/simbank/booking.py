@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 
 from .clock import BankDays
+from .scripts import Scripts
 
 PENDING_HOURS = 2
 
@@ -30,19 +31,20 @@ class _Account:
 
 
 def book_due(
-    books: sqlite3.Connection, now: datetime.datetime, days: BankDays, patient: bool
+    books: sqlite3.Connection, now: datetime.datetime, days: BankDays, scripts: Scripts
 ) -> Result:
     """Works out what to book, in order of date and position; the caller keeps the result.
 
     Balances and statuses are written here, postings by `post`, in the caller's one transaction.
-    `patient` leaves lines without cover pending for some hours before they are refused.
+    Where `late_am04` is scripted, lines without cover wait for some hours before they are refused.
     """
     result = Result()
     accounts: dict[str, _Account] = {}
     rates = {row[0]: Decimal(row[1]) for row in books.execute("SELECT currency, nok FROM rates")}
     due = books.execute(
-        "SELECT * FROM payments WHERE status = 'accepted' AND booking_date <= ?"
-        " ORDER BY booking_date, id",
+        "SELECT p.*, f.channel, f.msg_id, f.upload_name FROM payments p"
+        " JOIN files f ON f.id = p.file_id WHERE p.status = 'accepted' AND p.booking_date <= ?"
+        " ORDER BY p.booking_date, p.id",
         (now.date().isoformat(),),
     ).fetchall()
     for payment in due:
@@ -50,7 +52,7 @@ def book_due(
         if number not in accounts:
             row = books.execute("SELECT * FROM accounts WHERE number = ?", (number,)).fetchone()
             accounts[number] = _Account(number, row["currency"], row["balance"])
-        _book_payment(books, payment, accounts[number], rates, now, days, patient, result)
+        _book_payment(books, payment, accounts[number], rates, now, days, scripts, result)
     books.executemany(
         "UPDATE accounts SET balance = ? WHERE number = ?",
         [(account.balance, account.number) for account in accounts.values()],
@@ -65,7 +67,7 @@ def _book_payment(
     rates: dict[str, Decimal],
     now: datetime.datetime,
     days: BankDays,
-    patient: bool,
+    scripts: Scripts,
     result: Result,
 ) -> None:
     booked, refused, waiting = [], [], []
@@ -75,6 +77,7 @@ def _book_payment(
         (payment["id"],),
     ).fetchall()
     left = len(open_lines)
+    patient: bool | None = None
     for line in open_lines:
         pending = line["status"] == "pending"
         amount, rate = _debit(line["amount"], line["currency"], account.currency, rates)
@@ -88,7 +91,7 @@ def _book_payment(
             )
         elif pending and (covered or _is_fresh(line["pending_since"], now)):
             continue
-        elif patient and not pending:
+        elif not pending and (patient := _is_patient(payment, scripts, patient)):
             waiting.append((now.isoformat(), line["id"]))
         else:
             refused.append((line["id"],))
@@ -105,6 +108,20 @@ def _book_payment(
     )
     if left == len(booked) + len(refused):
         books.execute("UPDATE payments SET status = 'done' WHERE id = ?", (payment["id"],))
+
+
+def _is_patient(payment: sqlite3.Row, scripts: Scripts, known: bool | None) -> bool:
+    """Asked once for a payment, and only where cover is lacking, since scripts may be used up."""
+    if known is not None:
+        return known
+    value = scripts.value(
+        "late_am04",
+        channel=payment["channel"],
+        customer=payment["customer_number"],
+        account=payment["debit_account"],
+        file={payment["msg_id"], payment["upload_name"]},
+    )
+    return value is not None
 
 
 def _is_fresh(pending_since: str, now: datetime.datetime) -> bool:

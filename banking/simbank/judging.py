@@ -4,20 +4,25 @@ import datetime
 import itertools
 import json
 import sqlite3
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from . import books as ledger
-from . import numbers, orders
+from . import numbers, orders, remittance
 from .clock import BankDays
+from .scripts import Scripts
 
 ROWS_PER_INSERT = 2000
 OLDEST_DAYS = 5
 FURTHEST_DAYS = 366
 MOST_DOCUMENTS = 25
 HIGHEST_AMOUNT = 10**15
+
+
+REFUSALS = ("refuse_file", "refuse_payment", "refuse_line")
+SCRIPTED = "Refused as scripted"
 
 
 class RefusedError(Exception):
@@ -35,11 +40,16 @@ class Reading:
 
     file_id: int
     channel: str
+    kind: str
+    upload_name: str
     today: datetime.date
+    scripts: Scripts
+    is_scripted: bool
     payees: dict[str, sqlite3.Row]
     currencies: frozenset[str]
     header: orders.Header | None = None
-    approvers_required: int = 1
+    customer: sqlite3.Row | None = None
+    payment: orders.Payment | None = None
     payment_id: int = 0
     references: set[str] = field(default_factory=set)
     count: int = 0
@@ -47,12 +57,22 @@ class Reading:
     waiting: list[tuple[Any, ...]] = field(default_factory=list)
 
 
-def enter(books: sqlite3.Connection, file: sqlite3.Row, path: Path, today: datetime.date) -> None:
+def enter(
+    books: sqlite3.Connection,
+    file: sqlite3.Row,
+    path: Path,
+    today: datetime.date,
+    scripts: Scripts,
+) -> None:
     """Reads a taken file into the books inside the caller's transaction; all rows or none."""
     reading = Reading(
         file_id=file["id"],
         channel=file["channel"],
+        kind=file["kind"],
+        upload_name=file["upload_name"],
         today=today,
+        scripts=scripts,
+        is_scripted=scripts.has(*REFUSALS, "park"),
         payees={row["account"]: row for row in books.execute("SELECT * FROM payees")},
         currencies=frozenset(row[0] for row in books.execute("SELECT currency FROM rates")),
     )
@@ -101,7 +121,8 @@ def _keep_header(
 
 
 def _enter_all(books: sqlite3.Connection, reading: Reading, path: Path) -> None:
-    for item in orders.read(path):
+    source = remittance.read(path) if reading.kind == "nets" else orders.read(path)
+    for item in source:
         if isinstance(item, orders.Transfer):
             reading.waiting.append(_transfer_row(reading, item))
             if len(reading.waiting) >= ROWS_PER_INSERT:
@@ -135,21 +156,24 @@ def _check_header(books: sqlite3.Connection, reading: Reading, header: orders.He
         raise RefusedError("FF01", "MsgId must have 1 to 35 characters")
     seen = books.execute(
         # A file that nobody could read never counted as that message.
-        "SELECT name FROM files WHERE channel = ? AND msg_id = ? AND id <> ? AND code <> 'FF01'",
-        (reading.channel, header.msg_id, reading.file_id),
+        "SELECT name FROM files WHERE channel = ? AND msg_id = ? AND id <> ? AND code <> 'FF01'"
+        " AND kind = ?",
+        (reading.channel, header.msg_id, reading.file_id, reading.kind),
     ).fetchone()
     if seen is not None:
         raise RefusedError("DU01", f"MsgId {header.msg_id} was received before")
-    customer = books.execute(
-        "SELECT * FROM customers WHERE customer_number = ? AND channel = ?",
-        (header.customer_number, reading.channel),
-    ).fetchone()
+    customer, code, text = identified(
+        books, reading.channel, header.customer_number, header.agreement_id, reading.kind
+    )
     if customer is None:
-        raise RefusedError("BE06", f"Unknown customer {header.customer_number!r}")
-    if customer["agreement_id"] != header.agreement_id:
-        raise RefusedError("BE06", f"Unknown agreement {header.agreement_id!r}")
-    if not customer["active"]:
-        raise RefusedError("BE06", f"Agreement {header.agreement_id} is not active")
+        raise RefusedError(code, text)
+    reading.customer = customer
+    header = reading.header = replace(header, customer_number=customer["customer_number"])
+    scripted = _scripted(reading, "refuse_file")
+    if scripted:
+        raise RefusedError(*scripted)
+    if reading.kind == "nets":
+        return  # the old format names no approvers; the channel's key stands for them
     for person in header.approvers:
         known = books.execute(
             "SELECT 1 FROM people WHERE customer_number = ? AND person_id = ?",
@@ -157,13 +181,57 @@ def _check_header(books: sqlite3.Connection, reading: Reading, header: orders.He
         ).fetchone()
         if known is None:
             raise RefusedError("DS0G", f"Unknown signer {person}")
-    reading.approvers_required = customer["approvers_required"]
-    if len(set(header.approvers)) < reading.approvers_required:
+    required = customer["approvers_required"]
+    if len(set(header.approvers)) < required:
         raise RefusedError(
             "DS0A",
-            f"{reading.approvers_required} approvers are registered at the bank,"
+            f"{required} approvers are registered at the bank,"
             f" the file names {len(set(header.approvers))}",
         )
+
+
+def identified(
+    books: sqlite3.Connection, channel: str, customer_number: str, agreement_id: str, kind: str
+) -> tuple[sqlite3.Row | None, str, str]:
+    """The customer whom a message names and whose agreement is open; else why there is none.
+
+    The old format names the agreement alone.
+    """
+    if kind == "nets":
+        where, values = "agreement_id = ? AND format = 'nets'", (agreement_id,)
+    else:
+        where, values = "customer_number = ?", (customer_number,)
+    row: sqlite3.Row | None = books.execute(
+        f"SELECT * FROM customers WHERE channel = ? AND {where}", (channel, *values)
+    ).fetchone()
+    if row is None:
+        return None, "BE06", f"Unknown customer {customer_number or agreement_id!r}"
+    if row["agreement_id"] != agreement_id:
+        return None, "BE06", f"Unknown agreement {agreement_id!r}"
+    if not row["active"]:
+        return None, "BE06", f"Agreement {agreement_id} is not active"
+    if kind == "pain001" and row["format"] == "nets":
+        return None, "AG01", f"Agreement {agreement_id} is for the old format"
+    return row, "", ""
+
+
+def _scripted(reading: Reading, what: str, **where: str) -> tuple[str, str] | None:
+    """The code and sentence of a scripted refusal; a value is a code, or "CODE sentence"."""
+    if not reading.is_scripted:
+        return None
+    assert reading.header is not None
+    value = reading.scripts.value(
+        what,
+        channel=reading.channel,
+        customer=reading.header.customer_number,
+        account=reading.payment.debit_account if reading.payment else "",
+        file={reading.header.msg_id, reading.upload_name},
+        **where,
+    )
+    if value is None:
+        return None
+    code, _, text = str(value).partition(" ")
+    return code, text or SCRIPTED
 
 
 def _check_totals(reading: Reading) -> None:
@@ -186,12 +254,13 @@ def _check_totals(reading: Reading) -> None:
 def _enter_payment(books: sqlite3.Connection, reading: Reading, item: orders.Payment) -> None:
     _flush(books, reading)
     reading.references.clear()
-    code, text = _payment_fault(books, reading, item)
+    reading.payment = item
+    code, text, park = _payment_fault(books, reading, item)
     assert reading.header is not None
     reading.payment_id = books.execute(
         "INSERT INTO payments (file_id, payment, customer_number, debit_account,"
-        " requested_date, batch_booked, salary, status, code, text)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        " requested_date, batch_booked, salary, urgent, park, status, code, text)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (
             reading.file_id,
             item.payment,
@@ -200,6 +269,8 @@ def _enter_payment(books: sqlite3.Connection, reading: Reading, item: orders.Pay
             item.requested_date,
             int(item.batch_booked),
             int(item.salary),
+            int(item.urgent),
+            int(park),
             "rejected" if code else "received",
             code,
             text,
@@ -209,9 +280,11 @@ def _enter_payment(books: sqlite3.Connection, reading: Reading, item: orders.Pay
 
 def _payment_fault(
     books: sqlite3.Connection, reading: Reading, item: orders.Payment
-) -> tuple[str, str]:
-    header = reading.header
+) -> tuple[str, str, bool]:
+    """The code and sentence of what is wrong, and whether it must wait for the net bank."""
+    header, customer = reading.header, reading.customer
     assert header is not None
+    assert customer is not None
     if not item.payment or len(item.payment) > 35:
         raise orders.UnreadableError("PmtInfId must have 1 to 35 characters", header.msg_id)
     account = books.execute(
@@ -219,26 +292,40 @@ def _payment_fault(
         (item.debit_account, header.customer_number),
     ).fetchone()
     if account is None:
-        return "AC02", f"Debit account {item.debit_account} is not tied to the customer"
-    held = books.execute(
-        "SELECT person_id FROM authorities WHERE account = ?", (item.debit_account,)
-    )
-    signers = set(header.approvers) & {row[0] for row in held}
-    if len(signers) < reading.approvers_required:
-        return "DS0H", f"The approver has no authority on account {item.debit_account}"
+        return "AC02", f"Debit account {item.debit_account} is not tied to the customer", False
+    park = bool(customer["net_bank_approval"])
+    if reading.kind != "nets" and not _may_debit(books, reading, item):
+        if customer["unauthorised"] == "rejects":
+            text = f"The approver has no authority on account {item.debit_account}"
+            return "DS0H", text, False
+        park = True
     used = books.execute(
         "SELECT 1 FROM payments WHERE customer_number = ? AND payment = ? AND status <> 'rejected'",
         (header.customer_number, item.payment),
     ).fetchone()
     if used is not None:
-        return "DU02", f"PmtInfId {item.payment} was used before"
+        return "DU02", f"PmtInfId {item.payment} was used before", False
     try:
         requested = datetime.date.fromisoformat(item.requested_date)
     except ValueError:
-        return "DT01", f"Execution date {item.requested_date!r} is not a date"
+        return "DT01", f"Execution date {item.requested_date!r} is not a date", False
     if not -OLDEST_DAYS <= (requested - reading.today).days <= FURTHEST_DAYS:
-        return "DT01", f"Execution date {item.requested_date} is out of range"
-    return "", ""
+        return "DT01", f"Execution date {item.requested_date} is out of range", False
+    scripted = _scripted(reading, "refuse_payment", payment=item.payment)
+    if scripted:
+        return *scripted, False
+    return "", "", park or _scripted(reading, "park", payment=item.payment) is not None
+
+
+def _may_debit(books: sqlite3.Connection, reading: Reading, item: orders.Payment) -> bool:
+    """Whether as many of the signers as the bank asks for hold authority on the account."""
+    assert reading.header is not None
+    assert reading.customer is not None
+    held = books.execute(
+        "SELECT person_id FROM authorities WHERE account = ?", (item.debit_account,)
+    )
+    signers = set(reading.header.approvers) & {row[0] for row in held}
+    return len(signers) >= reading.customer["approvers_required"]
 
 
 # --- a transfer ------------------------------------------------------------------------------
@@ -298,7 +385,15 @@ def _transfer_fault(reading: Reading, item: orders.Transfer, amount: Decimal) ->
         return "AC04", f"Creditor account {domestic} is closed"
     if item.documents > MOST_DOCUMENTS:
         return "RR07", f"More than {MOST_DOCUMENTS} structured documents"
-    return _kid_fault(item.kids, payee) if domestic else ("", "")
+    if domestic:
+        code, text = _kid_fault(item.kids, payee)
+        if code:
+            return code, text
+    if not reading.is_scripted:
+        return "", ""
+    assert reading.payment is not None
+    where = {"payment": reading.payment.payment, "line": item.end_to_end_id}
+    return _scripted(reading, "refuse_line", **where) or ("", "")
 
 
 def _kid_fault(kids: tuple[str, ...], payee: sqlite3.Row | None) -> tuple[str, str]:
@@ -316,12 +411,26 @@ def _kid_fault(kids: tuple[str, ...], payee: sqlite3.Row | None) -> tuple[str, s
 # --- the verdict -----------------------------------------------------------------------------
 
 
-def settle(
-    books: sqlite3.Connection, file_id: int, days: BankDays, today: datetime.date, later: bool
-) -> None:
-    """Accepts or rejects each row of a read file and fixes booking dates.
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How the bank treats dates that it cannot keep; cut-offs are "HH:MM" per kind of payment."""
 
-    `later` moves every payment one bank day on, as a bank does that answers DT06.
+    closed_day: str
+    after_cut_off: str
+    cut_offs: dict[str, str]
+
+
+def settle(
+    books: sqlite3.Connection,
+    file_id: int,
+    days: BankDays,
+    now: datetime.datetime,
+    rules: Rules,
+    later: str,
+) -> None:
+    """Accepts, parks or rejects each row of a read file and fixes booking dates.
+
+    `later` is the status of a DT06 that moves every payment one bank day on, or nothing.
     """
     books.execute(
         "UPDATE transfers SET status = 'rejected', code = payments.code, text = payments.text"
@@ -335,21 +444,106 @@ def settle(
         (file_id,),
     )
     waiting = books.execute(
-        "SELECT id, requested_date, EXISTS (SELECT 1 FROM transfers WHERE payment_id ="
+        "SELECT *, EXISTS (SELECT 1 FROM transfers WHERE payment_id ="
         " payments.id AND status = 'accepted') AS alive"
-        " FROM payments WHERE file_id = ? AND status = 'received'",
+        " FROM payments WHERE file_id = ? AND status = 'received' ORDER BY id",
         (file_id,),
     ).fetchall()
     for payment in waiting:
-        requested = datetime.date.fromisoformat(payment["requested_date"])
-        day = days.rolled(max(requested, today))
-        if later:
-            day = days.following(day)
-        books.execute(
-            "UPDATE payments SET status = ?, booking_date = ? WHERE id = ?",
-            ("accepted" if payment["alive"] else "rejected", day.isoformat(), payment["id"]),
-        )
+        if not payment["alive"]:
+            books.execute("UPDATE payments SET status = 'rejected' WHERE id = ?", (payment["id"],))
+        elif payment["park"]:
+            _park(books, payment["id"])
+        else:
+            accept(books, payment, days, now, rules, later)
     books.execute("UPDATE files SET status = 'answered' WHERE id = ?", (file_id,))
+
+
+def _park(books: sqlite3.Connection, payment_id: int) -> None:
+    books.execute("UPDATE payments SET status = 'parked' WHERE id = ?", (payment_id,))
+    books.execute(
+        "UPDATE transfers SET status = 'parked' WHERE payment_id = ? AND status = 'accepted'",
+        (payment_id,),
+    )
+
+
+def accept(
+    books: sqlite3.Connection,
+    payment: sqlite3.Row,
+    days: BankDays,
+    now: datetime.datetime,
+    rules: Rules,
+    later: str,
+) -> None:
+    """Fixes a payment's booking date, or rejects it where the rules say so."""
+    requested = datetime.date.fromisoformat(payment["requested_date"])
+    today = now.date()
+    earliest = today
+    is_late = requested <= today and _is_past_cut_off(books, payment, now, rules)
+    if is_late and days.is_open(today):
+        earliest = days.following(today)
+    day = days.rolled(max(requested, earliest))
+    is_closed = not days.is_open(requested)
+    if is_late and rules.after_cut_off == "reject":
+        _reject(books, payment["id"], "DT05", f"Received after the cut-off for {requested}")
+        return
+    if is_closed and rules.closed_day == "reject":
+        _reject(books, payment["id"], "DT01", f"The bank is closed on {requested}")
+        return
+    told = (is_late and day != requested) or (is_closed and rules.closed_day == "tell")
+    if later:
+        day = days.following(day)
+    books.execute(
+        "UPDATE payments SET status = 'accepted', booking_date = ?, moved = ? WHERE id = ?",
+        (day.isoformat(), later or ("ACWC" if told else ""), payment["id"]),
+    )
+    books.execute(
+        "UPDATE transfers SET status = 'accepted' WHERE payment_id = ? AND status = 'parked'",
+        (payment["id"],),
+    )
+
+
+def _is_past_cut_off(
+    books: sqlite3.Connection, payment: sqlite3.Row, now: datetime.datetime, rules: Rules
+) -> bool:
+    if not rules.cut_offs:
+        return False
+    abroad = books.execute(
+        "SELECT EXISTS (SELECT 1 FROM transfers WHERE payment_id = ? AND"
+        " creditor_account GLOB '[A-Z]*' AND creditor_account NOT GLOB 'NO*')",
+        (payment["id"],),
+    ).fetchone()[0]
+    kind = "foreign" if abroad else "urgent" if payment["urgent"] else "domestic"
+    last = rules.cut_offs.get(kind)
+    return last is not None and now.strftime("%H:%M") > last
+
+
+def _reject(books: sqlite3.Connection, payment_id: int, code: str, text: str) -> None:
+    books.execute(
+        "UPDATE payments SET status = 'rejected', code = ?, text = ? WHERE id = ?",
+        (code, text, payment_id),
+    )
+    books.execute(
+        "UPDATE transfers SET status = 'rejected', code = ?, text = ?"
+        " WHERE payment_id = ? AND status IN ('accepted', 'parked')",
+        (code, text, payment_id),
+    )
+
+
+def decide_parked(
+    books: sqlite3.Connection,
+    payment: sqlite3.Row,
+    days: BankDays,
+    now: datetime.datetime,
+    rules: Rules,
+    *,
+    approve: bool,
+) -> None:
+    """What the customer's own people did with a parked payment in the net bank."""
+    if approve:
+        accept(books, payment, days, now, rules, "")
+    else:
+        _reject(books, payment["id"], "DS02", "Refused in the net bank")
 
 
 def first_free_name(name: str, taken: set[str]) -> str:

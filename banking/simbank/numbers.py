@@ -38,6 +38,11 @@ def kid_fits(kid: str, modulus: str) -> bool:
     return kid[-1] in (_mod10_check(kid[:-1]), _mod11_check(kid[:-1]))
 
 
+def with_check_digit(digits: str) -> str:
+    """A KID of these digits and their MOD10 check digit."""
+    return digits + _mod10_check(digits)
+
+
 def _mod10_check(digits: str) -> str:
     total = 0
     for place, digit in enumerate(reversed(digits)):

@@ -1,4 +1,7 @@
-"""Holds the reading of pain.001 files as a stream of values; must not judge what they ask for."""
+"""Holds the reading of pain.001 files as a stream of values; must not judge what they ask for.
+
+A file of Direkte remittering is read as the same values, see `remittance`.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,6 +43,7 @@ class Payment:
     requested_date: str
     batch_booked: bool
     salary: bool
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +167,7 @@ def _payment(element: Any, skip: int, msg_id: str) -> Payment:
         or _text(element, "ReqdExctnDt")[:10],
         batch_booked=_text(element, "BtchBookg") in ("true", "1"),
         salary=_text(element, "PmtTpInf/CtgyPurp/Cd") == "SALA",
+        urgent=_text(element, "PmtTpInf/SvcLvl/Cd") == "URGP",
     )
 
 

@@ -1,13 +1,17 @@
 """Holds the queue of messages to customers and its exactly-once release; must not fill them."""
 
 import datetime
+import json
 import re
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from . import books as ledger
 from . import messages
+from .register import OUT
 
 UNSAFE = re.compile(r"[^A-Za-z0-9-]")
 
@@ -26,14 +30,20 @@ def queue(
     text: str = "",
     held: bool = False,
     copies: int = 1,
+    told: dict[str, Any] | None = None,
+    like_id: int | None = None,
 ) -> int:
-    """Adds one message to the books, inside the caller's transaction; returns its row id."""
+    """Adds one message to the books, inside the caller's transaction; returns its row id.
+
+    `told` is what only this message says and how it is written, see `words.Style`; `like_id` is
+    the advice whose rows it tells again.
+    """
     first = 0
     for _ in range(copies):
         row_id = books.execute(
             "INSERT INTO outgoing (source_id, kind, channel, customer_number, version, file_id,"
-            " group_status, code, text, created_at, held) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " RETURNING id",
+            " group_status, code, text, created_at, held, told, like_id)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             (
                 first or None,
                 kind,
@@ -46,10 +56,12 @@ def queue(
                 text,
                 now.isoformat(timespec="seconds"),
                 int(held),
+                json.dumps(told or {}),
+                like_id,
             ),
         ).fetchone()[0]
         about = "_" + UNSAFE.sub("-", file["msg_id"] or "NOTPROVIDED")[:35] if file else ""
-        name = f"{kind}_{row_id}{about}.xml"
+        name = f"{kind}_{row_id}{about}.{messages.suffix(kind)}"
         books.execute("UPDATE outgoing SET name = ? WHERE id = ?", (name, row_id))
         first = first or row_id
     return first
@@ -73,13 +85,17 @@ class Releaser:
         with ledger.transaction(self._books):
             self._books.execute("UPDATE outgoing SET held = 0 WHERE state <> 'out' AND held = 1")
 
-    def release_all(self) -> int:
+    def release_all(self, is_silent: Callable[[sqlite3.Row], bool]) -> int:
+        """Hands over all that may go; returns how many. The silent ones wait."""
+        released = 0
         waiting = self._books.execute(
             "SELECT * FROM outgoing WHERE state <> 'out' AND held = 0 ORDER BY id"
         ).fetchall()
         for message in waiting:
-            self._release(message)
-        return len(waiting)
+            if not is_silent(message):
+                self._release(message)
+                released += 1
+        return released
 
     def _release(self, message: sqlite3.Row) -> None:
         staged = self._staged / message["name"]
@@ -87,14 +103,14 @@ class Releaser:
             kept = self._sent / message["channel"] / message["name"]
             kept.parent.mkdir(parents=True, exist_ok=True)
             fresh = kept.with_name(kept.name + ".new")
-            with fresh.open("w", encoding="utf-8", newline="") as out:
+            with fresh.open("wb") as out:
                 out.writelines(messages.render(self._books, message))
             fresh.replace(kept)
             # A copy, not a link: what the customer does to its file must not reach the bank's.
             shutil.copyfile(kept, staged)
             self._mark(message["id"], "staged")
         if staged.exists():
-            folder = self._channels / message["channel"] / "out" / message["kind"]
+            folder = self._channels / message["channel"] / OUT[message["kind"]]
             staged.rename(folder / message["name"])
         self._mark(message["id"], "out")
 

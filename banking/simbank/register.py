@@ -1,5 +1,6 @@
 """Holds who banks here: channels, customers, accounts, payees; must not read or book payments."""
 
+import datetime
 import json
 import re
 import sqlite3
@@ -13,17 +14,41 @@ from . import books as ledger
 from . import numbers
 
 USER_SHAPE = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
-FOLDERS = ("pain001", "archive", "out/pain002", "out/camt054")
+# Where each kind of message is fetched; requests for a kind that shares a folder stand beside it.
+OUT = {
+    "pain002": "out/pain002",
+    "camt029": "out/camt029",
+    "camt052": "out/camt052",
+    "camt053": "out/camt053",
+    "camt054": "out/camt054",
+    "admi002": "out/camt052",
+    "ocr": "out/nets",
+    "settlement": "out/nets",
+    "agreement": "out/agreement",
+}
+FOLDERS = ("pain001", "archive", *dict.fromkeys(OUT.values()))
 PAIN002_VERSIONS = ("pain.002.001.03", "pain.002.001.10")
 CAMT054_VERSIONS = ("camt.054.001.02", "camt.054.001.08")
+CAMT053_VERSIONS = ("camt.053.001.02", "camt.053.001.08")
+# What an account's incoming payments come in: KID payments by OCR giro, all by camt.054, or both.
+INCOMING = ("camt054", "ocr", "both", "none")
+CLOSED_DAY = ("roll", "tell", "reject")
+AFTER_CUT_OFF = ("tell", "reject")
+CUT_OFFS = ("domestic", "urgent", "foreign")
+RULES: dict[str, Any] = {"closed_day": "roll", "after_cut_off": "tell", "cut_offs": {}, "seed": 0}
 
 
 class SetupRefusedError(Exception):
     """The setup holds something that the bank cannot register; says what."""
 
 
-def set_up(books: sqlite3.Connection, channels: Path, wanted: dict[str, Any]) -> None:
+def set_up(
+    books: sqlite3.Connection, channels: Path, wanted: dict[str, Any], today: datetime.date
+) -> None:
     """Upserts all of it or nothing; an existing balance stands unless "reset" is given."""
+    unknown = set(wanted) - {"rates", "channels", "customers", "payees", *RULES}
+    if unknown:
+        raise SetupRefusedError(f"unknown: {', '.join(sorted(unknown))}")
     try:
         with ledger.transaction(books):
             for currency, nok in wanted.get("rates", {}).items():
@@ -35,9 +60,11 @@ def set_up(books: sqlite3.Connection, channels: Path, wanted: dict[str, Any]) ->
             for channel in wanted.get("channels", []):
                 _channel(books, channel)
             for customer in wanted.get("customers", []):
-                _customer(books, customer)
+                _customer(books, customer, today)
             for payee in wanted.get("payees", []):
                 _payee(books, payee)
+            for name in set(wanted) & set(RULES):
+                _rule(books, name, wanted[name])
     except KeyError as missing:
         raise SetupRefusedError(f"missing {missing}") from missing
     except (sqlite3.IntegrityError, InvalidOperation, ValueError) as fault:
@@ -65,19 +92,49 @@ def _channel(books: sqlite3.Connection, channel: dict[str, Any]) -> None:
     )
 
 
-def _customer(books: sqlite3.Connection, customer: dict[str, Any]) -> None:
+def _rule(books: sqlite3.Connection, name: str, value: Any) -> None:
+    """One of RULES, for the whole bank; cut-offs are {"domestic": "14:00", …}, Oslo time."""
+    if name == "cut_offs":
+        if set(value) - set(CUT_OFFS):
+            raise SetupRefusedError(f"cut_offs: {', '.join(CUT_OFFS)}")
+        value = {kind: _time(text) for kind, text in value.items()}
+    elif name == "seed":
+        value = int(value)
+    elif value not in (CLOSED_DAY if name == "closed_day" else AFTER_CUT_OFF):
+        raise SetupRefusedError(f"{name}: {value!r}")
+    _put(books, name, value)
+
+
+def _time(text: str) -> str:
+    return datetime.time.fromisoformat(text).isoformat(timespec="minutes")
+
+
+def rules(books: sqlite3.Connection) -> dict[str, Any]:
+    """The bank's own rules as they stand."""
+    return {name: setting(books, name, value) for name, value in RULES.items()}
+
+
+def _customer(books: sqlite3.Connection, customer: dict[str, Any], today: datetime.date) -> None:
     number = customer["customer_number"]
     pain002 = customer.get("pain002_version", PAIN002_VERSIONS[1])
     camt054 = customer.get("camt054_version", CAMT054_VERSIONS[1])
-    if pain002 not in PAIN002_VERSIONS or camt054 not in CAMT054_VERSIONS:
-        raise SetupRefusedError(f"customer {number}: no {pain002} or {camt054} here")
+    camt053 = customer.get("camt053_version", CAMT053_VERSIONS[1])
+    for version, known in (
+        (pain002, PAIN002_VERSIONS),
+        (camt054, CAMT054_VERSIONS),
+        (camt053, CAMT053_VERSIONS),
+    ):
+        if version not in known:
+            raise SetupRefusedError(f"customer {number}: no {version} here")
     books.execute(
-        "INSERT INTO customers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO customers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (customer_number) DO UPDATE SET name = excluded.name,"
         " organisation_number = excluded.organisation_number, channel = excluded.channel,"
         " agreement_id = excluded.agreement_id, active = excluded.active,"
-        " approvers_required = excluded.approvers_required,"
-        " pain002_version = excluded.pain002_version, camt054_version = excluded.camt054_version",
+        " approvers_required = excluded.approvers_required, format = excluded.format,"
+        " unauthorised = excluded.unauthorised, net_bank_approval = excluded.net_bank_approval,"
+        " pain002_version = excluded.pain002_version, camt054_version = excluded.camt054_version,"
+        " camt053_version = excluded.camt053_version",
         (
             number,
             customer["name"],
@@ -86,8 +143,12 @@ def _customer(books: sqlite3.Connection, customer: dict[str, Any]) -> None:
             customer["agreement_id"],
             int(customer.get("active", True)),
             customer.get("approvers_required", 1),
+            customer.get("format", "iso"),
+            customer.get("unauthorised", "rejects"),
+            int(customer.get("net_bank_approval", False)),
             pain002,
             camt054,
+            camt053,
         ),
     )
     if "people" in customer:
@@ -97,10 +158,23 @@ def _customer(books: sqlite3.Connection, customer: dict[str, Any]) -> None:
             [(number, person["id"], person.get("name", "")) for person in customer["people"]],
         )
     for account in customer.get("accounts", []):
-        _account(books, number, account)
+        _account(books, number, account, today)
 
 
-def _account(books: sqlite3.Connection, customer_number: str, account: dict[str, Any]) -> None:
+def activate(books: sqlite3.Connection, customer_number: str, *, active: bool) -> sqlite3.Row:
+    """Opens or closes a customer's agreement, in the caller's transaction; returns the customer."""
+    row: sqlite3.Row | None = books.execute(
+        "UPDATE customers SET active = ? WHERE customer_number = ? RETURNING *",
+        (int(active), customer_number),
+    ).fetchone()
+    if row is None:
+        raise SetupRefusedError(f"unknown customer {customer_number!r}")
+    return row
+
+
+def _account(
+    books: sqlite3.Connection, customer_number: str, account: dict[str, Any], today: datetime.date
+) -> None:
     number = account["number"]
     if not numbers.account_fits(number):
         raise SetupRefusedError(f"account {number} fails its check digit")
@@ -108,8 +182,18 @@ def _account(books: sqlite3.Connection, customer_number: str, account: dict[str,
     known = books.execute("SELECT 1 FROM accounts WHERE number = ?", (number,)).fetchone()
     if known is None:
         books.execute(
-            "INSERT INTO accounts VALUES (?, ?, ?, ?, ?)",
-            (number, customer_number, account.get("currency", "NOK"), balance, balance),
+            "INSERT INTO accounts (number, customer_number, currency, opening, balance, incoming,"
+            " ocr_agreement, statements, traffic, opened_on, traffic_until)"
+            " VALUES (?, ?, ?, ?, ?, 'camt054', '', 0, 0, ?, ?)",
+            (
+                number,
+                customer_number,
+                account.get("currency", "NOK"),
+                balance,
+                balance,
+                today.isoformat(),
+                (today - datetime.timedelta(days=1)).isoformat(),
+            ),
         )
     else:
         books.execute(
@@ -122,6 +206,24 @@ def _account(books: sqlite3.Connection, customer_number: str, account: dict[str,
                 "UPDATE accounts SET opening = opening + ? - balance, balance = ? WHERE number = ?",
                 (balance, balance, number),
             )
+    if account.get("incoming", "none") not in INCOMING:
+        raise SetupRefusedError(f"account {number}: incoming is one of {', '.join(INCOMING)}")
+    for name, kind in (("incoming", str), ("ocr_agreement", str), ("statements", int)):
+        if name in account:
+            books.execute(
+                f"UPDATE accounts SET {name} = ? WHERE number = ?", (kind(account[name]), number)
+            )
+    if "traffic" in account:
+        # Traffic that is switched on begins today, not on the days when there was none.
+        books.execute(
+            "UPDATE accounts SET traffic = ?, traffic_until = MAX(traffic_until, ?)"
+            " WHERE number = ?",
+            (
+                int(account["traffic"]),
+                (today - datetime.timedelta(days=1)).isoformat(),
+                number,
+            ),
+        )
     if "authorities" in account:
         books.execute("DELETE FROM authorities WHERE account = ?", (number,))
         books.executemany(
@@ -149,4 +251,8 @@ def setting(books: sqlite3.Connection, name: str, default: object) -> Any:
 
 def set_setting(books: sqlite3.Connection, name: str, value: object) -> None:
     with ledger.transaction(books):
-        books.execute("REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))
+        _put(books, name, value)
+
+
+def _put(books: sqlite3.Connection, name: str, value: object) -> None:
+    books.execute("REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))

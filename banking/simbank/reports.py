@@ -63,6 +63,44 @@ def _transfer(row: sqlite3.Row) -> dict[str, Any]:
     return transfer
 
 
+def latest(books: sqlite3.Connection, most: int) -> list[dict[str, Any]]:
+    """The last transfers, newest first."""
+    last = books.execute("SELECT MAX(id) FROM transfers").fetchone()[0] or 0
+    asked = {"after": str(max(0, last - most)), "limit": str(most)}
+    return transfers(books, asked)["transfers"][::-1]
+
+
+def credits(books: sqlite3.Connection) -> list[dict[str, Any]]:
+    """Everything that has come in or come back, and what is still to be booked."""
+    rows = [dict(row) for row in books.execute("SELECT * FROM credits ORDER BY id")]
+    for row in rows:
+        row["amount"] = amount_text(row["amount"])
+    return rows
+
+
+def parked(books: sqlite3.Connection) -> list[dict[str, Any]]:
+    """Payments that wait for approval in the net bank."""
+    rows = books.execute(
+        "SELECT p.customer_number AS customer, p.payment, p.debit_account, p.requested_date,"
+        " COUNT(*) AS lines, SUM(t.amount) AS amount FROM payments p"
+        " JOIN transfers t ON t.payment_id = p.id WHERE p.status = 'parked' GROUP BY p.id"
+    ).fetchall()
+    return [dict(row) | {"amount": amount_text(row["amount"])} for row in rows]
+
+
+def stored(books: sqlite3.Connection, data: Path, direction: str, row_id: int) -> bytes | None:
+    """The bytes of a file that came in or was made for a customer; None where there is none."""
+    table = "files" if direction == "in" else "outgoing"
+    row = books.execute(f"SELECT channel, name FROM {table} WHERE id = ?", (row_id,)).fetchone()
+    if row is None:
+        return None
+    if direction == "in":
+        path = data / "channels" / row["channel"] / "archive" / row["name"]
+    else:
+        path = data / "sent" / row["channel"] / row["name"]
+    return path.read_bytes() if path.is_file() else None
+
+
 def summary(books: sqlite3.Connection) -> dict[str, Any]:
     """Sums mix currencies as control sums do; postings are in the accounts' currencies."""
     by_status = books.execute(
@@ -99,7 +137,7 @@ def files(books: sqlite3.Connection) -> list[dict[str, Any]]:
 def messages(books: sqlite3.Connection) -> list[dict[str, Any]]:
     rows = books.execute(
         "SELECT id, kind, channel, customer_number, version, name, file_id, group_status, code,"
-        " text, created_at, state FROM outgoing ORDER BY id"
+        " text, created_at, state, told FROM outgoing ORDER BY id"
     )
     return [dict(row) for row in rows]
 
@@ -112,7 +150,9 @@ def accounts(books: sqlite3.Connection) -> list[dict[str, Any]]:
     """Balances as kept, beside what the ledger rows add up to: the two must agree."""
     rows = books.execute(
         "SELECT a.*, COALESCE((SELECT SUM(amount) FROM postings WHERE account = a.number), 0)"
-        " AS debited FROM accounts a ORDER BY a.number"
+        " AS debited, COALESCE((SELECT SUM(CASE direction WHEN 'in' THEN amount ELSE -amount END)"
+        " FROM credits WHERE account = a.number AND status = 'booked'), 0) AS credited"
+        " FROM accounts a ORDER BY a.number"
     ).fetchall()
     return [
         {
@@ -122,7 +162,11 @@ def accounts(books: sqlite3.Connection) -> list[dict[str, Any]]:
             "opening": amount_text(row["opening"]),
             "balance": amount_text(row["balance"]),
             "debited": amount_text(row["debited"]),
-            "agrees": row["opening"] - row["debited"] == row["balance"],
+            "credited": amount_text(row["credited"]),
+            "agrees": row["opening"] - row["debited"] + row["credited"] == row["balance"],
+            "incoming": row["incoming"],
+            "statements": bool(row["statements"]),
+            "traffic": row["traffic"],
         }
         for row in rows
     ]

@@ -9,11 +9,12 @@ from typing import Any
 
 import asyncssh
 
-from .faults import Faults
 from .register import FOLDERS
+from .scripts import Scripts
 
 LONGEST_NAME = 180
 FIXED_FOLDERS = {folder.encode() for folder in FOLDERS} | {b"out"}
+UPLOADS, DOWNLOADS = b"pain001/", b"out/"
 WRITING = asyncssh.FXF_WRITE | asyncssh.FXF_APPEND | asyncssh.FXF_CREAT | asyncssh.FXF_TRUNC
 
 
@@ -49,10 +50,10 @@ class Door(asyncssh.SSHServer):
 class Room(asyncssh.SFTPServer):
     """One channel's own folders; the archive is the bank's, there the customer may only look."""
 
-    def __init__(self, chan: Any, channels: Path, faults: Faults) -> None:
-        user = chan.get_connection().get_extra_info("username")
-        super().__init__(chan, chroot=os.fsencode(channels / user))
-        self._faults = faults
+    def __init__(self, chan: Any, channels: Path, scripts: Scripts) -> None:
+        self._user: str = chan.get_connection().get_extra_info("username")
+        super().__init__(chan, chroot=os.fsencode(channels / self._user))
+        self._scripts = scripts
         self._doomed: set[object] = set()
 
     def map_path(self, path: bytes) -> bytes:
@@ -75,8 +76,15 @@ class Room(asyncssh.SFTPServer):
             raise asyncssh.SFTPPermissionDenied("The bank keeps this as it is")
 
     async def _pause(self) -> None:
-        if self._faults.slow_seconds:
-            await asyncio.sleep(self._faults.slow_seconds)
+        milliseconds = self._scripts.value("slow", channel=self._user)
+        if milliseconds is not None:
+            await asyncio.sleep(int(milliseconds) / 1000)
+
+    def _strikes(self, what: str, inside: bytes) -> bool:
+        """Whether the scripted fault hits this file."""
+        name = os.path.basename(inside).decode(errors="replace")
+        file = {name, name.removesuffix(".part")}
+        return self._scripts.value(what, channel=self._user, file=file) is not None
 
     def _cut(self) -> asyncssh.SFTPError:
         self.channel.get_connection().abort()
@@ -89,10 +97,24 @@ class Room(asyncssh.SFTPServer):
         if pflags & WRITING:
             self._check_changeable(path)
         opened = super().open(path, pflags, attrs)
-        is_upload = pflags & WRITING and self._inside(path).startswith(b"pain001/")
-        if is_upload and self._faults.spend("cut_upload"):
+        inside = self._inside(path)
+        if pflags & WRITING:
+            is_cut = inside.startswith(UPLOADS) and self._strikes("cut_upload", inside)
+        else:
+            is_cut = inside.startswith(DOWNLOADS) and self._strikes("cut_download", inside)
+        if is_cut:
             self._doomed.add(opened)
         return opened
+
+    def read(self, file_obj: object, offset: int, size: int) -> Any:
+        data = super().read(file_obj, offset, size)
+        if file_obj in self._doomed:
+            if offset:
+                raise self._cut()
+            assert isinstance(data, bytes)
+            # What is left is asked for again, and that is when the line is cut.
+            return data[: max(1, len(data) // 2)]
+        return data
 
     def write(self, file_obj: object, offset: int, data: bytes) -> Any:
         if file_obj in self._doomed:
@@ -119,8 +141,8 @@ class Room(asyncssh.SFTPServer):
         else:
             super().rename(oldpath, newpath)
         inside = self._inside(newpath)
-        is_upload = inside.startswith(b"pain001/") and not inside.endswith(b".part")
-        if is_upload and self._faults.spend("lose_reply"):
+        is_upload = inside.startswith(UPLOADS) and not inside.endswith(b".part")
+        if is_upload and self._strikes("lose_reply", inside):
             raise self._cut()
 
     async def remove(self, path: bytes) -> None:
@@ -176,14 +198,14 @@ def host_key(data: Path) -> asyncssh.SSHKey:
 
 
 async def listen(
-    *, port: int, key: asyncssh.SSHKey, books_path: Path, channels: Path, faults: Faults
+    *, port: int, key: asyncssh.SSHKey, books_path: Path, channels: Path, scripts: Scripts
 ) -> asyncssh.SSHAcceptor:
     return await asyncssh.create_server(
         lambda: Door(books_path),
         "127.0.0.1",
         port,
         server_host_keys=[key],
-        sftp_factory=lambda chan: Room(chan, channels, faults),
+        sftp_factory=lambda chan: Room(chan, channels, scripts),
         allow_scp=False,
         allow_pty=False,
         agent_forwarding=False,

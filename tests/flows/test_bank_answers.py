@@ -88,7 +88,7 @@ def test_a_file_refused_as_a_whole_must_be_approved_again(made: Stage, bank: Ban
 @pytest.mark.parametrize("fault", ["answer_twice", "camt_first", "dt06"])
 def test_odd_answers_end_in_the_same_state(fault: str, made: Stage, bank: Bank) -> None:
     approved(made, "O1")
-    bank.ask("/faults", {fault: True})
+    bank.ask("/scripts", {"what": fault})
     job.send(made)
     bank.work()
     job.fetch(made)
@@ -106,7 +106,7 @@ def test_a_late_refusal_for_want_of_cover_turns_accepted_into_rejected(
 ) -> None:
     made = kit.stage(bank, balance="205.00")
     approved(made, "A1")
-    bank.ask("/faults", {"late_am04": True})
+    bank.ask("/scripts", {"what": "late_am04"})
     job.send(made)
     bank.work()
     job.fetch(made)
@@ -297,7 +297,7 @@ def test_a_refusal_told_twice_is_carried_out_once_and_stops_no_other_file(
     made: Stage, bank: Bank
 ) -> None:
     approved(made, "R1")
-    bank.ask("/faults", {"answer_twice": True})
+    bank.ask("/scripts", {"what": "answer_twice"})
     with made.scope():
         account = made.agreement.account
         account.authorities.update(bank_identity="UKJENT")

@@ -125,7 +125,7 @@ def test_after_a_lost_reply_the_bank_is_asked_and_nothing_is_sent_again(
     made: Stage, bank: Bank
 ) -> None:
     approved(made, "R1")
-    bank.ask("/faults", {"lose_reply": 1})
+    bank.ask("/scripts", {"what": "lose_reply", "times": 1})
     with made.scope():
         (file_id,) = sending.make_files(company=made.company)
         assert sending.deliver(file_id=file_id) == outbox.Outcome.LATER
@@ -141,7 +141,7 @@ def test_after_a_lost_reply_the_bank_is_asked_and_nothing_is_sent_again(
 
 def test_a_lost_reply_to_a_file_that_the_bank_has_taken_already(made: Stage, bank: Bank) -> None:
     approved(made, "R2")
-    bank.ask("/faults", {"lose_reply": 1})
+    bank.ask("/scripts", {"what": "lose_reply", "times": 1})
     with made.scope():
         (file_id,) = sending.make_files(company=made.company)
         sending.deliver(file_id=file_id)
@@ -156,7 +156,7 @@ def test_the_banks_answer_may_come_before_we_know_that_it_was_delivered(
     made: Stage, bank: Bank
 ) -> None:
     approved(made, "R3")
-    bank.ask("/faults", {"lose_reply": 1})
+    bank.ask("/scripts", {"what": "lose_reply", "times": 1})
     with made.scope():
         (file_id,) = sending.make_files(company=made.company)
         sending.deliver(file_id=file_id)
@@ -173,7 +173,7 @@ def test_a_cut_upload_is_sent_again_only_after_the_receipt_window(
     made: Stage, bank: Bank, settings: Any
 ) -> None:
     approved(made, "C1")
-    bank.ask("/faults", {"cut_upload": 1})
+    bank.ask("/scripts", {"what": "cut_upload", "times": 1})
     settings.RECEIPT_WINDOW_SECONDS = 3600
     with made.scope():
         (file_id,) = sending.make_files(company=made.company)
@@ -199,7 +199,7 @@ def test_a_bank_without_an_archive_is_never_sent_to_again_by_itself(
     approved(made, "N1")
     made.channel.archive_folder = ""
     made.channel.save(update_fields=["archive_folder"])
-    bank.ask("/faults", {"cut_upload": 1})
+    bank.ask("/scripts", {"what": "cut_upload", "times": 1})
     with made.scope():
         (file_id,) = sending.make_files(company=made.company)
         assert sending.deliver(file_id=file_id) == outbox.Outcome.LATER

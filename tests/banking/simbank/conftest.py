@@ -153,19 +153,32 @@ class Driver:
             sftp.putfo(io.BytesIO(text.encode()), f"pain001/{name}.part", confirm=False)
             getattr(sftp, rename)(f"pain001/{name}.part", f"pain001/{name}")
 
-    def fetch(self, user, kind):
-        """All new messages of a kind, oldest first, as trees; removes them from the bank."""
+    def fetch_raw(self, user, folder):
+        """All new files of a folder, oldest first, as names and bytes; removes them there."""
         with self.sftp(user) as sftp:
-            names = sorted(sftp.listdir(f"out/{kind}"), key=number_of)
+            names = sorted(sftp.listdir(f"out/{folder}"), key=number_of)
             found = []
             for name in names:
-                with sftp.open(f"out/{kind}/{name}") as remote:
+                with sftp.open(f"out/{folder}/{name}") as remote:
                     remote.prefetch()
-                    raw = remote.read()
-                sftp.remove(f"out/{kind}/{name}")
-                assert_valid(name, raw)
-                found.append(Message(name, raw))
+                    found.append((name, remote.read()))
+                sftp.remove(f"out/{folder}/{name}")
         return found
+
+    def fetch(self, user, kind):
+        """All new messages of a kind, oldest first, as trees; removes them from the bank."""
+        found = []
+        for name, raw in self.fetch_raw(user, kind):
+            assert_valid(name, raw)
+            found.append(Message(name, raw))
+        return found
+
+    def script(self, what, **more):
+        return self.post("/scripts", {"what": what, **more})
+
+    def next_days(self, days=1):
+        self.post("/clock", {"advance_days": days})
+        return self.work()
 
 
 def number_of(name):
@@ -310,15 +323,7 @@ def move_to_a_quiet_day(driver):
 @pytest.fixture
 def bank(shared_bank):
     yield shared_bank
-    shared_bank.post(
-        "/faults",
-        {
-            "lose_reply": 0,
-            "cut_upload": 0,
-            "slow_ms": 0,
-            **dict.fromkeys(["silent", "late_am04", "dt06", "answer_twice", "camt_first"], False),
-        },
-    )
+    shared_bank.post("/scripts/remove", {})
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def test_the_judge_reports_a_double_debit_that_is_in_the_ledger(own_bank, open_c
         books.execute(
             "INSERT INTO transfers SELECT 99, file_id, payment_id, instruction_id, end_to_end_id,"
             " amount, currency, creditor_account, creditor_name, kid, message, status, code, text,"
-            " pending_since, told_in FROM transfers"
+            " pending_since FROM transfers"
         )
         books.execute(
             "INSERT INTO postings SELECT 99, 99, payment_id, account, amount, currency, rate,"

@@ -1,4 +1,4 @@
-"""Holds the faults that the bank does to its customers on request."""
+"""Holds the misbehaviour that is scripted at the bank's door and in its answers."""
 
 import time
 
@@ -15,10 +15,10 @@ def payment_file(order, who, msg_id="M1", payment="P1"):
 
 def test_a_lost_reply_leaves_the_file_with_the_bank(bank, open_customer, order):
     who = open_customer(bank)
-    bank.post("/faults", {"lose_reply": 1})
+    bank.post("/scripts", {"what": "lose_reply", "times": 1})
     with pytest.raises(CUT):
         bank.upload(who.user, "F.xml", payment_file(order, who))
-    assert bank.get("/faults")["lose_reply"] == 0
+    assert bank.get("/scripts")["scripts"] == []
     bank.work()
     with bank.sftp(who.user) as sftp:
         assert sftp.listdir("pain001") == []
@@ -28,7 +28,7 @@ def test_a_lost_reply_leaves_the_file_with_the_bank(bank, open_customer, order):
 
 def test_a_cut_upload_leaves_no_final_file(bank, open_customer, order):
     who = open_customer(bank)
-    bank.post("/faults", {"cut_upload": 1})
+    bank.post("/scripts", {"what": "cut_upload", "times": 1})
     with pytest.raises(CUT):
         bank.upload(who.user, "F.xml", payment_file(order, who))
     bank.work()
@@ -42,13 +42,13 @@ def test_a_cut_upload_leaves_no_final_file(bank, open_customer, order):
 
 def test_a_silent_bank_takes_files_and_answers_later(bank, open_customer, order):
     who = open_customer(bank)
-    bank.post("/faults", {"silent": True})
+    bank.post("/scripts", {"what": "silent"})
     bank.upload(who.user, "F.xml", payment_file(order, who))
     bank.work()
     with bank.sftp(who.user) as sftp:
         assert sftp.listdir("archive") == ["F.xml"]
     assert bank.fetch(who.user, "pain002") == []
-    bank.post("/faults", {"silent": False})
+    bank.post("/scripts/remove", {})
     bank.work()
     assert len(bank.fetch(who.user, "pain002")) == 2
     assert len(bank.fetch(who.user, "camt054")) == 1
@@ -60,7 +60,7 @@ def test_late_refusals_for_want_of_cover_come_hours_after_acceptance(
     bank = own_bank()
     bank.post("/clock", {"to": "2031-02-04T09:00:00+01:00"})
     who = open_customer(bank, balance="1.00")
-    bank.post("/faults", {"late_am04": True})
+    bank.post("/scripts", {"what": "late_am04"})
     bank.upload(who.user, "F.xml", payment_file(order, who))
     bank.work()
     assert len(bank.fetch(who.user, "pain002")) == 2
@@ -76,7 +76,7 @@ def test_a_pending_line_is_booked_when_cover_comes_in_time(own_bank, open_custom
     bank = own_bank()
     bank.post("/clock", {"to": "2031-02-04T09:00:00+01:00"})
     who = open_customer(bank, balance="1.00")
-    bank.post("/faults", {"late_am04": True})
+    bank.post("/scripts", {"what": "late_am04"})
     bank.upload(who.user, "F.xml", payment_file(order, who))
     bank.work()
     who.setup["customers"][0]["accounts"][0] |= {"balance": "1000.00", "reset": True}
@@ -88,7 +88,7 @@ def test_a_moved_date_is_told_as_dt06_and_booked_a_bank_day_later(own_bank, open
     bank = own_bank()
     bank.post("/clock", {"to": "2031-02-07T09:00:00+01:00"})
     who = open_customer(bank)
-    bank.post("/faults", {"dt06": True})
+    bank.post("/scripts", {"what": "dt06"})
     bank.upload(who.user, "F.xml", payment_file(order, who))
     assert bank.work()["booked"] == 0
     _, answer = bank.fetch(who.user, "pain002")
@@ -100,7 +100,7 @@ def test_a_moved_date_is_told_as_dt06_and_booked_a_bank_day_later(own_bank, open
 
 def test_answers_may_come_twice_under_different_names(bank, open_customer, order):
     who = open_customer(bank)
-    bank.post("/faults", {"answer_twice": True})
+    bank.post("/scripts", {"what": "answer_twice"})
     bank.upload(who.user, "F.xml", payment_file(order, who))
     bank.work()
     answers = bank.fetch(who.user, "pain002")
@@ -111,7 +111,7 @@ def test_answers_may_come_twice_under_different_names(bank, open_customer, order
 
 def test_the_debit_advice_may_come_before_the_last_answer(bank, open_customer, order):
     who = open_customer(bank)
-    bank.post("/faults", {"camt_first": True})
+    bank.post("/scripts", {"what": "camt_first"})
     bank.upload(who.user, "F.xml", payment_file(order, who))
     bank.work()
     assert [answer.text("GrpSts") for answer in bank.fetch(who.user, "pain002")] == ["ACTC"]
@@ -121,14 +121,14 @@ def test_the_debit_advice_may_come_before_the_last_answer(bank, open_customer, o
 
 
 def test_an_unknown_fault_is_refused(bank):
-    assert bank.ask("/faults", {"sulk": True})[0] == 400
-    assert bank.ask("/faults", {"silent": 3})[0] == 400
+    assert bank.ask("/scripts", {"what": "sulk"})[0] == 400
+    assert bank.ask("/scripts", {"what": "silent", "value": "loud"})[0] == 400
 
 
 def test_a_slow_bank_makes_its_customers_wait(bank, open_customer):
     who = open_customer(bank)
     with bank.sftp(who.user) as sftp:
-        bank.post("/faults", {"slow_ms": 300})
+        bank.post("/scripts", {"what": "slow", "value": 300})
         started = time.monotonic()
         sftp.listdir("pain001")
         assert time.monotonic() - started >= 0.3
