@@ -157,10 +157,8 @@ def _work(given: argparse.Namespace) -> Request:
 
 def _incoming(given: argparse.Namespace) -> Request:
     """lets a payment come in"""
-    names = ("account", "amount", "kid", "message", "payer_name", "payer_account")
-    names += ("end_to_end_id", "type", "date", "correction")
-    wanted = {name: getattr(given, name) for name in names}
-    return "/incoming", {name: value for name, value in wanted.items() if value}
+    apart = ("command", "data", "url")
+    return "/incoming", {k: v for k, v in vars(given).items() if v and k not in apart}
 
 
 def _give_back(given: argparse.Namespace) -> Request:

@@ -235,8 +235,10 @@ def _transfers(books: sqlite3.Connection) -> str:
 
 
 def _credits(books: sqlite3.Connection) -> str:
-    shown = ("id", "account", "kind", "direction", "type", "amount", "currency", "kid", "message")
-    shown += ("payer_name", "booked_date", "reason", "status")
+    shown = (
+        *("id", "account", "kind", "direction", "type", "amount", "currency", "kid", "message"),
+        *("payer_name", "booked_date", "reason", "status"),
+    )
     rows = [{name: row[name] for name in shown} for row in reports.credits(books)[-MOST:][::-1]]
     return _table("money in", rows, "None.")
 

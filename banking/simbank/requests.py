@@ -78,7 +78,7 @@ def _tree(path: Path) -> Any:
     if path.stat().st_size > LARGEST:
         raise UnreadableError("The file is larger than such a request can be")
     try:
-        tree = etree.parse(str(path), etree.XMLParser(**_SAFE))
+        tree: Any = etree.parse(str(path), etree.XMLParser(**_SAFE))
     except etree.XMLSyntaxError as fault:
         raise UnreadableError(f"Not well-formed XML: {fault}") from fault
     if tree.docinfo.doctype:

@@ -7,7 +7,9 @@ TWO = [LINE, {"id": "E2", "amount": "50", "kid": "12345678"}]  # the KID's check
 
 
 def send(bank, who, order, lines=(LINE,), **changes):
-    bank.upload(who.user, "F.xml", order(who, "M1", [{"id": "P1", "lines": list(lines)}], **changes))
+    bank.upload(
+        who.user, "F.xml", order(who, "M1", [{"id": "P1", "lines": list(lines)}], **changes)
+    )
     return bank.work()
 
 

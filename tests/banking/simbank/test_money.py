@@ -217,7 +217,7 @@ def test_a_batch_may_be_odd_and_is_still_valid(bank, customer, order, schemas, w
     pay(bank, who, order, SALARY, salary=True)
     (advice,) = advices(bank, who)
     assert len(advice.all("TxDtls")) == (0 if what == "no_details" else 2)
-    total = Decimal("101") if what == "totals" else Decimal("100")
+    total = Decimal(101) if what == "totals" else Decimal(100)
     assert Decimal(advice.text("Btch/TtlAmt")) == total
     assert advice.text("Ntry/Amt") == ("100.00000" if what == "decimals" else "100.00")
     if what == "not_provided":
