@@ -5,7 +5,7 @@ It owns the way in and knows no payments: whoever reads a kind of file asks here
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -232,6 +232,19 @@ def owner_of_account(bank_channel_id: int, number: str) -> int | None:
             if owners:
                 return owners.pop() if len(owners) == 1 else None
     return None
+
+
+def owner_of_accounts(bank_channel_id: int, numbers: Iterable[str]) -> int:
+    """Id of the one company whose these accounts are; raises NotOurs for none or several."""
+    owners = set()
+    for number in numbers:
+        owner = owner_of_account(bank_channel_id, number)
+        if owner is None:
+            raise NotOurs("unknown-account", f"No agreement at this bank has the account {number}.")
+        owners.add(owner)
+    if len(owners) != 1:
+        raise NotOurs("several-owners", "It speaks of no account, or of several companies'.")
+    return owners.pop()
 
 
 def claim(file: BankFile, *, company_id: int, answers_to: BankFile | None, salary: bool) -> None:

@@ -219,6 +219,10 @@ class ConnectionTest(CompanyOwned):
         "access.User", on_delete=models.PROTECT, related_name="+", db_index=False
     )
     steps = models.JSONField(default=list)
+    # The request whose answer is waited for; null for a bank that takes none.
+    request = models.ForeignKey(
+        "banking.BankFile", on_delete=models.PROTECT, null=True, related_name="connection_tests"
+    )
     ended_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from banking import channel, filestore, lifecycle, stops
+from banking.iso20022 import queries
 from banking.models import BankAgreement, BankChannel, BankFile
 from portal import clock, faults
 from portal.access import actors
@@ -98,8 +99,11 @@ def deliver(file_id: int) -> Outcome:
 
 
 def _stopped(file: BankFile) -> bool:
-    """Whether a person has stopped all sending of its agreement or its company."""
+    """Whether a person has stopped all sending of its agreement or its company. A request that
+    only asks for a balance moves no money, and is not held."""
     assert file.company_id is not None
+    if file.kind == queries.VERSION:
+        return False
     return stops.holds(company_id=file.company_id, agreement_id=file.agreement_id)
 
 

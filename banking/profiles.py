@@ -60,7 +60,8 @@ class Source:
 @dataclasses.dataclass(frozen=True, slots=True)
 class BankProfile:
     """One bank. messages are full names as pain.001.001.09, the first the one to use; ask says in
-    each language where the identifiers are got."""
+    each language where the identifiers are got; balance is the request for a balance (camt.060) by
+    which a connection is tried, "" where the bank is not known to take one."""
 
     code: str
     name: str
@@ -70,6 +71,7 @@ class BankProfile:
     identifiers: tuple[Identifier, ...]
     messages: tuple[str, ...]
     cancel: str
+    balance: str
     direkte_remittering: bool
     switches: WriterProfile
     parks: bool
@@ -132,6 +134,7 @@ def _read(path: Path, general: Mapping[str, Any]) -> BankProfile:
         identifiers=tuple(facts.identifier(row) for row in facts.rows("identifiers")),
         messages=tuple(facts.message(name) for name in messages.get("payments", [])),
         cancel=str(messages.get("cancel", "")),
+        balance=str(messages.get("balance", "")),
         direkte_remittering=bool(messages.get("direkte_remittering", False)),
         switches=facts.switches(),
         parks=facts.one_of("rules", rules, "unauthorised", ("rejects", "parks")) == "parks",

@@ -11,6 +11,7 @@ from portal import clock
 from portal.access import tenancy
 
 BANK_QUEUE = "bank"
+LOOK_AGAIN_SECONDS = (1, 3, 6, 12, 24, 48)
 READER = "payments.take_answers"  # a name: this floor knows no payments
 
 
@@ -30,7 +31,11 @@ def nudge_poll() -> None:
 def test_connection(company_id: int, test_id: int) -> None:
     """Tries the way to a bank, and keeps what was found."""
     with tenancy.acting_for([company_id]):
-        connecting.run(test_id)
+        test = connecting.run(test_id)
+    if connecting.waits(test):
+        # Sooner than the timetable: somebody sits and looks at the page.
+        for seconds in LOOK_AGAIN_SECONDS:
+            poll.apply_async((test.agreement.channel_id,), queue=BANK_QUEUE, countdown=seconds)
 
 
 def nudge_test(company_id: int, test_id: int) -> None:

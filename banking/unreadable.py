@@ -66,6 +66,52 @@ CURED = {
         gettext_lazy("The connection to the bank broke off."),
         gettext_lazy("If it lasts, ask the bank."),
     ),
+    "customer-unknown": (
+        gettext_lazy("The bank does not know the customer number, or not the agreement id."),
+        gettext_lazy(
+            "Compare both with what the bank has given you, correct them in a copy of the"
+            " agreement, and test again."
+        ),
+    ),
+    "agreement-not-active": (
+        gettext_lazy("The bank knows the agreement, but has not activated it."),
+        gettext_lazy(
+            "Send the bank the signed order form if you have not, and ask when it activates the"
+            " agreement. Payments that are sent before will be refused."
+        ),
+    ),
+    "account-not-tied": (
+        gettext_lazy("The bank knows the customer, but the account is not tied to it."),
+        gettext_lazy(
+            "Ask the bank to tie the account to the customer number (at Nordea the signer id), or"
+            " correct the account in a copy of the agreement."
+        ),
+    ),
+    "request-refused": (
+        gettext_lazy("The bank refused the request."),
+        gettext_lazy("The bank's own words stand beneath. Ask the bank what they mean."),
+    ),
+    "no-answer": (
+        gettext_lazy("The bank has taken the request and not answered it."),
+        gettext_lazy(
+            "Its answer is still read when it comes. Test again later; if it lasts, ask the bank"
+            " whether it answers requests for a balance (camt.060) on this agreement."
+        ),
+    ),
+    "unknown-agreement": (
+        gettext_lazy("The file is about an agreement that is not known here."),
+        gettext_lazy(
+            "Compare its customer number and agreement id with those of your agreements; then read"
+            " the file again."
+        ),
+    ),
+    "another-active": (
+        gettext_lazy(
+            "IBAN and key exist already: the account has another active agreement, so this one"
+            " was not activated."
+        ),
+        gettext_lazy("Deactivate the other agreement; then read the file again."),
+    ),
     "unknown-kind": (
         gettext_lazy("This is not a kind of file that Kvitt reads."),
         gettext_lazy(

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from banking import inbox
 from banking.iso20022 import camt054
-from banking.iso20022.values import Account, Discrepancy, Entry, EntryDetail, Notification
+from banking.iso20022.values import Discrepancy, Entry, EntryDetail, Notification
 from banking.models import BankFile
 from payments import lifecycle, reports
 from payments.models import Payment, PaymentLine
@@ -32,7 +32,7 @@ class _Advice:
     """What a camt.054 says of one company's accounts, gathered while it streams."""
 
     message_id: str = ""
-    accounts: dict[str, Account] = field(default_factory=dict)
+    accounts: set[str] = field(default_factory=set)
     batches: list[Entry] = field(default_factory=list)
     discrepancies: list[Discrepancy] = field(default_factory=list)
     not_money: int = 0
@@ -59,7 +59,7 @@ def read(file: BankFile, content: Any) -> None:
                 for row in _advice_rows(advice, content):
                     copy.write_row(row)
                     advice.staged += 1
-        company_id = _company_meant(file, advice)
+        company_id = inbox.owner_of_accounts(file.channel_id, advice.accounts)
         with tenancy.acting_for([company_id], unclaimed=True):
             _carry_out_advice(file, company_id, advice)
     faults.point("outcomes.advice_read")
@@ -84,7 +84,7 @@ def _advice_rows(advice: _Advice, content: Any) -> Iterator[tuple[Any, ...]]:
         elif isinstance(value, Notification):
             advice.message_id = value.message_id
             if value.account is not None:
-                advice.accounts[value.account.number] = value.account
+                advice.accounts.add(value.account.number)
         elif isinstance(value, Discrepancy):
             advice.discrepancies.append(value)
 
@@ -110,21 +110,6 @@ def _advice_row(entry: Entry, detail: EntryDetail) -> tuple[Any, ...] | None:
         returned,
         json.dumps(reports.stored((reason,))) if reason else None,
     )
-
-
-def _company_meant(file: BankFile, advice: _Advice) -> int:
-    """The one company whose accounts it speaks of; raises NotOurs for none or several."""
-    owners = set()
-    for number in advice.accounts:
-        owner = inbox.owner_of_account(file.channel_id, number)
-        if owner is None:
-            raise inbox.NotOurs(
-                "unknown-account", f"No agreement at this bank has the account {number}."
-            )
-        owners.add(owner)
-    if len(owners) != 1:
-        raise inbox.NotOurs("several-owners", "It speaks of no account, or of several companies'.")
-    return owners.pop()
 
 
 def _carry_out_advice(file: BankFile, company_id: int, advice: _Advice) -> None:

@@ -10,12 +10,21 @@ from typing import BinaryIO
 
 from django.db import OperationalError, transaction
 
-from banking import filestore, inbox, recognition
+from banking import activation, connecting, filestore, inbox, kept, recognition
 from banking.located import Unreadable
 from banking.models import BankFile
 from payments import advices, reports
 
-READERS = {"pain.002": reports.read, "camt.054": advices.read}
+READERS = {
+    "pain.002": reports.read,
+    "camt.054": advices.read,
+    "camt.052": connecting.read_answer,
+    "admi.002": connecting.read_answer,
+    "camt.053": kept.read,
+    "ocr-giro": kept.read,
+    "avtalegiro": kept.read,
+    "agreement-status": activation.read,
+}
 
 
 def take_answers() -> int:

@@ -46,7 +46,7 @@ from portal.access.models import (
     new_signing_key,
 )
 from portal.access.roles import Role
-from portal.demo.dataset import _new_key
+from portal.demo.dataset import DOWNLOAD_FOLDERS, _new_key
 from portal.events import moves
 from portal.events.models import Event
 from portal.mail.models import Letter
@@ -253,7 +253,7 @@ def channel(bank: Bank | None = None) -> BankChannel:
         port=ready["sftp_port"],
         host_key=ready["host_key"],
         private_key=_new_key(),
-        download_folders=["out/pain002", "out/camt054"],
+        download_folders=list(DOWNLOAD_FOLDERS),
     )
 
 

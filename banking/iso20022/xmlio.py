@@ -37,12 +37,15 @@ KINDS = {
     "BkToCstmrDbtCdtNtfctn": "camt.054",
     "CstmrPmtCxlReq": "camt.055",
     "RsltnOfInvstgtn": "camt.029",
+    "AcctRptgReq": "camt.060",
+    "admi.002.001.01": "admi.002",
+    "AgreementStatus": "agreement-status",
 }
 ENCODINGS = frozenset({"utf-8", "us-ascii", "ascii", "iso-8859-1", "iso-8859-15", "windows-1252"})
 BLANKS = b" \t\r\n"
 BOM = b"\xef\xbb\xbf"
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\Z")
-_VERSION = re.compile(r"(?:pain|camt)\.\d{3}\.\d{3}\.(\d{2})")
+_VERSION = re.compile(r"(?:pain|camt|admi)\.\d{3}\.\d{3}\.(\d{2})")
 _OLD_SUFFIX = re.compile(r"V\d{2}$")
 _PATH_STEP = re.compile(r"/(?:([^/\[:]+):)?([^/\[]+)(?:\[(\d+)\])?")
 

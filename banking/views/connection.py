@@ -23,6 +23,7 @@ def _context(row: BankAgreement) -> dict[str, Any]:
     steps = connecting.shown(test) if test else []
     return {
         "row": row,
+        "asks": connecting.asks(row),
         "test": test,
         "under_way": test is not None and connecting.under_way(test),
         "steps": steps,

@@ -39,6 +39,10 @@ from portal.events import moves
 from portal.people.models import TermsAcceptance
 
 CHANNEL_USER = "kvitt"
+DOWNLOAD_FOLDERS = (
+    *("out/pain002", "out/camt054", "out/camt053", "out/camt052", "out/camt029"),
+    *("out/nets", "out/agreement"),
+)
 WAIT_SECONDS = 30
 
 
@@ -89,7 +93,7 @@ def _channel() -> BankChannel:
         )
     found.host, found.port = "127.0.0.1", ready["sftp_port"]
     found.host_key = ready["host_key"]
-    found.download_folders = ["out/pain002", "out/camt054"]
+    found.download_folders = list(DOWNLOAD_FOLDERS)
     found.save()
     return found
 

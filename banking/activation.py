@@ -1,0 +1,136 @@
+"""The bank's word that an agreement has been opened or closed, carried out.
+
+The message is that of the simulated bank, docs/simbank.md; each bank has its own, or a letter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import structlog
+from django.db import IntegrityError, transaction
+
+from banking import inbox, lifecycle
+from banking.iso20022 import xmlio
+from banking.located import Place, Unreadable
+from banking.models import BankAgreement, BankFile
+from portal import clock, faults
+from portal.access import actors, tenancy
+from portal.access.models import Company
+from portal.events import moves
+
+log = structlog.get_logger(__name__)
+ROOT = "AgreementStatus"
+ACTIVE, CLOSED = "ACTIVE", "CLOSED"
+NEEDED = ("CustomerNumber", "AgreementId", "Status")
+
+
+@dataclass(slots=True)
+class Word:
+    """What the message says; `accounts` are those that the agreement covers at the bank."""
+
+    message_id: str = ""
+    customer_number: str = ""
+    agreement_id: str = ""
+    status: str = ""
+    accounts: list[str] = field(default_factory=list)
+
+
+def parse(content: BinaryIO) -> Word:
+    """The message as a value. Raises Unreadable: as xmlio.open_kind does, and missing, value."""
+    guarded = xmlio.open_kind(content, kinds=("agreement-status",))
+    word = Word()
+    names = {
+        "MessageId": "message_id",
+        "CustomerNumber": "customer_number",
+        "AgreementId": "agreement_id",
+        "Status": "status",
+    }
+    for _event, element in xmlio.parse(
+        guarded, tags=[f"{{*}}{name}" for name in (*names, "Account")]
+    ):
+        name, words = xmlio.local(element.tag), xmlio.text(element)
+        if name == "Account":
+            word.accounts.append(words)
+        else:
+            setattr(word, names[name], words)
+    for name in NEEDED:
+        if not getattr(word, names[name]):
+            raise Unreadable(
+                code="missing",
+                problem=f"The message has no {name}.",
+                cure="Ask the bank to send it again.",
+                place=Place(1, ROOT),
+                params={"element": ROOT, "expected": name},
+            )
+    if word.status not in (ACTIVE, CLOSED):
+        raise xmlio.bad_value(what="status", value=word.status, place=Place(1, f"{ROOT}/Status"))
+    return word
+
+
+def read(file: BankFile, content: BinaryIO) -> None:
+    """Activates the agreements that the message is about; raises Unreadable, NotOurs.
+
+    One that is closed at the bank is not deactivated here, which would be final: people are told.
+    """
+    word = parse(content)
+    with transaction.atomic():
+        owner, ids = _meant(file.channel_id, word)
+        with tenancy.acting_for([owner], unclaimed=True):
+            inbox.claim(file, company_id=owner, answers_to=None, salary=False)
+            rows = BankAgreement.objects.select_for_update(of=("self",)).filter(pk__in=ids)
+            remarks: list[dict[str, Any]] = []
+            for row in rows.order_by("pk"):
+                _carry_out(file, row, word, remarks)
+            inbox.finish(file, message_id=word.message_id, transactions=len(ids), remarks=remarks)
+    faults.point("activation.read")
+
+
+def _meant(bank_channel_id: int, word: Word) -> tuple[int, list[int]]:
+    """The one company that has the agreement with this bank, and its rows here."""
+    everybody = Company.objects.values_list("pk", flat=True)
+    with tenancy.acting_for(everybody):
+        rows = BankAgreement.objects.filter(
+            channel_id=bank_channel_id,
+            customer_number=word.customer_number,
+            agreement_id=word.agreement_id,
+        )
+        if word.accounts:
+            rows = rows.filter(account_number__in=word.accounts)
+        found = list(rows.values_list("company_id", "pk"))
+    owners = {company for company, _pk in found}
+    if len(owners) != 1:
+        raise inbox.NotOurs(
+            "unknown-agreement",
+            f"No one company has agreement {word.agreement_id} of customer {word.customer_number}.",
+        )
+    return owners.pop(), [pk for _company, pk in found]
+
+
+def _carry_out(
+    file: BankFile, row: BankAgreement, word: Word, remarks: list[dict[str, Any]]
+) -> None:
+    if word.status == CLOSED:
+        if row.status == lifecycle.ACTIVE:
+            log.error("bank.agreement_closed", agreement=row.pk)
+            remarks.append({"code": "bank-closed", "agreement": row.pk})
+        return
+    if row.status in (lifecycle.ACTIVE, lifecycle.DEACTIVATED):
+        code = "already-active" if row.status == lifecycle.ACTIVE else "deactivated"
+        remarks.append({"code": code, "agreement": row.pk})
+        return
+    try:
+        with transaction.atomic():
+            moves.move(
+                BankAgreement.objects.filter(pk=row.pk),
+                lifecycle.ACTIVATE,
+                by=actors.bank(file.channel.name),
+                at=clock.now(),
+                expected=1,
+                detail={"file": file.name},
+            )
+    except IntegrityError as fault:
+        raise inbox.NotOurs(
+            "another-active", "The account has an active agreement already."
+        ) from fault

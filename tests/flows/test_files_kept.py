@@ -1,0 +1,242 @@
+"""Statements, incoming payments and word of agreements, from the bank to the inbox."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from banking import inbox, lifecycle
+from banking.models import BankAccount, BankAgreement, BankFile
+from payments import outcomes
+from portal.access import actors, tenancy
+from portal.access.roles import Role
+from portal.events.models import Event
+from tests import kit
+from tests.flows import test_main_job as job
+from tests.kit import Bank, Stage
+
+
+@pytest.fixture
+def made(own_database: str, bank: Bank) -> Stage:
+    made = kit.stage(bank)
+    account = {
+        "number": made.agreement.account.number,
+        "incoming": "ocr",
+        "ocr_agreement": "123456789",
+        "statements": 1,
+    }
+    told(bank, made, accounts=[account])
+    return made
+
+
+def told(bank: Bank, made: Stage, **changes: Any) -> None:
+    customer = {
+        "customer_number": made.agreement.customer_number,
+        "name": made.company.name,
+        "channel": "kvitt",
+        "agreement_id": made.agreement.agreement_id,
+        **changes,
+    }
+    bank.ask("/setup", {"customers": [customer]})
+
+
+def files(made: Stage) -> list[tuple[str, str, int | None, bool]]:
+    with made.scope(), tenancy.acting_for([made.company], unclaimed=True):
+        rows = BankFile.objects.filter(direction="in").order_by("kind")
+        return list(rows.values_list("kind", "status", "transactions", "salary"))
+
+
+def test_statements_and_ocr_giro_are_kept_for_the_company(made: Stage, bank: Bank) -> None:
+    number = made.agreement.account.number
+    for amount, more in (("10", {"kid": "2345676"}), ("20", {"kid": "2345676"}), ("30", {})):
+        bank.ask("/incoming", {"account": number, "amount": amount, **more})
+    bank.work()
+    bank.pass_days(1)
+    bank.work()
+    job.fetch(made)
+    found = files(made)
+    assert found[:2] == [("camt.053", "read", 3, False), ("camt.054", "read", 0, False)]
+    assert ("ocr-giro", "read", 2, False) in found
+
+
+def test_a_statement_with_debits_is_seen_by_those_alone_who_see_salary(
+    made: Stage, bank: Bank
+) -> None:
+    payment = {"account": made.agreement.account.number, "amount": "10", "correction": True}
+    bank.ask("/incoming", payment)
+    bank.work()
+    bank.pass_days(1)
+    bank.work()
+    job.fetch(made)
+    statement = next(row for row in files(made) if row[0] == "camt.053")
+    assert statement == ("camt.053", "read", 1, True)
+    with made.scope():
+        file = BankFile.objects.filter(kind="camt.053").order_by("pk")[0]
+    address = f"/c/{made.company.public_id}/files/{file.pk}/"
+    assert kit.signed_in(made.users["erp"]).get(address).status_code == 404
+    payroll = kit.person("payroll", made.company, Role.PAYROLL_ACCOUNTANT, Role.UPLOADER)
+    assert kit.signed_in(payroll).get(address).status_code == 200
+
+
+@pytest.mark.parametrize(("what", "code"), [("ocr_no_end", "truncated"), ("ocr_totals", "totals")])
+def test_a_broken_ocr_file_is_set_aside_and_the_next_is_read(
+    made: Stage, bank: Bank, what: str, code: str
+) -> None:
+    bank.ask("/scripts", {"what": what, "times": 1})
+    for _ in range(2):
+        payment = {"account": made.agreement.account.number, "amount": "10", "kid": "2345676"}
+        bank.ask("/incoming", payment)
+        bank.work()
+    job.fetch(made)
+    with tenancy.acting_for([made.company], unclaimed=True):
+        rows = list(BankFile.objects.filter(kind="ocr-giro").order_by("pk"))
+    assert [row.status for row in rows] == ["set_aside", "read"]
+    assert rows[0].error["code"] == code
+    assert rows[0].error["place"].startswith("line ")
+
+
+def test_totals_that_disagree_are_a_remark_on_the_statement(made: Stage, bank: Bank) -> None:
+    bank.ask("/scripts", {"what": "totals"})
+    bank.ask("/incoming", {"account": made.agreement.account.number, "amount": "10"})
+    bank.work()
+    bank.pass_days(1)
+    bank.work()
+    job.fetch(made)
+    with made.scope():
+        file = BankFile.objects.filter(kind="camt.053").order_by("pk")[0]
+    assert file.status == "read"
+    assert {remark["code"] for remark in file.remarks} == {"discrepancy"}
+
+
+# --- agreements --------------------------------------------------------------------------------
+
+
+def ordered(made: Stage) -> BankAgreement:
+    """An agreement that has been ordered, on an account of its own."""
+    number = kit.account(7)
+    with made.scope():
+        account = BankAccount.objects.create(company=made.company, number=number, name="Ny")
+        return BankAgreement.objects.create(
+            company=made.company,
+            channel=made.channel,
+            account=account,
+            customer_number="NEW",
+            agreement_id="NEW-1",
+            status=lifecycle.ORDERED,
+        )
+
+
+def register(bank: Bank, row: BankAgreement) -> None:
+    customer = {
+        "customer_number": row.customer_number,
+        "name": "Ny",
+        "channel": "kvitt",
+        "agreement_id": row.agreement_id,
+        "active": False,
+        "accounts": [{"number": row.account.number}],
+    }
+    bank.ask("/setup", {"customers": [customer]})
+
+
+def word(bank: Bank, made: Stage, customer: str, *, active: bool = True) -> BankFile:
+    """The bank's word, fetched and carried out."""
+    bank.ask("/activate", {"customer": customer, "active": active})
+    bank.work()
+    job.fetch(made)
+    with made.scope(), tenancy.acting_for([made.company], unclaimed=True):
+        return BankFile.objects.filter(kind="agreement-status").latest("pk")
+
+
+def test_the_banks_word_activates_an_ordered_agreement(made: Stage, bank: Bank) -> None:
+    row = ordered(made)
+    register(bank, row)
+    file = word(bank, made, "NEW")
+    assert (file.status, file.company, file.remarks) == ("read", made.company, None)
+    with made.scope():
+        row.refresh_from_db()
+        assert row.status == lifecycle.ACTIVE
+        event = Event.objects.get(subject="agreement", subject_id=row.pk, event="activated")
+        assert event.actor_name == made.channel.name
+    again = word(bank, made, "NEW")
+    assert [remark["code"] for remark in again.remarks] == ["already-active"]
+
+
+def test_word_that_it_is_closed_deactivates_nothing_and_is_told(made: Stage, bank: Bank) -> None:
+    file = word(bank, made, made.agreement.customer_number, active=False)
+    assert [remark["code"] for remark in file.remarks] == ["bank-closed"]
+    with made.scope():
+        assert BankAgreement.objects.get(pk=made.agreement.pk).status == lifecycle.ACTIVE
+    page = kit.signed_in(made.users["erp"]).get(f"/c/{made.company.public_id}/files/{file.pk}/")
+    assert "deaktiver avtalen hvis det stemmer" in page.content.decode()
+
+
+def test_word_of_an_agreement_that_nobody_has_is_set_aside(made: Stage, bank: Bank) -> None:
+    row = ordered(made)
+    register(bank, row)
+    with made.scope():
+        BankAgreement.objects.filter(pk=row.pk).update(agreement_id="WRITTEN-WRONG")
+    file = word(bank, made, "NEW")
+    assert (file.status, file.error["code"]) == ("set_aside", "unknown-agreement")
+    with made.scope():
+        BankAgreement.objects.filter(pk=row.pk).update(agreement_id="NEW-1")
+    with tenancy.acting_for([made.company], unclaimed=True):
+        with transaction.atomic():
+            assert inbox.read_again(file, by=actors.CLOCK)
+    outcomes.take_answers()
+    with made.scope():
+        assert BankAgreement.objects.get(pk=row.pk).status == lifecycle.ACTIVE
+
+
+def test_a_second_active_agreement_on_an_account_is_set_aside(made: Stage, bank: Bank) -> None:
+    with made.scope():
+        second = BankAgreement.objects.create(
+            company=made.company,
+            channel=made.channel,
+            account=made.agreement.account,
+            customer_number="NEW",
+            agreement_id="NEW-1",
+            status=lifecycle.ORDERED,
+        )
+    bank.ask(
+        "/setup",
+        {
+            "customers": [
+                {
+                    "customer_number": "NEW",
+                    "name": "Ny",
+                    "channel": "kvitt",
+                    "agreement_id": "NEW-1",
+                    "active": False,
+                    "accounts": [{"number": made.agreement.account.number}],
+                }
+            ]
+        },
+    )
+    file = word(bank, made, "NEW")
+    assert (file.status, file.error["code"]) == ("set_aside", "another-active")
+    with made.scope():
+        second.refresh_from_db()
+        assert second.status == lifecycle.ORDERED
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<AgreementStatus><Status>ACTIVE</Status></AgreementStatus>",
+        "<AgreementStatus><CustomerNumber>1</CustomerNumber><AgreementId>2</AgreementId>"
+        "<Status>PERHAPS</Status></AgreementStatus>",
+    ],
+)
+def test_word_that_cannot_be_understood_is_set_aside(made: Stage, content: str) -> None:
+    with tenancy.acting_for((), unclaimed=True):
+        file, _new = inbox.keep(
+            bank_channel=made.channel, name="word.xml", content=io.BytesIO(content.encode())
+        )
+    outcomes.take_answers()
+    with tenancy.acting_for((), unclaimed=True):
+        file.refresh_from_db()
+        assert file.status == "set_aside"
+        assert file.error["cure"]
