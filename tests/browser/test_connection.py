@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from portal.demo import cast
 from tests.browser.conftest import Stack
 from tests.browser.test_main_job import Person
 
@@ -34,6 +35,12 @@ CAUSES: dict[str, tuple[str, Any, str]] = {
         "ingen mappe med det navnet",
     ),
 }
+# code → what the bank is told otherwise of the customer, and what the page says then.
+AT_THE_BANK: dict[str, tuple[dict[str, Any], str]] = {
+    "customer-unknown": ({"agreement_id": "EN-ANNEN"}, "kjenner ikke kundenummeret"),
+    "agreement-not-active": ({"active": False}, "har ikke aktivert den"),
+    "account-not-tied": ({"customer_number": "EN-ANNEN"}, "kontoen er ikke knyttet til den"),
+}
 
 
 def test_each_closed_way_is_told_with_its_cure_and_is_open_when_mended(
@@ -57,11 +64,38 @@ def test_each_closed_way_is_told_with_its_cure_and_is_open_when_mended(
             told = kari.page.inner_text("main")
             assert said in told, (code, told)
             assert code in told
-            assert kari.page.get_by_text("ikke kommet til").count() < 4
+            assert kari.page.get_by_text("ikke kommet til").count() < 9
             set_to(books, column, json.dumps(right) if isinstance(right, list) else right)
             kari.press("Test igjen")
             kari.page.get_by_text("Veien er åpen").wait_for()
+    for code, (spoiled, said) in AT_THE_BANK.items():
+        tell(stack, **spoiled)
+        kari.press("Test igjen")
+        kari.page.get_by_text("Veien er stengt").wait_for()
+        told = kari.page.inner_text("main")
+        assert said in told, (code, told)
+        assert code in told
+        tell(stack)
+        kari.press("Test igjen")
+        kari.page.get_by_text("Veien er åpen").wait_for()
     assert kari.faults == []
+
+
+def tell(stack: Stack, **otherwise: Any) -> None:
+    """What the bank knows of Nordlys Handel: as the demo has it, or otherwise."""
+    row = cast.COMPANIES[0]
+    assert row["name"] == "Nordlys Handel AS"
+    customer = {
+        "customer_number": row["customer_number"],
+        "name": row["name"],
+        "channel": "kvitt",
+        "agreement_id": row["agreement_id"],
+        "active": True,
+        "approvers_required": row["bank_approvers_required"],
+        "accounts": [{"number": row["account"]}],
+        **otherwise,
+    }
+    stack.ask("simbank_control_url", "/setup", {"customers": [customer]})
 
 
 def set_to(books: Any, column: str, value: Any) -> None:
