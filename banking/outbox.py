@@ -51,6 +51,7 @@ def store(
     transactions: int,
     totals: dict[str, str],
     at: dt.datetime,
+    suffix: str = "xml",
 ) -> BankFile:
     """Keeps a finished file in the caller's transaction, together with the rows it is made of."""
     sha256, size = filestore.sha256_of(content)
@@ -61,7 +62,7 @@ def store(
         agreement=agreement,
         direction=BankFile.Direction.OUT,
         kind=kind,
-        name=f"{kind}.{message_id(file_id)}.xml",
+        name=f"{kind}.{message_id(file_id)}.{suffix}",
         message_id=message_id(file_id),
         sha256=sha256,
         size=size,

@@ -128,7 +128,7 @@ def _carry_out_advice(file: BankFile, company_id: int, advice: _Advice) -> None:
         staged = moves.Staged(PaymentLine, moves.STAGED, "code = %s", [code], columns=columns)
         told = {"file": file.name}
         moves.move(staged, change, by=by, at=at, within=ids, detail=told)
-    _alarm_unexpected(company_id, remarks)
+    alarm_unexpected(company_id, remarks)
     for entry in advice.batches:
         _settle_batch(company_id, entry, by, remarks, file=file.name)
     if advice.not_money:
@@ -177,7 +177,7 @@ def _match(
     return [pk for pk, _number, _kind in rows], salary
 
 
-def _alarm_unexpected(company_id: int, remarks: list[dict[str, Any]]) -> None:
+def alarm_unexpected(company_id: int, remarks: list[dict[str, Any]]) -> None:
     """Money that left the account for a line that is not at the bank is never silent."""
     with connection.cursor() as cursor:
         cursor.execute(

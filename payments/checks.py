@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from banking import numbers
 from banking.iso20022 import characters
 from banking.iso20022.values import Account, Instruction, Party, Transfer
-from payments import digest
+from payments import digest, remittance
 
 if TYPE_CHECKING:
     from banking.models import BankAgreement
@@ -27,6 +27,7 @@ NAME_MAX = 140
 KID_MAX = 35
 DOCUMENTS_MAX = 25
 DAYS_AHEAD_MAX = 365
+OLD_FORMAT = "nets"
 ZERO_DECIMALS = frozenset({"JPY", "ISK", "KRW"})
 CURRENCIES = frozenset(
     [
@@ -155,6 +156,14 @@ EXPLANATIONS = {
             " in the ERP, or move the last day under Agreements."
         ),
     ),
+    "old-format": Explanation(
+        _("The old format cannot carry the line"),
+        _(
+            "The agreement uses Direkte remittering, which carries Norwegian kroner to Norwegian"
+            " accounts only, without salary, and invoices only with their KID."
+        ),
+        _("Convert the agreement to ISO 20022 and send a new payment, or pay in the net bank."),
+    ),
     "salary-in-line": Explanation(
         _("Salary in a line of its own"),
         _("Salary is marked on the whole payment, so that only those who may see it do."),
@@ -199,9 +208,14 @@ def faults_of_payment(
     return faults
 
 
-def faults_of_line(line: Transfer, *, salary: bool = False) -> list[Fault]:
+def faults_of_line(
+    line: Transfer, agreement: BankAgreement | None = None, *, salary: bool = False
+) -> list[Fault]:
     """Faults that stop this line; `salary` when its payment is marked as salary."""
-    faults = []
+    faults: list[Fault] = []
+    if agreement is not None and agreement.file_format == OLD_FORMAT:
+        lacking = remittance.not_carried(line, salary=salary)
+        faults.extend(Fault("old-format", name, value) for name, value in lacking)
     account = line.payee_account
     if account is None or not account.number:
         faults.append(Fault("payee-account-missing", "CdtrAcct"))

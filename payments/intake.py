@@ -299,7 +299,7 @@ class _Reading:
         if payment.tree is not None:
             payment.tree.add(digest.canonical(**kept))
         faults = payment.faults + checks.faults_of_line(
-            line, salary=_kind(payment.instruction) == Payment.Kind.SALARY
+            line, payment.agreement, salary=_kind(payment.instruction) == Payment.Kind.SALARY
         )
         reasons = None
         if faults:

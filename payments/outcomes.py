@@ -13,7 +13,7 @@ from django.db import OperationalError, transaction
 from banking import activation, connecting, filestore, inbox, kept, recognition
 from banking.located import Unreadable
 from banking.models import BankFile
-from payments import advices, reports
+from payments import advices, reports, settlements
 
 READERS = {
     "pain.002": reports.read,
@@ -24,6 +24,7 @@ READERS = {
     "ocr-giro": kept.read,
     "avtalegiro": kept.read,
     "agreement-status": activation.read,
+    "direkte-remittering": settlements.read,
 }
 
 
