@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
-from banking import lifecycle, setups
+from banking import lifecycle, setups, sharing
 from banking.models import BankAgreement, BankChannel
 from portal.access import actors
 from portal.access.models import Company
@@ -107,6 +107,8 @@ def why_not(act: str, *, agreement: BankAgreement, permissions: frozenset[Permis
         return _("An AutoPay Administrator in the company can do this.")
     if act in ("deactivate", "order", "edit", "copy"):
         return ""
+    if not sharing.holds(agreement):
+        return _("The other company does not share the account any more.")
     faults = warnings(agreement)
     if faults:
         return " ".join(faults)
@@ -139,6 +141,8 @@ def order(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
 def activate(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
     """Makes an agreement active; raises AnotherIsActive, Unfit, moves.Conflict."""
     faults = warnings(agreement)
+    if not sharing.holds(agreement):
+        faults.append(_("The other company does not share the account any more."))
     if faults:
         raise Unfit(faults)
     try:
@@ -155,11 +159,14 @@ def activate(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
 
 
 def deactivate(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
-    """Deactivates an agreement for good; payments sent run on. Raises moves.Conflict."""
-    moves.move(
-        BankAgreement.objects.filter(pk=agreement.pk),
-        lifecycle.DEACTIVATE,
-        by=actors.person(user),
-        at=at,
-        expected=1,
-    )
+    """Deactivates an agreement for good, and with it what others make of it; payments sent run on.
+    Raises moves.Conflict."""
+    with transaction.atomic():
+        moves.move(
+            BankAgreement.objects.filter(pk=agreement.pk),
+            lifecycle.DEACTIVATE,
+            by=actors.person(user),
+            at=at,
+            expected=1,
+        )
+        sharing.end_all(agreement=agreement, user=user, at=at)

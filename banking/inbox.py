@@ -219,12 +219,13 @@ def owner_of_account(bank_channel_id: int, number: str) -> int | None:
     """Id of the one company with an agreement for this BBAN or IBAN on this channel.
 
     An active agreement decides (an account has one, whoever's it is); else one that was active.
-    A draft, or an account that is only written down, makes nobody its owner. None when there is
+    A draft, an account that is only written down, or one that another company shares makes nobody
+    its owner. None when there is
     no owner, or more than one.
     """
     everybody = Company.objects.values_list("pk", flat=True)
     with tenancy.acting_for(everybody):
-        rows = BankAgreement.objects.filter(channel_id=bank_channel_id).filter(
+        rows = BankAgreement.objects.filter(channel_id=bank_channel_id, share=None).filter(
             Q(account__number=number) | Q(account__iban=number)
         )
         for status in (lifecycle.ACTIVE, lifecycle.DEACTIVATED):

@@ -11,6 +11,8 @@ ACTS: dict[str, Any] = {
     "agreement.changed": _("Agreement changed"),
     "agreement.authority": _("Authority at the bank changed"),
     "agreement.mails": _("Mail addresses of an agreement changed"),
+    "agreement.shared": _("Agreement shared"),
+    "agreement.unshared": _("Agreement shared no more"),
     "sending.stopped": _("All sending stopped"),
     "sending.started": _("Sending started again"),
 }
@@ -41,4 +43,6 @@ FIELDS: dict[str, Any] = {
     "cut_over_date": _("Last day of an older agreement"),
     "identity": _("Identity at the bank"),
     "authority": _("Holds authority"),
+    "organisation_number": _("Organisation number"),
+    "shared_by": _("Shared by"),
 }

@@ -26,7 +26,7 @@ DEACTIVATE = Move(
     "deactivated",
     frozenset({DRAFT, ORDERED, ACTIVE}),
     DEACTIVATED,
-    frozenset({USER}),
+    frozenset({USER, CLOCK}),
     _("Deactivated"),
     told=False,
 )

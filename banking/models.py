@@ -134,6 +134,10 @@ class BankAgreement(CompanyOwned):
     approve_mails = models.JSONField(default=list)
     # When another agreement takes over: nothing due after this day goes on this one.
     cut_over_date: Any = models.DateField(null=True)
+    # The other company's share that lets this one pay from its account; null for an own account.
+    share = models.ForeignKey(
+        "banking.AgreementShare", on_delete=models.PROTECT, null=True, related_name="uses"
+    )
     status = models.CharField(
         max_length=20, choices=_choices(lifecycle.AGREEMENT), db_default=lifecycle.DRAFT
     )
@@ -141,11 +145,27 @@ class BankAgreement(CompanyOwned):
 
     class Meta:
         constraints: ClassVar[list[Any]] = [
-            # By number, so that it holds across companies: an account has one owner here.
+            # By number, so that it holds across companies: an account has one owner here, and
+            # whoever shares it has one agreement for it.
             models.UniqueConstraint(
                 fields=["account_number"],
-                condition=Q(status="active"),
+                condition=Q(status="active", share=None),
                 name="agreement_one_active_per_account",
+            ),
+            models.UniqueConstraint(
+                fields=["company", "account_number"],
+                condition=Q(status="active"),
+                name="agreement_one_active_per_company_and_account",
+            ),
+            models.UniqueConstraint(
+                fields=["company", "share"],
+                condition=~Q(status="deactivated"),
+                name="agreement_one_use_of_a_share",
+            ),
+            models.CheckConstraint(
+                condition=Q(share=None)
+                | Q(settlement_return=False, incoming=False, statements=False),
+                name="agreement_shared_for_payments_only",
             ),
             models.CheckConstraint(
                 condition=Q(status__in=lifecycle.AGREEMENT.codes()), name="agreement_status"
@@ -174,6 +194,34 @@ class BankAgreement(CompanyOwned):
 
     def __str__(self) -> str:
         return self.description or f"{self.channel} {self.account.number}"
+
+
+class AgreementShare(CompanyOwned):
+    """That a company lets another, named by its organisation number, pay on an agreement; open
+    until it is ended. `company` is the owner's."""
+
+    agreement = models.ForeignKey(BankAgreement, on_delete=models.PROTECT, related_name="shares")
+    organisation_number = models.CharField(max_length=9, db_index=True)
+    made_at = models.DateTimeField()
+    made_by = models.ForeignKey(
+        "access.User", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.ForeignKey(
+        "access.User", on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["agreement", "organisation_number"],
+                condition=Q(ended_at=None),
+                name="share_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agreement_id} {self.organisation_number}"
 
 
 class SendingStop(CompanyOwned):

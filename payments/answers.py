@@ -6,16 +6,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from payments import checks, lifecycle, lists, queries
+from payments.models import Payment
 from portal.access import roles
+from portal.access.guard import Acting
 from portal.access.models import Company, ServiceActivation
 from portal.events import questions
 
 AUTOPAY = ServiceActivation.Service.AUTOPAY
+UNSETTLED_SHOWN = 50
 
 
 def status_text(subject: str, status: str, language: str) -> str | None:
@@ -96,9 +100,29 @@ def stops(company: Company, service: str) -> list[str] | None:
     return [*texts, _("Payments and files stay readable, and nothing is deleted.")]
 
 
+def unsettled(agreement_id: int, acting: Acting) -> questions.Unsettled:
+    """Payments on the agreement that have not come to their end."""
+    rows = Payment.objects.of(acting.company).filter(agreement_id=agreement_id)
+    rows = rows.exclude(status__in=lifecycle.OVER).order_by("pk")
+    seen = rows.filter(kind__in=queries.kinds_seen(acting.permissions))
+    words = {"company": acting.company.public_id}
+    return questions.Unsettled(
+        rows.count(),
+        [
+            questions.Hit(
+                row.number,
+                str(row.state.label),
+                reverse("payments:detail", kwargs={**words, "payment": row.pk}),
+            )
+            for row in seen[:UNSETTLED_SHOWN]
+        ],
+    )
+
+
 def register() -> None:
     """Called when the apps are ready."""
     questions.set_up.register(set_up)
+    questions.unsettled.register(unsettled)
     questions.under_way.register(under_way)
     questions.stops.register(stops)
     questions.status_text.register(status_text)

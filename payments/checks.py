@@ -174,6 +174,14 @@ EXPLANATIONS = {
         _("It holds fields that the portal does not pass on, so the payment would be changed."),
         _("Leave the named fields out in the ERP, or pay this line in the net bank."),
     ),
+    "on-word": Explanation(
+        _("Settled on the bank's word"),
+        _(
+            "The bank says that the payment is carried out. No word of the booked debit comes on"
+            " this agreement."
+        ),
+        _("Compare with the net bank where it matters."),
+    ),
     "file-not-made": Explanation(
         _("The bank file could not be made"),
         _("Something in the payment or the agreement does not fit the bank's format."),

@@ -42,6 +42,8 @@ MOVES: dict[str, Move] = {
     "CANC": lifecycle.CANCEL_AT_BANK,
 }
 PART = "PART"
+BOOKED_BY_WORD = "ACSC"
+ON_WORD = {"code": "on-word", "text": ""}
 REMARKS_MAX = 50
 
 
@@ -153,6 +155,11 @@ class _Carried:
         self.company = sent.company
         self.by = actors.bank(sent.channel.name)
         self.at = clock.now()
+        # Where no word of booked money can come, the bank's last status is all there will be.
+        agreement = sent.agreement
+        self.on_word = agreement is not None and not (
+            agreement.settlement_return or agreement.statements
+        )
         self.ids: dict[str, int] = dict(
             Payment.objects.filter(bank_file=sent).values_list("number", "pk")
         )
@@ -194,15 +201,25 @@ class _Carried:
                 [ids],
             )
             matched = cursor.rowcount
+            if self.on_word:
+                cursor.execute(
+                    f"UPDATE {table} SET reasons = coalesce(reasons, '[]') || %s WHERE code = %s",
+                    [json.dumps([ON_WORD]), BOOKED_BY_WORD],
+                )
             cursor.execute(f"SELECT count(*), array_agg(DISTINCT status) FROM {staging}")
             total, codes = cursor.fetchone()
         if matched < total:
             self.remark("unmatched", count=total - matched)
         for code in codes or []:
-            change = MOVES.get(code, lifecycle.PUZZLE)
+            change = self._move(code)
             staged = moves.Staged(PaymentLine, table, "code = %s", [code], columns=("reasons",))
             moved = moves.move(staged, change, by=self.by, at=self.at, within=ids)
             self._skipped(table, code, moved.rows)
+
+    def _move(self, status: str) -> Move:
+        if self.on_word and status == BOOKED_BY_WORD:
+            return lifecycle.SETTLE
+        return MOVES.get(status, lifecycle.PUZZLE)
 
     def _skipped(self, table: str, code: str, moved: int) -> None:
         with connection.cursor() as cursor:
@@ -227,11 +244,13 @@ class _Carried:
     ) -> None:
         if status == PART:
             return
-        change = MOVES.get(status, lifecycle.PUZZLE)
+        change = self._move(status)
         lines: QuerySet[PaymentLine] = PaymentLine.objects.filter(payment_id__in=ids)
         if staging:
             lines = lines.exclude(pk__in=RawSQL(f"SELECT row_id FROM {moves.STAGED}", []))  # noqa: S611 - a constant
         told = stored(reasons)
+        if self.on_word and status == BOOKED_BY_WORD:
+            told = [*told, ON_WORD]
         if status not in MOVES:
             told = [*told, {"code": status, "text": ""}]
         sets = {"reasons": json.dumps(told)} if told and change.apart else None

@@ -13,7 +13,7 @@ import structlog
 from django.db import OperationalError, transaction
 from django.db.models import F
 
-from banking import filestore, outbox, stops
+from banking import filestore, outbox, sharing, stops
 from banking import lifecycle as banking_lifecycle
 from banking.located import InvalidOutput
 from banking.models import BankAgreement, BankFile
@@ -103,7 +103,7 @@ def _write_and_store(*, company: Company, ids: Sequence[int]) -> int | None:
         agreement = payments[0].agreement
         if stops.holds(company_id=company.pk, agreement_id=agreement.pk):
             return None
-        if agreement.status != banking_lifecycle.ACTIVE:
+        if agreement.status != banking_lifecycle.ACTIVE or not sharing.holds(agreement):
             log.warning("sending.agreement_not_active", agreement=agreement.pk)
             return None
         at = clock.now()

@@ -8,7 +8,17 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from . import booking, inquiries, judging, outgoing, receiving, register, requests, statements
+from . import (
+    booking,
+    inquiries,
+    judging,
+    outgoing,
+    receiving,
+    register,
+    requests,
+    statements,
+    verdicts,
+)
 from . import books as ledger
 from .answering import Answers
 from .clock import BankDays, Clock
@@ -113,7 +123,9 @@ class Bank:
             if row is None:
                 raise register.SetupRefusedError(f"no parked payment {payment!r}")
             now = self.clock.now()
-            judging.decide_parked(self._books, row, self._days, now, self._rules(), approve=approve)
+            verdicts.decide_parked(
+                self._books, row, self._days, now, self._rules(), approve=approve
+            )
             decided = self._books.execute(
                 "SELECT p.*, SUM(t.status = 'rejected') AS refused FROM payments p"
                 " JOIN transfers t ON t.payment_id = p.id WHERE p.id = ? GROUP BY p.id",
@@ -121,9 +133,9 @@ class Bank:
             ).fetchone()
             self._answers.decided(self._file(row["file_id"]), decided, now)
 
-    def _rules(self) -> judging.Rules:
+    def _rules(self) -> verdicts.Rules:
         kept = register.rules(self._books)
-        return judging.Rules(kept["closed_day"], kept["after_cut_off"], kept["cut_offs"])
+        return verdicts.Rules(kept["closed_day"], kept["after_cut_off"], kept["cut_offs"])
 
     # --- a round -----------------------------------------------------------------------------
 
@@ -260,7 +272,7 @@ class Bank:
             now = self.clock.now()
             with ledger.transaction(self._books):
                 later = str(self._answers.value("dt06", file) or "")
-                judging.settle(self._books, file["id"], self._days, now, self._rules(), later)
+                verdicts.settle(self._books, file["id"], self._days, now, self._rules(), later)
                 if file["kind"] != "nets":
                     self._answers.settled(file, now)
         return len(files)

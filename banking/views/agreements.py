@@ -13,7 +13,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from banking import agreements, authorities, lifecycle, profiles, setup_forms, stops, unreadable
+from banking import (
+    agreements,
+    authorities,
+    conversions,
+    lifecycle,
+    profiles,
+    setup_forms,
+    sharing,
+    stops,
+    unreadable,
+)
 from banking.lists import AGREEMENTS
 from banking.models import AgreementSetup, BankAgreement
 from banking.views.lookup import found
@@ -51,6 +61,9 @@ def index(request: HttpRequest) -> HttpResponse:
         "list": ListPage(request, AGREEMENTS),
         "stops": stops.now(acting.company.pk),
         "may_stop": bool(acting.permissions & set(MAY_STOP)),
+        "offers": sharing.offered(acting.company)
+        if acting.may(Permission.CHANGE_AGREEMENTS)
+        else (),
         "begun": begun.order_by("-changed_at")[:SETUPS_SHOWN]
         if acting.may(Permission.CHANGE_AGREEMENTS)
         else (),
@@ -85,6 +98,8 @@ def one(request: HttpRequest, agreement: int) -> HttpResponse:
         "other": agreements.another_active(row) if not row.state.final else None,
         "changes": acting.may(Permission.CHANGE_AGREEMENTS),
         "may_stop": bool(acting.permissions & set(MAY_STOP)),
+        "convertible": conversions.may_be(row),
+        "owner": sharing.owner_of(row),
     }
     return render(request, "banking/agreement.html", context)
 
@@ -111,10 +126,11 @@ def _acts(row: BankAgreement, acting: guard.Acting) -> list[details.Act]:
     offered = []
     if row.status in (lifecycle.DRAFT, lifecycle.ORDERED):
         offered.append(("activate", _("Activate"), "main", change))
-    if row.status == lifecycle.DRAFT:
+    if row.status == lifecycle.DRAFT and row.share_id is None:
         offered.append(("edit", _("Change"), "plain", begin))
         offered.append(("order", _("Mark as ordered"), "plain", change))
-    offered.append(("copy", _("Copy"), "plain", begin))
+    if row.share_id is None:
+        offered.append(("copy", _("Copy"), "plain", begin))
     if not row.state.final:
         offered.append(("deactivate", _("Deactivate for good"), "danger", change))
     return [

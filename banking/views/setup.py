@@ -78,6 +78,9 @@ def begin(request: HttpRequest, agreement: int) -> HttpResponse:
     rows = BankAgreement.objects.of(acting.company).select_related("account")
     row = get_object_or_404(rows, pk=agreement)
     copy = request.POST.get("act") == "copy"
+    if row.share_id is not None:
+        messages.error(request, _("A shared agreement is as its owner has made it."))
+        return redirect("banking:agreement", company=acting.company.public_id, agreement=row.pk)
     if not copy and row.status != lifecycle.DRAFT:
         text = _("Only a draft is changed. Copy the agreement, and change the copy.")
         messages.error(request, text)

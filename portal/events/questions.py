@@ -52,6 +52,14 @@ class Hit:
     address: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """How many payments are under way, and those of them that may be shown."""
+
+    count: int
+    shown: list[Hit]
+
+
 class Question:
     """A question with any number of answerers; `ask` gives every answer that is not None."""
 
@@ -78,6 +86,7 @@ customer_menu = Question("what stands in the menu of a customer, as MenuItems?")
 under_way = Question("what keeps this service of this company from being switched off?")
 stops = Question("what stops when this service of this company is switched off?")
 unfinished = Question("which companies lack something of yours, as a condition on Company?")
+unsettled = Question("what is under way on this agreement, for whoever acts here, as Unsettled?")
 set_up = Question("what do these companies have, and what do they lack, by id, as SetUp?")
 waiting = Question("what waits for this user, acting here, as a Waiting?")
 search = Question("what is called like this, for this user, acting here, as Hits?")

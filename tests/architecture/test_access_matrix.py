@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import get_resolver
 
 from banking import setups
-from banking.models import BankFile
+from banking.models import AgreementShare, BankFile
 from payments.models import Payment
 from portal.access import guard, tenancy
 from portal.access.models import Authenticator, Membership, RoleGrant, User, UserGroup
@@ -191,6 +191,10 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "banking:agreement-step": form(codes(403, admin=200), 422),
     "banking:agreement-amend": form(codes(403, admin=200), 302),
     "banking:agreement-mails": form(codes(403, admin=200), 422),
+    "banking:agreement-convert": form(codes(403, admin=302), 302),
+    "banking:agreement-share": form(codes(403, admin=200), 422),
+    "banking:agreement-unshare": {"post": codes(403, admin=302)},
+    "banking:agreement-offers": form(codes(403, admin=200), 302),
     "banking:agreement-begin": {"post": codes(403, admin=302)},
     "banking:agreement-discard": {"post": codes(403, admin=302)},
     "banking:connection": form(codes(403, admin=200), 302),
@@ -363,6 +367,13 @@ def staged(place: int = 1) -> tuple[kit.Stage, dict[str, Client], dict[str, Any]
             at=payment.created_at,
         )
         setup = setups.begin_from(made.agreement, made.users["admin"], copy=True)
+        share = AgreementShare.objects.create(
+            company=made.company,
+            agreement=made.agreement,
+            organisation_number=kit.organisation(90),
+            made_at=payment.created_at,
+            made_by=made.users["admin"],
+        )
         member = Membership.objects.get(user=made.users["approver"])
         group = UserGroup.objects.create(customer=made.company.customer, name="Regnskap")
     words = {
@@ -378,6 +389,7 @@ def staged(place: int = 1) -> tuple[kit.Stage, dict[str, Client], dict[str, Any]
         "payment": payment.pk,
         "agreement": made.agreement.pk,
         "setup": setup.public_id,
+        "share": share.pk,
         "step": "account",
         "file": file.pk,
         "letter": letter.pk,

@@ -16,7 +16,7 @@ from django.test import Client, override_settings
 
 from banking import lifecycle, numbers, setups, stops
 from banking.connecting import STEPS
-from banking.models import Authority, BankAccount, BankAgreement, ConnectionTest
+from banking.models import AgreementShare, Authority, BankAccount, BankAgreement, ConnectionTest
 from payments import lifecycle as payments_lifecycle
 from payments.models import Payment
 from portal.access import actors, secondfactor, tenancy
@@ -94,6 +94,7 @@ def make() -> Scene:
     _neighbours(made, scene)
     _setups(made, scene)
     _connections(made, scene)
+    _shares(made, scene)
     user = User.objects.get(pk=made.users[ALL].pk)
     scene.companies["ready"] = directory.fill(made, user, scene.imports)
     directory.people(made, user, scene)
@@ -169,11 +170,13 @@ def _connections(made: Stage, scene: Scene) -> None:
     passed = [{"step": step, "ms": 12, "ok": True, "code": "", "detail": ""} for step in STEPS]
     refused = {"ok": False, "code": "key-refused", "detail": "Authentication failed."}
     closed = [*passed[:2], passed[2] | refused]
+    untied = {"ok": False, "code": "account-not-tied", "ms": None, "detail": "AC02 Not tied"}
     with made.scope():
         for label, steps, ended in (
             ("active", passed, now()),
             ("draft", closed, now()),
             ("ordered", [], None),
+            ("one-approver", [*passed[:-1], passed[-1] | untied], now()),
         ):
             ConnectionTest.objects.create(
                 company=made.company,
@@ -183,6 +186,40 @@ def _connections(made: Stage, scene: Scene) -> None:
                 steps=steps,
                 ended_at=ended,
             )
+
+
+def _shares(made: Stage, scene: Scene) -> None:
+    """An agreement that is shared, one that is used, and one that another company offers; and one
+    in the old format, with a payment under way."""
+    theirs = kit.stage(place=70)
+    Company.objects.filter(pk=theirs.company.pk).update(name="Morselskapet for Alt Mulig AS")
+    facts = {"made_at": now(), "made_by": made.users[ALL]}
+    with made.scope():
+        AgreementShare.objects.create(
+            company=made.company,
+            agreement=made.agreement,
+            organisation_number=kit.organisation(71),
+            **facts,
+        )
+    with theirs.scope():
+        second = _agreement(theirs, 72, "draft")
+        for row in (theirs.agreement, second):
+            AgreementShare.objects.create(
+                company=theirs.company,
+                agreement=row,
+                organisation_number=made.company.organisation_number,
+                **facts,
+            )
+        BankAgreement.objects.filter(pk=second.pk).update(status=lifecycle.ACTIVE)
+        used = AgreementShare.objects.get(agreement=second)
+    with made.scope():
+        rows = {"shared": _agreement(made, 73, "shared"), "old": _agreement(made, 74, "old")}
+        BankAgreement.objects.filter(pk=rows["shared"].pk).update(
+            share=used, settlement_return=False, status=lifecycle.ACTIVE
+        )
+        old = BankAgreement.objects.filter(pk=rows["old"].pk)
+        old.update(file_format="nets", status=lifecycle.ORDERED)
+    scene.agreements |= {label: row.pk for label, row in rows.items()}
 
 
 def _setups(made: Stage, scene: Scene) -> None:

@@ -1,0 +1,97 @@
+"""An agreement in the old format becomes one in ISO 20022, and keeps its number.
+
+Nothing may be unsettled on it: what the bank gives back afterwards answers the new format alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from banking import lifecycle, profiles, setups
+from banking.models import BankAgreement
+from banking.setup_forms import CALLED, carried
+from portal.access.guard import Acting
+from portal.events import questions
+from portal.lists import widgets
+from portal.people import changes
+
+
+class MovedOn(Exception):
+    """The agreement is deactivated, or no longer in the old format."""
+
+
+class Unsettled(Exception):
+    """Payments are under way on the agreement."""
+
+
+class ConvertForm(forms.Form):
+    """What the bank knows the customer by in the new format, and the version."""
+
+    pain_version = forms.ChoiceField(label=_("Version"), widget=widgets.Select)
+
+    def __init__(self, *args: Any, row: BankAgreement, **kwargs: Any) -> None:
+        profile = profiles.of(row.channel.bank)
+        kept = {one.field: getattr(row, one.field) for one in profile.identifiers}
+        kwargs["initial"] = {"pain_version": profile.messages[0], **kept}
+        super().__init__(*args, **kwargs)
+        versions: Any = [(name, name) for name in profile.messages]
+        self.fields["pain_version"].choices = versions  # type: ignore[attr-defined]
+        for one in profile.identifiers:
+            label, help_text = CALLED[one.field]
+            self.fields[one.field] = forms.CharField(
+                label=label, help_text=help_text, max_length=35, required=one.required
+            )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        for name in set(cleaned) & set(profiles.IDENTIFIERS):
+            try:
+                cleaned[name] = carried(cleaned[name])
+            except forms.ValidationError as error:
+                self.add_error(name, error)
+        return cleaned
+
+
+def may_be(row: BankAgreement) -> bool:
+    """Whether the agreement is one that can be converted at all."""
+    return row.file_format == BankAgreement.Format.NETS and row.status != lifecycle.DEACTIVATED
+
+
+def unsettled(row: BankAgreement, acting: Acting) -> questions.Unsettled:
+    """What is under way on the agreement, as far as whoever acts here may see it."""
+    found: questions.Unsettled | None = questions.unsettled.first(row.pk, acting)
+    return found or questions.Unsettled(0, [])
+
+
+@transaction.atomic
+def convert(
+    *, agreement: BankAgreement, values: Mapping[str, Any], acting: Acting, by: changes.By
+) -> None:
+    """Lets the agreement send ISO 20022 from now on. Raises MovedOn, Unsettled."""
+    rows = BankAgreement.objects.select_for_update(of=("self",))
+    row = rows.select_related("account", "channel").get(pk=agreement.pk)
+    if not may_be(row):
+        raise MovedOn
+    if unsettled(row, acting).count:
+        raise Unsettled
+    before = setups.told(row)
+    row.file_format = BankAgreement.Format.ISO
+    for name in ("pain_version", *profiles.IDENTIFIERS):
+        if name in values:
+            setattr(row, name, values[name])
+    row.save()
+    was, now = changes.differing(before, setups.told(row))
+    changes.record(
+        "agreement.changed",
+        by=by,
+        customer=row.company.customer,
+        company=row.company,
+        name=str(row),
+        before=was,
+        after=now,
+    )
