@@ -1,5 +1,7 @@
 """Holds orders in the format before ISO 20022, and the settlements that alone answer them."""
 
+import datetime
+
 import pytest
 
 AGREEMENT = "000123456"
@@ -41,8 +43,8 @@ def send(bank, who, text, name="R.txt"):
 
 
 def day_of(bank, plus=0):
-    year, month, day = bank.now()[:10].split("-")
-    return f"{int(day) + plus:02d}{month}{year[2:]}"
+    day = datetime.date.fromisoformat(bank.now()[:10]) + datetime.timedelta(days=plus)
+    return day.strftime("%d%m%y")
 
 
 def test_what_is_paid_comes_back_as_a_settlement_and_nothing_else(bank, who, account_number):
@@ -70,8 +72,11 @@ def test_orders_of_one_assignment_are_paid_on_their_own_days(bank, who, account_
         ("OWN-1", 100, account_number(500), "", day_of(bank)),
         ("OWN-2", 200, account_number(501), "", day_of(bank, 1)),
     ]
-    assert send(bank, who, old_file(who, orders))["booked"] == 1
-    assert bank.next_days()["booked"] == 1
+    send(bank, who, old_file(who, orders))
+    bank.next_days(4)
+    rows = bank.transfers(customer=who.customer)
+    assert {row["status"] for row in rows} == {"booked"}
+    assert rows[0]["booked_date"] < rows[1]["booked_date"]
     assert len(bank.fetch_raw(who.user, "nets")) == 2
 
 

@@ -1,5 +1,6 @@
 """Holds requests to cancel and to tell a balance, and the messages about agreements."""
 
+import datetime
 import re
 
 import pytest
@@ -37,7 +38,7 @@ def cancellation(who, request, payments, *, msg_id="M1", version="09", **changes
 def sent(bank, open_customer, order):
     """A customer with two payments that are accepted for tomorrow."""
     who = open_customer(bank)
-    day = bank.now()[:8] + f"{int(bank.now()[8:10]) + 1:02d}"
+    day = datetime.date.fromisoformat(bank.now()[:10]) + datetime.timedelta(days=1)
     payments = [
         {"id": "P1", "lines": LINES, "date": day},
         {"id": "P2", "lines": [LINES[0]], "date": day},
