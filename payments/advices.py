@@ -25,6 +25,7 @@ from portal.access import actors, tenancy
 from portal.events import moves
 
 log = structlog.get_logger(__name__)
+NOT_PROVIDED = "NOTPROVIDED"
 
 
 @dataclass(slots=True)
@@ -41,10 +42,16 @@ class _Advice:
 
 ADVICE_STAGING = """
 CREATE TEMPORARY TABLE IF NOT EXISTS advice_line (
-  number text, reference text, amount numeric, currency text, booked_date date,
+  number text, reference text, instruction_id text, amount numeric, currency text,
+  booked_date date,
   bank_reference text, returned boolean, reasons jsonb
 ) ON COMMIT DELETE ROWS; TRUNCATE advice_line
 """
+
+FOUND = (
+    "CASE WHEN l.amount IS DISTINCT FROM s.amount OR l.currency <> s.currency THEN 'differs'"
+    " WHEN s.returned THEN 'returned' ELSE 'settled' END"
+)
 
 
 def read(file: BankFile, content: Any) -> None:
@@ -53,8 +60,8 @@ def read(file: BankFile, content: Any) -> None:
         with connection.cursor() as cursor:
             cursor.execute(ADVICE_STAGING)
             with cursor.copy(
-                "COPY advice_line (number, reference, amount, currency, booked_date,"
-                " bank_reference, returned, reasons) FROM STDIN"
+                "COPY advice_line (number, reference, instruction_id, amount, currency,"
+                " booked_date, bank_reference, returned, reasons) FROM STDIN"
             ) as copy:
                 for row in _advice_rows(advice, content):
                     copy.write_row(row)
@@ -92,9 +99,8 @@ def _advice_rows(advice: _Advice, content: Any) -> Iterator[tuple[Any, ...]]:
 def _advice_row(entry: Entry, detail: EntryDetail) -> tuple[Any, ...] | None:
     """A debit settles a line; a credit with a return reason, or a reversed debit, returns it."""
     returned = detail.credit if not entry.reversal else True
-    if not detail.end_to_end_id or (
-        detail.credit and detail.return_reason is None and not entry.reversal
-    ):
+    is_ours = detail.end_to_end_id not in ("", NOT_PROVIDED) or detail.instruction_id
+    if not is_ours or (detail.credit and detail.return_reason is None and not entry.reversal):
         return None
     amount, currency = detail.amount, detail.currency
     if detail.instructed_amount is not None:
@@ -103,6 +109,7 @@ def _advice_row(entry: Entry, detail: EntryDetail) -> tuple[Any, ...] | None:
     return (
         detail.payment_number,
         detail.end_to_end_id,
+        detail.instruction_id,
         amount,
         currency,
         entry.booking_date,
@@ -144,15 +151,22 @@ def _match(
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} (row_id, code, reasons, booked_date, bank_reference)"
-            " SELECT l.id, CASE WHEN l.amount IS DISTINCT FROM s.amount"
-            " OR l.currency <> s.currency THEN 'differs' WHEN s.returned THEN 'returned'"
-            " ELSE 'settled' END,"
-            " s.reasons, s.booked_date, s.bank_reference FROM advice_line s"
+            f" SELECT l.id, {FOUND}, s.reasons, s.booked_date, s.bank_reference FROM advice_line s"
             " JOIN payments_payment p ON p.company_id = %s AND p.number = s.number"
             " JOIN payments_paymentline l ON l.payment_id = p.id AND l.reference = s.reference",
             [company_id],
         )
         matched = cursor.rowcount
+        cursor.execute(
+            f"INSERT INTO {table} (row_id, code, reasons, booked_date, bank_reference)"
+            f" SELECT min(l.id), min({FOUND}), (array_agg(s.reasons))[1], min(s.booked_date),"
+            " min(s.bank_reference) FROM advice_line s"
+            " JOIN payments_payment p ON p.company_id = %s AND p.number = s.number"
+            f" JOIN payments_paymentline l ON l.payment_id = p.id AND {reports.BY_INSTRUCTION}"
+            " GROUP BY s.ctid HAVING count(*) = 1",
+            [company_id],
+        )
+        matched += cursor.rowcount
         cursor.execute(f"SELECT count(*) FROM {table} WHERE code = 'differs'")
         differs = cursor.fetchone()[0]
         cursor.execute(

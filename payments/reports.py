@@ -42,6 +42,11 @@ MOVES: dict[str, Move] = {
     "CANC": lifecycle.CANCEL_AT_BANK,
 }
 PART = "PART"
+# A bank that gives no EndToEndId may still give the InstrId, which is the line's own or its place.
+BY_INSTRUCTION = (
+    "s.reference IN ('', 'NOTPROVIDED') AND s.instruction_id <> ''"
+    " AND coalesce(nullif(l.instruction_id, ''), l.position::text) = s.instruction_id"
+)
 BOOKED_BY_WORD = "ACSC"
 ON_WORD = {"code": "on-word", "text": ""}
 REMARKS_MAX = 50
@@ -201,6 +206,16 @@ class _Carried:
                 [ids],
             )
             matched = cursor.rowcount
+            cursor.execute(
+                f"INSERT INTO {table} (row_id, code, reasons) SELECT min(l.id), min(s.status),"
+                f" (array_agg(s.reasons))[1] FROM {staging} s"
+                " JOIN payments_payment p ON p.id = ANY(%s)"
+                " AND (p.number = s.number OR s.number = '')"
+                f" JOIN payments_paymentline l ON l.payment_id = p.id AND {BY_INSTRUCTION}"
+                " GROUP BY s.ctid HAVING count(*) = 1",
+                [ids],
+            )
+            matched += cursor.rowcount
             if self.on_word:
                 cursor.execute(
                     f"UPDATE {table} SET reasons = coalesce(reasons, '[]') || %s WHERE code = %s",
