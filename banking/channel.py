@@ -11,7 +11,7 @@ import io
 import socket
 import stat
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import paramiko
 from django.conf import settings
@@ -149,6 +149,22 @@ def connect(
         if transport is not None:
             transport.close()
         sock.close()
+
+
+class PublicKey(NamedTuple):
+    """A key as a bank registers it: the line of authorized_keys, and SHA256:… of it."""
+
+    line: str
+    fingerprint: str
+
+
+def public_key(channel: BankChannel) -> PublicKey | None:
+    """The public half of the channel's key; None where what is kept is no key."""
+    try:
+        key = _key(channel.private_key)
+    except (paramiko.SSHException, ValueError):
+        return None
+    return PublicKey(f"{key.get_name()} {key.get_base64()}", str(key.fingerprint))
 
 
 def _key(text: str) -> paramiko.PKey:

@@ -188,6 +188,11 @@ class BankAgreement(CompanyOwned):
         return lifecycle.AGREEMENT.statuses[self.status]
 
     @property
+    def reference(self) -> str:
+        """What the agreement is called on paper."""
+        return f"KVITT-A{self.pk}"
+
+    @property
     def identifiers(self) -> dict[str, str]:
         """What the bank knows the customer by, by field."""
         return {name: getattr(self, name) for name in profiles.IDENTIFIERS}

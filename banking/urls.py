@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from banking.views import agreements, amend, bring_in, connection, convert, files, setup, share
+from banking.views import (
+    agreements,
+    amend,
+    bring_in,
+    connection,
+    convert,
+    files,
+    orderform,
+    setup,
+    share,
+)
 
 app_name = "banking"
 urlpatterns = [
@@ -22,6 +32,7 @@ urlpatterns = [
     path("agreements/<int:agreement>/begin/", setup.begin, name="agreement-begin"),
     path("agreements/<int:agreement>/connection/", connection.page, name="connection"),
     path("agreements/<int:agreement>/connection/steps/", connection.steps, name="connection-steps"),
+    path("agreements/<int:agreement>/order-form/", orderform.order_form, name="order-form"),
     path("agreements/<int:agreement>/authority/", agreements.authority, name="authority"),
     path("files/", files.index, name="files"),
     path("files/bring-in/", bring_in.bring_in, name="file-bring-in"),

@@ -26,6 +26,8 @@ from portal.demo.bootstrap import ROOT, SetupFailed
 DESIGN_CSS = "@digdir/designsystemet-css/dist/src/index.css"
 DESIGN_JS = "@digdir/designsystemet-web/dist/umd/index.js"  # the one file that imports nothing
 FONT, FONT_SUBSETS = "@fontsource-variable/inter", ("latin-ext", "latin")
+# What PDFs are set in, since typst reads no woff2.
+PRINT_FONT, PRINT_WEIGHTS = "@expo-google-fonts/inter", ("400Regular", "600SemiBold")
 DRAWINGS = "@navikt/aksel-icons/dist/svg"
 # Big, and needed by whoever changes the colours only: so not among what is installed.
 THEME_PROGRAM, THEME_VERSION = "@digdir/designsystemet", "1.15.0"
@@ -102,6 +104,9 @@ def _fill(folder: Path, *, packages: Path, used: Mapping[str, str]) -> None:
             f"  unicode-range: {ranges[subset]};\n}}\n"
         )
     (folder / "inter.css").write_text("".join(rules))
+    for weight in PRINT_WEIGHTS:
+        file = f"Inter_{weight}.ttf"
+        shutil.copyfile(packages / PRINT_FONT / weight / file, folder / "fonts" / file)
     (folder / "LICENSES.txt").write_text(licences(packages=packages), encoding="utf-8")
 
 

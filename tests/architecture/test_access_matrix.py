@@ -199,6 +199,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "banking:agreement-discard": {"post": codes(403, admin=302)},
     "banking:connection": form(codes(403, admin=200), 302),
     "banking:connection-steps": {"get": codes(403, admin=302)},
+    "banking:order-form": {"get": codes(403, **AGREEMENT_SEERS)},
     "banking:authority": form(codes(403, admin=200), 302),
     "banking:sending": form(codes(403, admin=200, approver=200, payroll=200), 200),
     "banking:file-bring-in": form(codes(403, admin=200), 422),

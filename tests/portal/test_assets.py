@@ -112,6 +112,7 @@ def test_an_unknown_icon_is_told_with_its_place_and_names_near_it(checkout: Path
 def test_what_is_built_is_whole_and_a_second_build_does_nothing(checkout: Path) -> None:
     assert assets.build(root=checkout)
     fonts = {f"fonts/inter-{subset}-wght-normal.woff2" for subset in ("latin", "latin-ext")}
+    fonts |= {f"fonts/Inter_{weight}.ttf" for weight in ("400Regular", "600SemiBold")}
     files = {"designsystemet.css", "designsystemet.js", "icons.svg", "inter.css", "LICENSES.txt"}
     assert made(checkout) == fonts | files | {".stamp"}
     before = (checkout / "static" / "vendor").stat()
