@@ -1,4 +1,4 @@
-"""What acts and fields of agreements are called, for the change log and the overview of a form."""
+"""What acts, fields and services of agreements are called."""
 
 from __future__ import annotations
 
@@ -41,4 +41,13 @@ FIELDS: dict[str, Any] = {
     "cut_over_date": _("Last day of an older agreement"),
     "identity": _("Identity at the bank"),
     "authority": _("Holds authority"),
+}
+# What the bank does on an agreement, by field, in the order that it is told.
+SERVICES: dict[str, Any] = {
+    "remittance": _("Payments out"),
+    "settlement_return": _("word of what is settled"),
+    "incoming": _("incoming payments"),
+    "split_incoming": _("split by KID and message"),
+    "card_transactions": _("card transactions"),
+    "statements": _("statements"),
 }
