@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -32,7 +33,7 @@ from portal import clock
 from portal.access import actors, grants, tenancy
 from portal.access.actors import Actor
 from portal.access.models import Company, Customer, CustomerKey, SigningKey, User
-from portal.access.roles import Permission, permissions_of
+from portal.access.roles import NAMES, Permission, permissions_of, roles_with
 from portal.erp import bodies, problems
 from portal.erp.models import UsedCustomerNonce, UsedNonce
 
@@ -277,19 +278,12 @@ def acting(*, user_may: Permission | None = None, first: Check | None = None) ->
     def decorate(operation: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(operation)
         def inside(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            caller: Caller = request.auth  # type: ignore[attr-defined]
+            caller = caller_of(request)
+            keys = SigningKey.objects.of(caller.company)
+            work = functools.partial(operation, request, *args, **kwargs)
             try:
                 with tenancy.acting_for([caller.company], user=caller.user):
-                    if user_may is not None:
-                        _must_be_able(caller, request, user_may)
-                        keys = SigningKey.objects.of(caller.company)
-                        keys.filter(retired_at=None).update(last_used_by=caller.user)
-                    if first is not None:
-                        first(caller, request)
-                    with clock.unit_of_work():
-                        if user_may is not None:
-                            _must_be_able(caller, request, user_may)
-                        return operation(request, *args, **kwargs)
+                    return _carry_out(work, caller, request, keys, user_may, first)
             finally:
                 if hasattr(request, "spooled"):
                     request.spooled.close()
@@ -297,6 +291,69 @@ def acting(*, user_may: Permission | None = None, first: Check | None = None) ->
         return inside
 
     return decorate
+
+
+def _carry_out(
+    work: Callable[[], Any],
+    caller: Caller,
+    request: HttpRequest,
+    keys: QuerySet[Any],
+    user_may: Permission | None,
+    first: Check | None,
+) -> Any:
+    """The work in a unit of business time, after all that is asked before it."""
+    if user_may is not None:
+        _must_be_able(caller, request, user_may)
+        keys.filter(retired_at=None).update(last_used_by=caller.user)
+    if first is not None:
+        first(caller, request)
+    with clock.unit_of_work():
+        if user_may is not None:
+            _must_be_able(caller, request, user_may)
+        return work()
+
+
+def at_company(*, user_may: Permission, first: Check | None = None) -> Callable[..., Any]:
+    """Runs an operation for that company of the calling customer which `company` in its address
+    names, as `acting` does: the operation finds a Caller of that company.
+
+    Nothing is done for a customer whose terms are not accepted.
+    """
+
+    def decorate(operation: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(operation)
+        def inside(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            customer, user = customer_of(request).customer, customer_of(request).user
+            keys = CustomerKey.objects.filter(customer=customer)
+            work = functools.partial(operation, request, *args, **kwargs)
+            try:
+                _must_have_accepted(customer)
+                company = company_of(customer, kwargs["company"])
+                caller = request.auth = Caller(company, user)  # type: ignore[attr-defined]
+                with tenancy.acting_for([company], customers=[customer], user=user):
+                    return _carry_out(work, caller, request, keys, user_may, first)
+            finally:
+                if hasattr(request, "spooled"):
+                    request.spooled.close()
+
+        return inside
+
+    return decorate
+
+
+def company_of(customer: Customer, public_id: str) -> Company:
+    """The customer's company by its public id; raises problems.Refused where it has none such."""
+    found = customer.companies.filter(public_id=public_id.replace("\0", "")).first()
+    if found is not None:
+        return found
+    raise problems.one(
+        404,
+        _("Nothing found"),
+        code="unknown-company",
+        place="company",
+        problem=_("The customer has no company with the id %(id)s.") % {"id": public_id},
+        cure=_("Ask for the customer's companies, and use the public_id told there."),
+    )
 
 
 def at_customer(*, user_may: Permission | None = None) -> Callable[..., Any]:
@@ -366,19 +423,18 @@ def _must_be_able_at(caller: CustomerCaller, request: HttpRequest, permission: P
     roles = grants.roles_at(user=user, customer=caller.customer) if user else frozenset()
     if permission not in permissions_of(roles):
         problem = _("%(user)s is not an active administrator of this customer.")
-        raise _may_not(named, permission, problem)
+        raise _may_not(named, permission, problem % {"user": named})
 
 
 def _must_be_able(caller: Caller, request: HttpRequest, permission: Permission) -> None:
-    named = _named(
-        request,
-        _("Send the header Kvitt-User with the e-mail of a user with the Uploader role."),
-    )
+    needed = " / ".join(str(NAMES[role]) for role in roles_with(permission))
+    cure = _("Send the header Kvitt-User with the e-mail of a user with the role %(role)s.")
+    named = _named(request, cure % {"role": needed})
     user = caller.user
     roles = grants.roles_in(user=user, company=caller.company) if user else frozenset()
     if permission not in permissions_of(roles):
-        problem = _("%(user)s is not an active user with the Uploader role in this company.")
-        raise _may_not(named, permission, problem)
+        problem = _("%(user)s is not an active user with the role %(role)s in this company.")
+        raise _may_not(named, permission, problem % {"user": named, "role": needed})
 
 
 def _may_not(named: str, permission: Permission, problem: str) -> problems.Refused:
@@ -388,7 +444,7 @@ def _may_not(named: str, permission: Permission, problem: str) -> problems.Refus
         _("The user may not do this"),
         code="user-may-not",
         place="Kvitt-User",
-        problem=problem % {"user": named},
+        problem=problem,
         cure=_("Let a customer administrator give the role, or name another user in the ERP."),
     )
 
