@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
-from banking import lifecycle, setups, sharing
-from banking.models import BankAgreement, BankChannel
-from portal.access import actors
+from banking import lifecycle, sharing
+from banking.models import Authority, BankAgreement, BankChannel
+from portal.access import actors, grants
+from portal.access.actors import Actor
 from portal.access.models import Company
 from portal.access.roles import Permission
 from portal.events import moves, questions
@@ -53,6 +55,17 @@ class AnotherIsActive(Exception):
         self.other = other
 
 
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why an agreement cannot be activated as it stands: a stable code, a sentence, what to do,
+    and the agreement that is in the way, where that is why."""
+
+    code: str
+    text: str
+    cure: str
+    other: BankAgreement | None = None
+
+
 class Unfit(Exception):
     """The agreement cannot be activated as it stands; `reasons` are sentences."""
 
@@ -72,10 +85,19 @@ def approvers_sentence(portal: int, bank: int) -> str:
 
 def warnings(agreement: BankAgreement) -> list[str]:
     """What would make the bank refuse payments on this agreement; only who may approve counts."""
-    known = {user.pk for user in setups.approvers(agreement.company)}
-    held = agreement.account.authorities.filter(holds_authority=True)
-    holders = sum(pk in known for pk in held.values_list("user_id", flat=True))
+    holders = _holders([agreement])[agreement.account_id]
     return authority_faults(agreement.bank_approvers_required, holders)
+
+
+def _holders(rows: Iterable[BankAgreement]) -> dict[int, int]:
+    """Account id → how many of those who may approve now hold authority on it at the bank."""
+    companies = {row.account_id: row.company for row in rows}
+    known = grants.approver_ids(companies=set(companies.values()))
+    held = Authority.objects.filter(account__in=companies, holds_authority=True)
+    found = dict.fromkeys(companies, 0)
+    for account_id, user_id in held.values_list("account_id", "user_id"):
+        found[account_id] += user_id in known[companies[account_id].pk]
+    return found
 
 
 def authority_faults(needed: int, holders: int) -> list[str]:
@@ -127,6 +149,49 @@ def already_active(other: BankAgreement | None) -> str:
     return text % {"other": other}
 
 
+def obstacles(rows: Iterable[BankAgreement]) -> dict[int, list[Obstacle]]:
+    """Agreement id → all that keeps it from being activated; in a constant number of queries.
+
+    Run it while acting for their companies. That the account is active in another company is not
+    seen from here: only `activate` finds it.
+    """
+    rows = list(rows)
+    waiting = [row for row in rows if row.status in lifecycle.ACTIVATE.sources]
+    holders = _holders(waiting)
+    live = BankAgreement.objects.filter(account__in=holders, status=lifecycle.ACTIVE)
+    blocking = {row.account_id: row for row in live.select_related("account", "channel")}
+    found: dict[int, list[Obstacle]] = {row.pk: [] for row in rows}
+    for row in rows:
+        if row.state.final:
+            found[row.pk] = [deactivated()]
+    for row in waiting:
+        faults = authority_faults(row.bank_approvers_required, holders[row.account_id])
+        found[row.pk] = [authority_missing(text) for text in faults]
+        if row.account_id in blocking:
+            found[row.pk].append(another(blocking[row.account_id]))
+    return found
+
+
+def authority_missing(text: str) -> Obstacle:
+    """That too few hold authority at the bank, as the sentence says."""
+    cure = _("An AutoPay Administrator registers on the agreement's page who holds authority.")
+    return Obstacle("authority-missing", text, cure)
+
+
+def another(other: BankAgreement | None) -> Obstacle:
+    """That the account has an active agreement; None: it is another company's."""
+    cure = _("Deactivate the agreement that is in the way, on its page in the portal.")
+    if other is None:
+        cure = _("Ask the other company to deactivate its agreement, or use another account.")
+    return Obstacle("another-active", already_active(other), cure, other)
+
+
+def deactivated() -> Obstacle:
+    """That the agreement has been ended for good."""
+    text = _("The agreement is deactivated, and is never active again.")
+    return Obstacle("deactivated", text, _("Copy it in the portal, and activate the copy."))
+
+
 def order(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
     """Marks an agreement as ordered from the bank; raises moves.Conflict."""
     moves.move(
@@ -138,7 +203,7 @@ def order(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
     )
 
 
-def activate(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
+def activate(*, agreement: BankAgreement, by: Actor, at: dt.datetime) -> None:
     """Makes an agreement active; raises AnotherIsActive, Unfit, moves.Conflict."""
     faults = warnings(agreement)
     if not sharing.holds(agreement):
@@ -150,7 +215,7 @@ def activate(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
             moves.move(
                 BankAgreement.objects.filter(pk=agreement.pk),
                 lifecycle.ACTIVATE,
-                by=actors.person(user),
+                by=by,
                 at=at,
                 expected=1,
             )

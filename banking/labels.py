@@ -1,4 +1,4 @@
-"""What acts and fields of agreements are called, for the change log and the overview of a form."""
+"""What acts, fields and services of agreements are called."""
 
 from __future__ import annotations
 
@@ -45,4 +45,13 @@ FIELDS: dict[str, Any] = {
     "authority": _("Holds authority"),
     "organisation_number": _("Organisation number"),
     "shared_by": _("Shared by"),
+}
+# What the bank does on an agreement, by field, in the order that it is told.
+SERVICES: dict[str, Any] = {
+    "remittance": _("Payments out"),
+    "settlement_return": _("word of what is settled"),
+    "incoming": _("incoming payments"),
+    "split_incoming": _("split by KID and message"),
+    "card_transactions": _("card transactions"),
+    "statements": _("statements"),
 }

@@ -18,7 +18,7 @@ ACTIVATE = Move(
     "activated",
     frozenset({DRAFT, ORDERED}),
     ACTIVE,
-    frozenset({USER, BANK}),
+    frozenset({USER, ERP, BANK}),
     _("Activated"),
     told=False,
 )

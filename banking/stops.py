@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
@@ -40,10 +40,19 @@ class Stops:
 
 def now(company_id: int) -> Stops:
     """What is stopped in the company now; one query. Run it while acting for the company."""
-    rows = SendingStop.objects.of(company_id).filter(started_at=None)
-    found = list(rows.select_related("stopped_by", "agreement__account", "agreement__channel"))
-    whole = next((row for row in found if row.agreement_id is None), None)
-    return Stops(whole, {row.agreement_id: row for row in found if row.agreement_id is not None})
+    return now_in([company_id])[company_id]
+
+
+def now_in(company_ids: Iterable[int]) -> dict[int, Stops]:
+    """Company id → what is stopped there now; one query. Run it while acting for them."""
+    found = {pk: Stops() for pk in company_ids}
+    rows = SendingStop.objects.filter(company__in=found, started_at=None)
+    for row in rows.select_related("stopped_by", "agreement__account", "agreement__channel"):
+        if row.agreement_id is None:
+            found[row.company_id] = replace(found[row.company_id], company=row)
+        else:
+            found[row.company_id].agreements[row.agreement_id] = row
+    return found
 
 
 def holds(*, company_id: int, agreement_id: int | None) -> bool:

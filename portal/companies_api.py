@@ -159,16 +159,7 @@ def company_make(request: HttpRequest) -> Status[dict[str, Any]]:
 )
 @door.at_customer(user_may=Permission.MANAGE_CUSTOMER)
 def service_on(request: HttpRequest, company: str, service: str) -> dict[str, Any]:
-    row = _customer(request).companies.filter(public_id=company.replace("\0", "")).first()
-    if row is None:
-        raise problems.one(
-            404,
-            _("Nothing found"),
-            code="unknown-company",
-            place="company",
-            problem=_("The customer has no company with the id %(id)s.") % {"id": company},
-            cure=_("Ask for the customer's companies, and use the public_id told there."),
-        )
+    row = door.company_of(_customer(request), company)
     unknown = _unknown_services([service], "service")
     if unknown:
         raise _refused(unknown)

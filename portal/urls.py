@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.urls import include, path
 
+import banking.api
 import payments.api
 from portal import companies_api
 from portal.erp import docs
@@ -12,6 +13,7 @@ from portal.erp.api import api
 from portal.people.views import errors, health
 
 api.add_router("", payments.api.router)
+api.add_router("", banking.api.router)
 api.add_router("", companies_api.router)
 
 urlpatterns = [

@@ -17,6 +17,7 @@ from banking import (
     agreements,
     authorities,
     conversions,
+    labels,
     lifecycle,
     profiles,
     setup_forms,
@@ -28,7 +29,7 @@ from banking.lists import AGREEMENTS
 from banking.models import AgreementSetup, BankAgreement
 from banking.views.lookup import found
 from portal import clock, details
-from portal.access import guard
+from portal.access import actors, guard
 from portal.access.roles import APPROVE_PAYMENTS, Permission
 from portal.events import moves
 from portal.events.models import Event
@@ -104,18 +105,8 @@ def one(request: HttpRequest, agreement: int) -> HttpResponse:
     return render(request, "banking/agreement.html", context)
 
 
-SERVICES = (
-    ("remittance", gettext_lazy("Payments out")),
-    ("settlement_return", gettext_lazy("word of what is settled")),
-    ("incoming", gettext_lazy("incoming payments")),
-    ("split_incoming", gettext_lazy("split by KID and message")),
-    ("card_transactions", gettext_lazy("card transactions")),
-    ("statements", gettext_lazy("statements")),
-)
-
-
 def _services(row: BankAgreement) -> str:
-    return ", ".join(str(label) for name, label in SERVICES if getattr(row, name))
+    return ", ".join(str(label) for name, label in labels.SERVICES.items() if getattr(row, name))
 
 
 def _acts(row: BankAgreement, acting: guard.Acting) -> list[details.Act]:
@@ -154,7 +145,7 @@ def change(request: HttpRequest, agreement: int) -> HttpResponse:
     at, user = clock.now(), request.user
     try:
         if act == "activate":
-            agreements.activate(agreement=row, user=user, at=at)
+            agreements.activate(agreement=row, by=actors.person(user), at=at)
             messages.success(request, _("The agreement is active: payments can be sent on it."))
         elif act == "order":
             agreements.order(agreement=row, user=user, at=at)

@@ -38,13 +38,15 @@ def _member(user: User, customer_id: int) -> Exists:
 
 def standing_in(*, company: Company) -> QuerySet[Deputy]:
     """The deputies of today in a company; run it while acting for the company."""
-    rows: QuerySet[Deputy] = Deputy.objects.of(company).filter(
-        ended_at=None, from_date__lte=BusinessToday(), to_date__gte=BusinessToday()
-    )
+    rows = _today(Deputy.objects.of(company))
     away = Membership.objects.living().filter(
         user=OuterRef("absent"), customer_id=company.customer_id
     )
     return rows.filter(Exists(away), absent__is_active=True)
+
+
+def _today(rows: QuerySet[Deputy]) -> QuerySet[Deputy]:
+    return rows.filter(ended_at=None, from_date__lte=BusinessToday(), to_date__gte=BusinessToday())
 
 
 def roles_in(*, user: User, company: Company) -> frozenset[Role]:
@@ -168,6 +170,42 @@ def holders(*, company: Company, permission: Permission) -> QuerySet[User]:
         )
         found |= Q(pk__in=deputies.values("deputy_id"))
     return _active(found, company.customer_id)
+
+
+def approver_ids(*, companies: Iterable[Company]) -> dict[int, set[int]]:
+    """Company id → ids of all who may approve payments there now, supplier or salary: whom
+    `holders` gives, for many companies in a constant number of queries. Run it while acting for
+    them.
+    """
+    customer_of = {company.pk: company.customer_id for company in companies}
+    there = Q(company__in=customer_of) | Q(customer__in=set(customer_of.values()))
+    rows = RoleGrant.objects.filter(there, role__in=APPROVING)
+    held: dict[tuple[str, int], set[int]] = {}
+    for whose in ("user", "group__members"):
+        for company, customer, user in rows.values_list("company_id", "customer_id", whose):
+            place = ("company", company) if company else ("customer", customer)
+            held.setdefault(place, set()).add(user)
+    living = set(
+        Membership.objects.living()
+        .filter(customer__in=set(customer_of.values()), user__is_active=True)
+        .values_list("customer_id", "user_id")
+    )
+    found = {
+        pk: {
+            user
+            for place in (("company", pk), ("customer", customer))
+            for user in held.get(place, ())
+            if (customer, user) in living
+        }
+        for pk, customer in customer_of.items()
+    }
+    stand_ins = _today(Deputy.objects.filter(company__in=customer_of))
+    pairs = list(stand_ins.values_list("company_id", "absent_id", "deputy_id"))
+    lent = [(company, deputy) for company, absent, deputy in pairs if absent in found[company]]
+    for company, deputy in lent:
+        if (customer_of[company], deputy) in living:
+            found[company].add(deputy)
+    return found
 
 
 def holders_at(*, customer: Customer, role: Role) -> QuerySet[User]:

@@ -6,21 +6,17 @@ anything also names a user, whose roles are read anew each time.
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import functools
-import hashlib
-import tempfile
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
-import http_sf
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -37,14 +33,12 @@ from portal import clock
 from portal.access import actors, grants, tenancy
 from portal.access.actors import Actor
 from portal.access.models import Company, Customer, CustomerKey, SigningKey, User
-from portal.access.roles import Permission, permissions_of
-from portal.erp import problems
+from portal.access.roles import NAMES, Permission, permissions_of, roles_with
+from portal.erp import bodies, problems
 from portal.erp.models import UsedCustomerNonce, UsedNonce
 
 log = structlog.get_logger(__name__)
 NONCE_LENGTH = (16, 100)
-CHUNK = 256 * 1024
-DRAIN_SECONDS = 30.0
 TITLE = "The request is not let in"
 
 
@@ -175,9 +169,9 @@ def enter(request: HttpRequest, keys: _Keys) -> tuple[Any, User | None]:
     try:
         result = _verify(request, keys, has_body=has_body)
         if has_body:
-            request.spooled = _spool(request)  # type: ignore[attr-defined]
+            request.spooled = bodies.spool(request)  # type: ignore[attr-defined]
     except problems.Refused:
-        _drain(request, settings.UPLOAD_MAX_BYTES)
+        bodies.drain(request, settings.UPLOAD_MAX_BYTES)
         raise
     assert keys.owner is not None
     nonce = str(result.nonce or "")
@@ -252,85 +246,6 @@ def _named_user(request: HttpRequest) -> User | None:
     return User.objects.filter(email=email.strip().lower(), is_active=True).first()
 
 
-def _spool(request: HttpRequest) -> BinaryIO:
-    """Reads the body to a temporary file and checks its digest; raises problems.Refused."""
-    limit = settings.UPLOAD_MAX_BYTES
-    expected = _digests(request)
-    hashers = {name: hashlib.new(name.replace("-", "")) for name in expected}
-    # Closed by the operation that reads it.
-    spooled = tempfile.SpooledTemporaryFile(settings.SPOOL_MEMORY_BYTES)  # noqa: SIM115
-    size = 0
-    while chunk := request.read(CHUNK):
-        size += len(chunk)
-        if size > limit:
-            spooled.close()
-            raise _too_large(limit)
-        for hasher in hashers.values():
-            hasher.update(chunk)
-        spooled.write(chunk)
-    for name, hasher in hashers.items():
-        if hasher.digest() != expected[name]:
-            spooled.close()
-            raise problems.one(
-                400,
-                _(TITLE),
-                code="digest",
-                place="Content-Digest",
-                problem=_("The body is not the one that was signed: its %(name)s differs.")
-                % {"name": name},
-                cure=_("Compute Content-Digest over the very bytes that are sent."),
-            )
-    spooled.seek(0)
-    spooled.sha256 = hashers["sha-256"].digest()  # type: ignore[attr-defined]
-    spooled.size = size  # type: ignore[attr-defined]
-    return spooled  # type: ignore[return-value]
-
-
-def _digests(request: HttpRequest) -> dict[str, bytes]:
-    try:
-        parsed: Any = http_sf.parse(
-            request.headers.get("Content-Digest", "").encode(), tltype="dictionary"
-        )
-        values = {
-            name: value[0] if isinstance(value, tuple) else value for name, value in parsed.items()
-        }
-        digests = {
-            name: values[name]
-            for name in ("sha-256", "sha-512")
-            if isinstance(values.get(name), bytes)
-        }
-    except (ValueError, TypeError, AttributeError):
-        digests = {}
-    if "sha-256" not in digests:
-        raise problems.one(
-            400,
-            _(TITLE),
-            code="digest",
-            place="Content-Digest",
-            problem=_("There is no readable sha-256 digest of the body."),
-            cure=_("Send Content-Digest: sha-256=:<base64 of the digest>: (RFC 9530)."),
-        )
-    return digests
-
-
-def _drain(request: HttpRequest, bound: int) -> None:
-    """Reads on, within bounds, so that the client gets the answer and not a broken pipe."""
-    deadline = time.monotonic() + DRAIN_SECONDS
-    while bound > 0 and time.monotonic() < deadline and (chunk := request.read(CHUNK)):
-        bound -= len(chunk)
-
-
-def _too_large(limit: int) -> problems.Refused:
-    return problems.one(
-        413,
-        _("The file is too large"),
-        code="too-large",
-        place="Content-Length",
-        problem=_("The body is larger than %(limit)s MB.") % {"limit": limit // 1024 // 1024},
-        cure=_("Split the payments over several uploads."),
-    )
-
-
 def caller_of(request: HttpRequest) -> Caller:
     """Whose key signed a request that the door has let in."""
     caller: Caller = request.auth  # type: ignore[attr-defined]
@@ -363,19 +278,12 @@ def acting(*, user_may: Permission | None = None, first: Check | None = None) ->
     def decorate(operation: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(operation)
         def inside(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            caller: Caller = request.auth  # type: ignore[attr-defined]
+            caller = caller_of(request)
+            keys = SigningKey.objects.of(caller.company)
+            work = functools.partial(operation, request, *args, **kwargs)
             try:
                 with tenancy.acting_for([caller.company], user=caller.user):
-                    if user_may is not None:
-                        _must_be_able(caller, request, user_may)
-                        keys = SigningKey.objects.of(caller.company)
-                        keys.filter(retired_at=None).update(last_used_by=caller.user)
-                    if first is not None:
-                        first(caller, request)
-                    with clock.unit_of_work():
-                        if user_may is not None:
-                            _must_be_able(caller, request, user_may)
-                        return operation(request, *args, **kwargs)
+                    return _carry_out(work, caller, request, keys, user_may, first)
             finally:
                 if hasattr(request, "spooled"):
                     request.spooled.close()
@@ -383,6 +291,69 @@ def acting(*, user_may: Permission | None = None, first: Check | None = None) ->
         return inside
 
     return decorate
+
+
+def _carry_out(
+    work: Callable[[], Any],
+    caller: Caller,
+    request: HttpRequest,
+    keys: QuerySet[Any],
+    user_may: Permission | None,
+    first: Check | None,
+) -> Any:
+    """The work in a unit of business time, after all that is asked before it."""
+    if user_may is not None:
+        _must_be_able(caller, request, user_may)
+        keys.filter(retired_at=None).update(last_used_by=caller.user)
+    if first is not None:
+        first(caller, request)
+    with clock.unit_of_work():
+        if user_may is not None:
+            _must_be_able(caller, request, user_may)
+        return work()
+
+
+def at_company(*, user_may: Permission, first: Check | None = None) -> Callable[..., Any]:
+    """Runs an operation for that company of the calling customer which `company` in its address
+    names, as `acting` does: the operation finds a Caller of that company.
+
+    Nothing is done for a customer whose terms are not accepted.
+    """
+
+    def decorate(operation: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(operation)
+        def inside(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            customer, user = customer_of(request).customer, customer_of(request).user
+            keys = CustomerKey.objects.filter(customer=customer)
+            work = functools.partial(operation, request, *args, **kwargs)
+            try:
+                _must_have_accepted(customer)
+                company = company_of(customer, kwargs["company"])
+                caller = request.auth = Caller(company, user)  # type: ignore[attr-defined]
+                with tenancy.acting_for([company], customers=[customer], user=user):
+                    return _carry_out(work, caller, request, keys, user_may, first)
+            finally:
+                if hasattr(request, "spooled"):
+                    request.spooled.close()
+
+        return inside
+
+    return decorate
+
+
+def company_of(customer: Customer, public_id: str) -> Company:
+    """The customer's company by its public id; raises problems.Refused where it has none such."""
+    found = customer.companies.filter(public_id=public_id.replace("\0", "")).first()
+    if found is not None:
+        return found
+    raise problems.one(
+        404,
+        _("Nothing found"),
+        code="unknown-company",
+        place="company",
+        problem=_("The customer has no company with the id %(id)s.") % {"id": public_id},
+        cure=_("Ask for the customer's companies, and use the public_id told there."),
+    )
 
 
 def at_customer(*, user_may: Permission | None = None) -> Callable[..., Any]:
@@ -452,19 +423,18 @@ def _must_be_able_at(caller: CustomerCaller, request: HttpRequest, permission: P
     roles = grants.roles_at(user=user, customer=caller.customer) if user else frozenset()
     if permission not in permissions_of(roles):
         problem = _("%(user)s is not an active administrator of this customer.")
-        raise _may_not(named, permission, problem)
+        raise _may_not(named, permission, problem % {"user": named})
 
 
 def _must_be_able(caller: Caller, request: HttpRequest, permission: Permission) -> None:
-    named = _named(
-        request,
-        _("Send the header Kvitt-User with the e-mail of a user with the Uploader role."),
-    )
+    needed = " / ".join(str(NAMES[role]) for role in roles_with(permission))
+    cure = _("Send the header Kvitt-User with the e-mail of a user with the role %(role)s.")
+    named = _named(request, cure % {"role": needed})
     user = caller.user
     roles = grants.roles_in(user=user, company=caller.company) if user else frozenset()
     if permission not in permissions_of(roles):
-        problem = _("%(user)s is not an active user with the Uploader role in this company.")
-        raise _may_not(named, permission, problem)
+        problem = _("%(user)s is not an active user with the role %(role)s in this company.")
+        raise _may_not(named, permission, problem % {"user": named, "role": needed})
 
 
 def _may_not(named: str, permission: Permission, problem: str) -> problems.Refused:
@@ -474,14 +444,9 @@ def _may_not(named: str, permission: Permission, problem: str) -> problems.Refus
         _("The user may not do this"),
         code="user-may-not",
         place="Kvitt-User",
-        problem=problem % {"user": named},
+        problem=problem,
         cure=_("Let a customer administrator give the role, or name another user in the ERP."),
     )
-
-
-def digest_header(body: bytes) -> str:
-    """Content-Digest for a body, as the API's documentation shows it."""
-    return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
 
 
 def forget_nonces(*, now: dt.datetime) -> int:

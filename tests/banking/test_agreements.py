@@ -241,7 +241,11 @@ def test_an_account_has_one_active_agreement_at_a_time(made: Stage, kari: Client
     assert status_of(made, second) == "draft"
     with made.scope():
         with pytest.raises(agreements.AnotherIsActive) as refused:
-            agreements.activate(agreement=second, user=made.users["kari"], at=timezone.now())
+            agreements.activate(
+                agreement=second,
+                by=agreements.actors.person(made.users["kari"]),
+                at=timezone.now(),
+            )
         assert refused.value.other == first
         with pytest.raises(IntegrityError), transaction.atomic():
             moves.move(

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from django.db import ProgrammingError, transaction
 from django.utils import timezone
 
+from portal import clock
 from portal.access import grants, tenancy
-from portal.access.models import Company, Membership, User
-from portal.access.roles import CUSTOMER_ROLES, ROLES, Permission, Role, Section, roles_with
+from portal.access.models import Company, Deputy, Membership, RoleGrant, User, UserGroup
+from portal.access.roles import (
+    APPROVE_PAYMENTS,
+    CUSTOMER_ROLES,
+    ROLES,
+    Permission,
+    Role,
+    Section,
+    roles_with,
+)
 from tests import kit
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +85,62 @@ def test_taking_a_membership_up_again_brings_the_roles_back(company: Company) ->
     assert held(anne, company) == frozenset()
     end(anne, company, ended_at=None)
     assert held(anne, company) == {Role.APPROVER}
+
+
+def test_who_approves_in_many_companies_is_who_approves_in_each(company: Company) -> None:
+    second = Company.objects.create(
+        customer=company.customer, name="Nummer to", organisation_number=kit.organisation(5)
+    )
+    other = kit.company(2, "Annen AS")
+    people = {
+        name: kit.person(name, company)
+        for name in ("own", "payroll", "clerk", "grouped", "everywhere", "inactive", "left", "out",
+                     "away", "stand_in", "past", "later", "ended", "of_left")
+    }  # fmt: skip
+    for name in ("own", "inactive", "left", "away"):
+        kit.give(people[name], company, Role.APPROVER)
+    kit.give(people["payroll"], second, Role.PAYROLL_APPROVER)
+    kit.give(people["clerk"], company, Role.ACCOUNTANT, Role.AUTOPAY_ADMINISTRATOR)
+    kit.give_at(people["everywhere"], company.customer, Role.APPROVER)
+    kit.give(people["out"], other, Role.APPROVER)
+    today, now = clock.today(), timezone.now()
+    day = dt.timedelta(days=1)
+    with tenancy.acting_for([company], customers=[company.customer]):
+        group = UserGroup.objects.create(customer=company.customer, name="G")
+        group.members.add(people["grouped"])
+        RoleGrant.objects.create(group=group, company=company, role=Role.APPROVER)
+        for absent, deputy, first, last, ended in (
+            ("away", "stand_in", today, today, None),
+            ("away", "past", today - 9 * day, today - day, None),
+            ("away", "later", today + day, today + day, None),
+            ("away", "ended", today, today, now),
+            ("left", "of_left", today, today, None),
+            ("stand_in", "out", today, today, None),
+        ):
+            Deputy.objects.create(
+                company=company, absent=people[absent], deputy=people[deputy], from_date=first,
+                to_date=last, ended_at=ended,
+            )  # fmt: skip
+    User.objects.filter(pk=people["inactive"].pk).update(is_active=False)
+    end(people["left"], company, ended_at=now)
+    every = [company, second, other]
+    with tenancy.acting_for(every):
+        together = grants.approver_ids(companies=every)
+        apart = {
+            one.pk: {
+                user.pk
+                for permission in APPROVE_PAYMENTS
+                for user in grants.holders(company=one, permission=permission)
+            }
+            for one in every
+        }
+    assert together == apart
+    named = {pk: {name for name in people if people[name].pk in ids} for pk, ids in apart.items()}
+    assert named == {
+        company.pk: {"own", "grouped", "everywhere", "away", "stand_in"},
+        second.pk: {"payroll", "everywhere"},
+        other.pk: {"out"},
+    }
 
 
 def test_a_membership_of_one_customer_says_nothing_at_another(company: Company) -> None:

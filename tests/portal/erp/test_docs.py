@@ -11,8 +11,13 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from banking import agreements, lifecycle
+from banking.models import BankAgreement
 from payments import checks, jsonfile
 from portal import clock
+from portal.access import actors
+from portal.access.roles import Role
+from portal.events import moves
 from tests import kit
 from tests.portal.erp import servers
 
@@ -24,6 +29,11 @@ OPERATIONS = {
     ("post", "/api/erp/v1/payments"),
     ("get", "/api/erp/v1/payments/{number}"),
     ("post", "/api/erp/v1/payments/{number}/cancel"),
+    ("get", "/api/erp/v1/agreements"),
+    ("get", "/api/erp/v1/agreements/{agreement}"),
+    ("post", "/api/erp/v1/agreements/{agreement}/activate"),
+    ("get", "/api/erp/v1/customer/agreements"),
+    ("post", "/api/erp/v1/customer/companies/{company}/agreements/{agreement}/activate"),
 }
 
 
@@ -67,6 +77,18 @@ def blocks(language: str) -> list[str]:
 def test_the_guide_names_every_code_that_stops_a_line() -> None:
     ours = set(checks.EXPLANATIONS) - {"signature-broken", "file-not-made"}
     assert {code for code in ours if f"`{code}`" not in GUIDE} == set()
+
+
+def test_the_guide_names_every_code_that_keeps_an_agreement_from_being_active() -> None:
+    table = GUIDE.split("## When a request is refused")[1].split("## Asking")[0]
+    section = GUIDE.split("## Agreements")[1].split("## Companies")[0]
+    ours = {agreements.authority_missing("").code, agreements.another(None).code}
+    ours |= {agreements.deactivated().code}
+    assert {
+        code for code in ours if f"`{code}`" not in table or f"`{code}`" not in section
+    } == set()
+    others = "unknown-agreement unknown-company code-missing code-wrong code-wait code-not-set-up"
+    assert {code for code in others.split() if f"`{code}`" not in table} == set()
 
 
 def test_the_guide_shows_every_field_of_the_json_form() -> None:
@@ -121,3 +143,30 @@ def test_the_guides_example_works_as_it_stands(own_database: str) -> None:
         assert (status, final["10022"]) == (200, 4)
         status, told = call("GET", "payments/P-1001")
         assert [line["status"] for line in told["lines"]] == ["stopped", "cancelled"]
+
+        kari = kit.person("kari", made.company, Role.AUTOPAY_ADMINISTRATOR)
+        with made.scope():
+            row = BankAgreement.objects.get()
+            second = BankAgreement.objects.create(
+                company=made.company, channel=made.channel, account=row.account
+            )
+        example["USER"] = kari.email
+        status, listed = call("GET", "agreements?status=draft")
+        assert (status, [int(one["id"]) for one in listed["agreements"]]) == (200, [second.pk])
+        assert shape(listed["agreements"][0]) == shape(json.loads(blocks("json")[3]))
+        path = f"agreements/{second.pk}/activate"
+        status, told = call("POST", path, b"{}", code=kit.code_of(kari))
+        assert (status, told["problems"][0]["existing"]) == (409, str(row.pk))
+        with made.scope():
+            move = {"by": actors.person(kari), "at": clock.now()}
+            moves.move(BankAgreement.objects.filter(pk=row.pk), lifecycle.DEACTIVATE, **move)
+        status, told = call("POST", path, b"{}", code=kit.code_of(kari))
+        assert (status, told["status"]) == (200, "active")
+        assert call("GET", f"agreements/{second.pk}") == (200, told)
+
+
+def shape(told: Any) -> Any:
+    """The fields of what is told, without what stands in them."""
+    if isinstance(told, dict):
+        return {name: shape(value) for name, value in told.items()}
+    return [shape(told[0])] if isinstance(told, list) else None

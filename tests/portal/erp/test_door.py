@@ -22,7 +22,7 @@ from http_message_signatures import (
 from portal import clock
 from portal.access.models import RoleGrant, SigningKey, User, new_signing_key
 from portal.access.roles import Role
-from portal.erp import door
+from portal.erp import bodies, door
 from portal.erp.models import UsedNonce
 from tests import kit
 from tests.kit import Erp, Line, Stage
@@ -58,7 +58,7 @@ def headers(erp: Erp, body: bytes, *, cover: tuple[str, ...] = COVERED, **more: 
     """Headers of an upload, signed over these parts alone and with these parameters."""
     sent = {
         "Content-Type": "application/xml",
-        "Content-Digest": door.digest_header(body),
+        "Content-Digest": bodies.digest_header(body),
         "Kvitt-User": erp.made.users["erp"].email,
         "Idempotency-Key": "k1",
     } | more.pop("also", {})
@@ -155,7 +155,7 @@ AFTER: dict[str, Callable[[dict[str, str]], None]] = {
     "another user": put("Kvitt-User", "anne@example.org"),
     "another key of idempotency": put("Idempotency-Key", "k2"),
     "another content type": put("Content-Type", "application/json"),
-    "another digest": put("Content-Digest", door.digest_header(b"x")),
+    "another digest": put("Content-Digest", bodies.digest_header(b"x")),
     "no digest": without("Content-Digest"),
     "no content type": without("Content-Type"),
     "the user left out": without("Kvitt-User"),
@@ -282,7 +282,7 @@ def test_a_body_other_than_its_digest_is_refused(erp: Erp) -> None:
 def test_both_digests_must_hold_where_two_are_given(erp: Erp) -> None:
     body = file(erp.made)
     wrong = base64.b64encode(hashlib.sha512(b"x").digest()).decode()
-    told = f"{door.digest_header(body)}, sha-512=:{wrong}:"
+    told = f"{bodies.digest_header(body)}, sha-512=:{wrong}:"
     answer = post(erp, body, headers(erp, body, also={"Content-Digest": told}))
     refused(erp, answer, 400, "digest", "Content-Digest")
 
