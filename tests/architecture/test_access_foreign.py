@@ -249,12 +249,15 @@ def test_an_erp_reaches_nothing_of_another_customers() -> None:
         if not name.startswith(f"{guard.MACHINES}:") or not WORD.findall(route):
             continue
         erp, user = (bureau, "customer") if "company" in WORD.findall(route) else (Erp(mine), "erp")
+        user = "admin" if "activate" in name else user
         path = filled(route, own | foreign).removeprefix(kit.API)
         json = {"media_type": "application/json", "user": mine.users[user].email}
         for method in TABLE[name]:
             answer = erp.get(path) if method == "get" else erp.post(path, b"{}", **json)
             asked[f"{name} {method}"] = answer.status_code
-    assert asked == dict.fromkeys(("erp:ask get", "erp:cancel post", "erp:service_on post"), 404)
+    reached = ("ask get", "cancel post", "service_on post", "agreement_one get")
+    reached += ("agreement_activate post", "agreement_activate_at post")
+    assert asked == {f"{guard.MACHINES}:{one}": 404 for one in reached}
     for spoilt in (theirs.company, theirs.company.customer):
         for erp in (Erp(mine), bureau):
             other = Erp(mine, key_id=spoilt.public_id, secret=erp.secret or mine.key)
