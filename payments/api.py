@@ -300,7 +300,7 @@ def _cancel_body(request: HttpRequest) -> tuple[str, list[str] | None]:
             isinstance(references, list) and references and all(map(_is_text, references))
         ):
             raise TypeError("references is a list of at least one text")
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise problems.one(
             422,
             _("The request is not valid"),

@@ -197,7 +197,7 @@ def _wanted(
         odd = problems.of_shape(error.errors())
         try:
             fields = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             fields = None
         if not isinstance(fields, dict):
             raise _refused(odd) from error

@@ -139,6 +139,7 @@ def _acts(row: BankAgreement, acting: guard.Acting) -> list[details.Act]:
 
 @require_POST
 @guard.company(Permission.CHANGE_AGREEMENTS)
+@decides
 def change(request: HttpRequest, agreement: int) -> HttpResponse:
     """Orders, activates or deactivates an agreement."""
     row, act = found(request, agreement), request.POST.get("act")

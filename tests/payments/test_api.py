@@ -213,6 +213,7 @@ def test_a_stopped_line_can_be_cancelled_after_the_others_were_sent(made: Stage)
     [
         (b"{", "invalid", "body"),
         (b"[]", "invalid", "body"),
+        (b"[" * 200_000, "invalid", "body"),
         (b"\xff", "invalid", "body"),
         (b'{"reason": "' + b"x" * 3_000_000 + b'"}', "invalid", "body"),
         ({"reason": 7}, "invalid", "body"),

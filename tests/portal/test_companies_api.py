@@ -118,6 +118,7 @@ def test_faults_of_shape_and_of_content_are_told_together_and_in_the_language(
         (b"null", "body"),
         (b"[]", "body"),
         (b"{", "body"),
+        (b"[" * 200_000, "body"),
         (b'{"name": 5, "organisation_number": "923609016"}', "name"),
         (b'{"name": "A", "organisation_number": "923609016", "nmae": ""}', "nmae"),
     ],
