@@ -130,6 +130,8 @@ def _carry_out_advice(file: BankFile, company_id: int, advice: _Advice) -> None:
     booked = ("booked_date", "bank_reference")
     for code, change, columns in (
         ("settled", lifecycle.SETTLE, booked),
+        # What comes back has been paid: the word of that may still be on its way.
+        ("returned", lifecycle.SETTLE, booked),
         ("returned", lifecycle.RETURN, (*booked, "reasons")),
     ):
         staged = moves.Staged(PaymentLine, moves.STAGED, "code = %s", [code], columns=columns)
