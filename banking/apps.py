@@ -11,14 +11,22 @@ class BankingConfig(AppConfig):
     name = "banking"
 
     def ready(self) -> None:
+        from django.conf import settings
+        from django.core.exceptions import ImproperlyConfigured
         from django.utils.translation import gettext as _
 
-        from banking import agreements, labels, lifecycle, lists, profiles
+        from banking import agreements, calendar, labels, lifecycle, lists, profiles
         from banking.iso20022 import codes
         from portal.access.roles import Permission
         from portal.events import questions
         from portal.lists import spec
         from portal.people import acts
+
+        try:
+            calendar.use(settings.BANK_DAYS)
+        except (OSError, KeyError, ValueError) as error:
+            told = f"KVITT_BANK_DAYS: {settings.BANK_DAYS} cannot be used: {error!r}"
+            raise ImproperlyConfigured(told) from error
 
         def explain_reason(code: str, language: str) -> codes.Explanation | None:
             return codes.explain(code, "nb" if language.startswith(("nb", "no")) else "en")

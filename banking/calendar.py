@@ -1,6 +1,7 @@
 """Norwegian bank days: which days banks settle, and where a date rolls to; no cut-off times.
 
-Public holidays come from the holidays package, what it lacks from data/bank_closed_days.toml.
+Public holidays come from the holidays package, what it lacks from data/bank_closed_days.toml, over
+which an operator may lay a file of their own.
 """
 
 import datetime
@@ -45,9 +46,33 @@ def load_overrides(path: Path = DATA) -> Overrides:
     )
 
 
+_own: Path | None = None
+
+
+def use(path: Path | None) -> None:
+    """Lays an operator's own file, made as the data file is, over it from now on; None: none.
+
+    Raises OSError, KeyError or ValueError for a file that cannot be used, and then uses none.
+    """
+    global _own
+    _own = None
+    _overrides.cache_clear()
+    if path is not None:
+        load_overrides(path)
+        _own = path
+
+
 @functools.cache
 def _overrides() -> Overrides:
-    return load_overrides()
+    known = load_overrides()
+    if _own is None:
+        return known
+    own = load_overrides(_own)
+    return Overrides(
+        yearly=known.yearly | own.yearly,
+        closed=(known.closed - own.open) | own.closed,
+        open=(known.open - own.closed) | own.open,
+    )
 
 
 @functools.lru_cache(maxsize=64)

@@ -37,6 +37,7 @@ class Environment:
     trust_proxy: bool
     database_app_role: str
     receipt_window_seconds: int
+    bank_days: Path | None
     fault_point: str
     simbank_control_url: str
     simbank_sftp_port: int
@@ -73,6 +74,7 @@ def read() -> Environment:
         "database_app_role": env.str("DATABASE_APP_ROLE", "kvitt_app"),
         "receipt_window_seconds": env.int("KVITT_RECEIPT_WINDOW_SECONDS", 5 if demo else 900),
         "fault_point": env.str("KVITT_FAULT_POINT", ""),
+        "bank_days": Path(days) if (days := env.str("KVITT_BANK_DAYS", "")) else None,
         "simbank_control_url": env.str("SIMBANK_CONTROL_URL", ""),
         "simbank_sftp_port": env.int("SIMBANK_SFTP_PORT", 0),
         "simerp_url": env.str("SIMERP_URL", ""),

@@ -226,6 +226,7 @@ CONNECTION_ANSWER_SECONDS = 600  # after which a connection test says that no an
 CHANNEL_FILES_PER_POLL = 200
 CHANNEL_MAX_ATTEMPTS = 8
 RECEIPT_WINDOW_SECONDS = ENV.receipt_window_seconds
+BANK_DAYS = ENV.bank_days
 BANK_POLL_SECONDS = ENV.bank_poll_seconds
 SEND_CHECK_SECONDS = 10 if DEMO else 60
 MAIL_CHECK_SECONDS = 10 if DEMO else 60

@@ -79,6 +79,7 @@ def one(request: HttpRequest, agreement: int) -> HttpResponse:
     row = found(request, agreement)
     events = Event.objects.filter(subject="agreement", subject_id=row.pk, group_id=None)
     sentence = agreements.approvers_sentence(row.approvers_required, row.bank_approvers_required)
+    profile = profiles.of(row.channel.bank)
     context = {
         "row": row,
         "state": row.state,
@@ -88,10 +89,11 @@ def one(request: HttpRequest, agreement: int) -> HttpResponse:
         "sentence": sentence,
         "acts": _acts(row, acting),
         "days": details.timeline(events.order_by("-id")[:EVENTS_SHOWN]),
-        "profile": profiles.of(row.channel.bank),
+        "profile": profile,
+        "cut_offs_unverified": any(one.startswith("cut_offs") for one in profile.unverified),
         "identifiers": [
             (setup_forms.CALLED[one.field][0], getattr(row, one.field))
-            for one in profiles.of(row.channel.bank).identifiers
+            for one in profile.identifiers
             if getattr(row, one.field)
         ],
         "services": _services(row),

@@ -15,8 +15,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from banking import calendar, stops
-from payments import approval, choice, lifecycle, limits, policy, queries, signable, tasks
+from banking import stops
+from payments import (
+    approval,
+    choice,
+    lifecycle,
+    limits,
+    policy,
+    queries,
+    signable,
+    tasks,
+    timing,
+)
 from payments.models import Ceremony, Payment, PaymentLine
 from portal import clock
 from portal.access import guard, passkeys, secondfactor
@@ -252,7 +262,7 @@ def _context(
         "accounts": list(accounts.values()),
         "sums": {currency: str(amount) for currency, amount in sums.items()},
         "without_authority": _without_authority(guard.user_of(request), payments),
-        "dates": _dates(payments),
+        "dates": timing.dates(payments, now=clock.now()),
         "stopped": _stopped(request, payments),
         "beyond": [payment.number for payment in payments if payment.after_last_day],
         "others": _others(request, rows),
@@ -284,21 +294,6 @@ def _stopped(request: HttpRequest, payments: list[Payment]) -> list[Any]:
     return [
         stop for stop in now.every() if stop.agreement_id is None or stop.agreement_id in concerned
     ]
-
-
-def _dates(payments: list[Payment]) -> dict[str, list[str]]:
-    """The numbers of those past due, and of those due on a day when the banks are closed."""
-    today = clock.today()
-    past = [payment for payment in payments if payment.due_date < today]
-    closed = [
-        payment
-        for payment in payments
-        if payment.due_date >= today and not calendar.is_bank_day(payment.due_date)
-    ]
-    return {
-        "past": [payment.number for payment in past],
-        "closed": [payment.number for payment in closed],
-    }
 
 
 def _others(request: HttpRequest, rows: list[signable.Shown]) -> list[str]:

@@ -90,6 +90,26 @@ def test_the_overrides_add_and_remove_days(tmp_path: Path, monkeypatch: pytest.M
     assert not calendar.is_bank_day(day("2030-12-31"))
 
 
+def test_an_operators_own_file_is_laid_over_what_is_known(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(
+        '[[closed]]\nday = 2026-11-23\nname = "x"\nsource = "test"\nverified = true\n'
+        '[[open]]\nday = 2026-12-24\nname = "x"\nsource = "test"\nverified = true\n',
+        encoding="utf-8",
+    )
+    try:
+        calendar.use(file)
+        assert not calendar.is_bank_day(day("2026-11-23"))
+        assert calendar.is_bank_day(day("2026-12-24"))
+        assert not calendar.is_bank_day(day("2027-12-24"))
+        file.write_text("[[closed]]\nday = 2026-11-24\n", encoding="utf-8")
+        with pytest.raises(KeyError):
+            calendar.use(file)
+    finally:
+        calendar.use(None)
+    assert calendar.is_bank_day(day("2026-11-23"))
+
+
 @pytest.mark.parametrize(
     ("row", "error"),
     [

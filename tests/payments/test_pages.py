@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 import redis
+import time_machine
 from django.conf import settings as live
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from banking import calendar
+from banking.models import BankChannel
 from payments import lifecycle, signable
 from payments.models import Payment, PaymentLine, Signature
 from portal import clock
@@ -466,9 +468,27 @@ def test_dates_that_are_past_or_closed_are_told_before_signing(made: Stage, anne
     for payment, day in zip((past, closed, plain), days, strict=True):
         Payment.objects.filter(pk=payment.pk).update(due_date=day)
     page = text_of(choose(made, anne, past, closed, plain))
-    assert re.search(r"1 payment is past its due date, .*<strong>PAST</strong>", page)
-    assert re.search(r"a day when the banks are closed, .*<strong>CLOSED</strong>", page)
+    assert re.search(r"1 payment is past its due date. .*<strong>PAST</strong>", page)
+    on = f"{bank_day:%d.%m.%Y}"
+    assert re.search(rf"banks are closed, and is paid on .*{on}.*: <strong>CLOSED</strong>", page)
     assert "banks are closed" not in text_of(choose(made, anne, plain))
+
+
+def test_what_comes_after_the_banks_cut_off_is_told_before_signing(
+    made: Stage, anne: Client
+) -> None:
+    late, tomorrow = make(made, "LATE"), make(made, "TOMORROW")
+    BankChannel.objects.filter(pk=made.channel.pk).update(bank="dnb", name="DNB")
+    moment = dt.datetime(2031, 2, 4, 14, 1, tzinfo=clock.OSLO)  # a Tuesday
+    for payment, day in ((late, 4), (tomorrow, 5)):
+        Payment.objects.filter(pk=payment.pk).update(due_date=dt.date(2031, 2, day))
+    for at, told in ((moment, True), (moment - dt.timedelta(minutes=2), False)):
+        with time_machine.travel(at, tick=False):
+            anne = browser(made, "anne")
+            page = text_of(choose(made, anne, late, tomorrow))
+        text = r"cut-off at DNB was 14:00.*05.02.2031.*: <strong>LATE</strong>"
+        assert bool(re.search(text, page)) == told
+        assert "TOMORROW</strong>" not in page
 
 
 def test_a_receipt_tells_what_still_waits_for_oneself(made: Stage, anne: Client) -> None:

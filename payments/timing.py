@@ -1,0 +1,67 @@
+"""When a bank is expected to pay: bank days, and the bank's cut-offs. It decides nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from banking import calendar, profiles
+from payments.models import Payment
+from portal import clock
+
+
+@dataclass(slots=True)
+class Group:
+    """Payments for which the same is to be told; `paid_on` is when the bank is expected to pay."""
+
+    paid_on: dt.date
+    bank: str = ""
+    cut_off: dt.time | None = None
+    numbers: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Dates:
+    """Payments that are not paid on their due date: it has passed, banks are closed on it, or the
+    day's cut-off has passed."""
+
+    past: list[Group]
+    closed: list[Group]
+    late: list[Group]
+
+    def __bool__(self) -> bool:
+        return bool(self.past or self.closed or self.late)
+
+
+def dates(payments: Iterable[Payment], *, now: dt.datetime) -> Dates:
+    """What is to be told of when these are paid, if they are sent now.
+
+    Payments need agreement and channel at hand; the foreign cut-off is not looked at, since which
+    lines go abroad is not known of a payment as a whole.
+    """
+    local = now.astimezone(clock.OSLO)
+    today = local.date()
+    found: dict[str, dict[tuple[object, ...], Group]] = {"past": {}, "closed": {}, "late": {}}
+    for payment in payments:
+        bank = payment.agreement.channel
+        cut_off = profiles.of(bank.bank).cut_off("urgent" if payment.urgent else "domestic")
+        is_late = (
+            cut_off is not None
+            and payment.due_date <= today
+            and calendar.is_bank_day(today)
+            and local.time() > cut_off
+        )
+        first = calendar.next_bank_day(today) if is_late else calendar.roll(today)
+        paid_on = calendar.roll(max(payment.due_date, first))
+        if payment.due_date < today:
+            kind, told = "past", Group(paid_on)
+        elif is_late:
+            kind, told = "late", Group(paid_on, str(bank), cut_off)
+        elif paid_on != payment.due_date:
+            kind, told = "closed", Group(paid_on)
+        else:
+            continue
+        key = (told.paid_on, told.bank, told.cut_off)
+        found[kind].setdefault(key, told).numbers.append(payment.number)
+    return Dates(*(list(groups.values()) for groups in found.values()))
