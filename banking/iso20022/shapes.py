@@ -14,6 +14,8 @@ from xml.sax import saxutils
 from lxml import etree
 
 PLAN_LIMIT = 200
+# A longer part is walked: shapes are kept to the end of a file, and must not add up.
+LENGTH_LIMIT = 10_000
 _CUT = re.compile(r">([^<]+)<").split
 _REFERENCES = {"&#13;": "\r"}
 
@@ -78,6 +80,8 @@ class Shapes:
         None where the part must be walked, which a blank slot is a reason for.
         """
         written = etree.tostring(part, encoding="unicode", with_tail=False)
+        if len(written) > LENGTH_LIMIT:
+            return None
         pieces = _CUT(written)
         markup, texts = pieces[::2], pieces[1::2]
         # Shapes come in turns, and mostly differ in length: to compare is cheaper than to hash.

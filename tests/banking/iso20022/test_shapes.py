@@ -1,13 +1,14 @@
-"""Shapes that come in turns, and texts with references among others."""
+"""Shapes in turns, texts with references among others, and parts too long to be remembered."""
 
 from __future__ import annotations
 
 import io
+import tracemalloc
 from collections.abc import Iterable
 from xml.sax.saxutils import escape
 
 from banking.iso20022 import camt054
-from banking.iso20022.values import EntryDetail
+from banking.iso20022.values import Entry, EntryDetail
 
 HEAD = '<Amt Ccy="NOK">5.00</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts>'
 NAMES = ("Berg & Sønn", "<Ås>", "&amp; som tekst", "Øye", "a\rb")
@@ -46,3 +47,13 @@ def test_shapes_in_turns_keep_each_its_own_texts() -> None:
         (name, word if kid in form else None, "\n".join([word] * form.count(line)))
         for name, word, form in cases
     ]
+
+
+def test_giant_entries_each_of_another_shape_take_little_memory() -> None:
+    source = advice(HEAD + "<Xy>a</Xy>" * (10_000 + extra) for extra in range(20))
+    tracemalloc.start()
+    count = sum(isinstance(one, Entry) for one in camt054.read(source))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 20
+    assert peak < 2_000_000
