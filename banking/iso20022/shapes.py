@@ -14,6 +14,8 @@ from xml.sax import saxutils
 from lxml import etree
 
 PLAN_LIMIT = 200
+# A longer part is walked: shapes are kept to the end of a file, and must not add up.
+LENGTH_LIMIT = 10_000
 _CUT = re.compile(r">([^<]+)<").split
 _REFERENCES = {"&#13;": "\r"}
 
@@ -70,7 +72,7 @@ class Shapes:
         self._same = same or {}
         self._known = frozenset(slots) | frozenset(several)
         self._plans: dict[tuple[str, ...], Plan | None] = {}
-        self._last: Plan | None = None
+        self._last: dict[int, Plan] = {}
 
     def read(self, part: etree._Element) -> tuple[Plan, list[str], list[str]] | None:
         """The plan for a part, its slots' texts without outer blanks, and all its texts.
@@ -78,18 +80,21 @@ class Shapes:
         None where the part must be walked, which a blank slot is a reason for.
         """
         written = etree.tostring(part, encoding="unicode", with_tail=False)
+        if len(written) > LENGTH_LIMIT:
+            return None
         pieces = _CUT(written)
         markup, texts = pieces[::2], pieces[1::2]
-        plan = self._last
+        # Shapes come in turns, and mostly differ in length: to compare is cheaper than to hash.
+        plan = self._last.get(len(markup))
         if plan is None or plan.markup != markup:
             plan = self._plan(part, markup)
             if plan is None:
                 return None
-            self._last = plan
+            self._last[len(markup)] = plan
         if "&" in written:
-            texts = [saxutils.unescape(one, _REFERENCES) for one in texts]
+            texts = [saxutils.unescape(one, _REFERENCES) if "&" in one else one for one in texts]
         texts.append("")
-        picked = [one.strip() for one in plan.pick(texts)]
+        picked = list(map(str.strip, plan.pick(texts)))
         return (plan, picked, texts) if picked.count("") == plan.absent else None
 
     def _plan(self, part: etree._Element, markup: list[str]) -> Plan | None:
