@@ -6,7 +6,8 @@ All else is what the bank has agreed to, and takes a new agreement.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django import forms
@@ -17,7 +18,9 @@ from django.utils.translation import gettext_lazy
 from banking import lifecycle, setups
 from banking.models import BankAgreement
 from banking.setup_forms import MAILS_MAX, MailsField, PayerStep, carried
-from portal.access.models import Company
+from portal.access import grants, tenancy
+from portal.access.models import Company, User
+from portal.access.roles import Permission
 from portal.lists import widgets
 from portal.people import changes
 
@@ -104,9 +107,9 @@ class MailsForm(forms.Form):
         },
     )
 
-    def __init__(self, *args: Any, company: Company, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, companies: Iterable[Company], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["agreements"].queryset = in_use(company)  # type: ignore[attr-defined]
+        self.fields["agreements"].queryset = in_use(companies)  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
@@ -124,10 +127,25 @@ class MailsForm(forms.Form):
         return cleaned
 
 
-def in_use(company: Company) -> Any:
-    """The company's agreements that are not deactivated."""
-    rows = BankAgreement.objects.of(company).exclude(status=lifecycle.DEACTIVATED)
-    return rows.select_related("account", "channel").order_by("account_number", "pk")
+def in_use(companies: Iterable[Company]) -> Any:
+    """The companies' agreements that are not deactivated, company by company."""
+    rows = BankAgreement.objects.filter(company__in=list(companies))
+    rows = rows.exclude(status=lifecycle.DEACTIVATED).select_related(
+        "account", "channel", "company__customer"
+    )
+    return rows.order_by("company__name_key", "company_id", "account_number", "pk")
+
+
+@contextmanager
+def acting_widely(*, company: Company, user: User) -> Iterator[list[Company]]:
+    """Acting for all companies of this one's customer in which the user may change agreements."""
+    customer = company.customer
+    everywhere = customer.companies.values_list("pk", flat=True)
+    with tenancy.acting_for(everywhere, user=user, customers=[customer]):
+        wanted = Permission.CHANGE_AGREEMENTS
+        rows = list(grants.companies_where(user=user, customer=customer, permission=wanted))
+    with tenancy.acting_for(rows, user=user, customers=[customer]):
+        yield rows
 
 
 @transaction.atomic
@@ -157,7 +175,7 @@ def amend_lists(
     lists = list(lists)
     return sum(
         _write(row, {name: _listed(row, name, act, addresses) for name in lists}, by)
-        for row in wanted.select_related("account", "channel")
+        for row in wanted.select_related("account", "channel", "company__customer")
     )
 
 

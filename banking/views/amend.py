@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -46,33 +48,39 @@ def one(request: HttpRequest, agreement: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @guard.company(Permission.CHANGE_AGREEMENTS)
 def mails(request: HttpRequest) -> HttpResponse:
-    """The same addresses on, or off, the lists of many agreements."""
-    company = guard.acting_of(request).company
-    form = amendments.MailsForm(request.POST or None, company=company)
-    if form.is_valid():
-        wanted = form.cleaned_data
-        n = amendments.amend_lists(
-            agreements=wanted["agreements"],
-            act=wanted["act"],
-            lists=wanted["lists"],
-            addresses=wanted["addresses"],
-            by=changes.by(request),
-        )
-        if n:
-            told = ngettext(
-                "The mail lists of %(n)s agreement are changed.",
-                "The mail lists of %(n)s agreements are changed.",
-                n,
-            ) % {"n": n}
-        else:
-            told = _("There was nothing to change.")
-        messages.success(request, told)
-        return redirect("banking:agreements", company=company.public_id)
-    context = {
-        "form": form,
-        "rows": list(amendments.in_use(company)),
-        "chosen": form["agreements"].value() or [],
-        "lists": form["lists"].value() or [],
-    }
-    status = 422 if form.is_bound else 200
-    return render(request, "banking/mails.html", context, status=status)
+    """The same addresses on, or off, the lists of many agreements: of all companies of the customer
+    in which the user may change agreements."""
+    company, user = guard.acting_of(request).company, guard.user_of(request)
+    with amendments.acting_widely(company=company, user=user) as companies:
+        form = amendments.MailsForm(request.POST or None, companies=companies)
+        if form.is_valid():
+            _change_lists(request, form.cleaned_data)
+            return redirect("banking:agreements", company=company.public_id)
+        context = {
+            "form": form,
+            "rows": list(amendments.in_use(companies)),
+            "several": len(companies) > 1,
+            "chosen": form["agreements"].value() or [],
+            "lists": form["lists"].value() or [],
+        }
+        status = 422 if form.is_bound else 200
+        return render(request, "banking/mails.html", context, status=status)
+
+
+def _change_lists(request: HttpRequest, wanted: dict[str, Any]) -> None:
+    n = amendments.amend_lists(
+        agreements=wanted["agreements"],
+        act=wanted["act"],
+        lists=wanted["lists"],
+        addresses=wanted["addresses"],
+        by=changes.by(request),
+    )
+    if n:
+        told = ngettext(
+            "The mail lists of %(n)s agreement are changed.",
+            "The mail lists of %(n)s agreements are changed.",
+            n,
+        ) % {"n": n}
+    else:
+        told = _("There was nothing to change.")
+    messages.success(request, told)

@@ -149,6 +149,15 @@ def companies_of(user: User) -> QuerySet[Company]:
     ).order_by("name_key", "id")
 
 
+def companies_where(*, user: User, customer: Customer, permission: Permission) -> QuerySet[Company]:
+    """The customer's companies in which the user's own roles give this permission: by grant, by
+    group, or at the customer. Run it while acting for all of them."""
+    held = RoleGrant.objects.filter(_of_user(user), role__in=roles_with(permission))
+    here = held.filter(Q(company=OuterRef("pk")) | Q(customer=customer, company=None))
+    rows = Company.objects.filter(Exists(here), _member(user, customer.pk), customer=customer)
+    return rows.order_by("name_key", "pk")
+
+
 def customers_of(user: User) -> QuerySet[Customer]:
     """The customers at which the user holds a role of the customer's own, by name."""
     held = RoleGrant.objects.filter(_of_user(user), role__in=CUSTOMER_ROLES)

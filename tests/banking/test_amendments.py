@@ -12,6 +12,7 @@ from banking import setup_forms
 from banking.models import BankAgreement
 from payments.models import Payment
 from portal import clock
+from portal.access.models import Company
 from portal.access.roles import Role
 from portal.people.models import Change
 from tests import kit
@@ -117,6 +118,29 @@ def bulk(made: Stage, kari: Client, *rows: BankAgreement, **values: Any) -> Any:
         "agreements": [row.pk for row in rows],
     } | values
     return kari.post(f"{base(made)}mails/", values, follow=True)
+
+
+def test_a_bureaus_administrator_changes_lists_in_many_companies_at_once(
+    made: Stage, kari: Client
+) -> None:
+    second, third, foreign = (kit.stage(place=place) for place in (2, 3, 4))
+    for stage in (second, third):
+        Company.objects.filter(pk=stage.company.pk).update(customer=made.company.customer)
+        stage.company.refresh_from_db()
+    kit.give(made.users["kari"], second.company, Role.AUTOPAY_ADMINISTRATOR)
+    kit.give(made.users["kari"], third.company, Role.ACCOUNTANT)
+    page = kari.get(f"{base(made)}mails/").content.decode()
+    assert second.company.name in page
+    assert f'value="{third.agreement.pk}"' not in page
+    assert f'value="{foreign.agreement.pk}"' not in page
+    bulk(made, kari, made.agreement, second.agreement)
+    assert read(second).reject_mails == read(made).reject_mails == ["ny@eksempel.no"]
+    assert len(logged(second)) == len(logged(made)) == 1
+    for closed in (third, foreign):
+        answer = bulk(made, kari, second.agreement, closed.agreement, addresses="x@eksempel.no")
+        assert answer.status_code == 422
+        assert read(closed).reject_mails == []
+    assert read(second).reject_mails == ["ny@eksempel.no"]
 
 
 def test_addresses_are_added_taken_off_and_replaced_on_many_agreements(
