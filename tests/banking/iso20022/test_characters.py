@@ -30,6 +30,7 @@ def test_text_that_is_right_is_left_alone(text: str) -> None:
         ("Ǽ", "Æ", "AE"),
         ("A\u030a", "Å", "AA"),
         ("中文", "??", "??"),
+        ("Kake 🎂 til jul", "Kake ? til jul", "Kake ? til jul"),
         ("<a@b.no>;", "(a@b.no),", "(a(at)b.no),"),
     ],
 )
