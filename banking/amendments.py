@@ -155,7 +155,7 @@ def amend(*, agreement: BankAgreement, values: Mapping[str, Any], by: changes.By
     row = rows.select_related("account", "channel").get(pk=agreement.pk)
     if lifecycle.AGREEMENT.statuses[row.status].final:
         raise MovedOn
-    return _write(row, {name: values[name] for name in FIELDS if name in values}, by)
+    return write(row, {name: values[name] for name in FIELDS if name in values}, by)
 
 
 @transaction.atomic
@@ -174,7 +174,7 @@ def amend_lists(
     wanted = rows.filter(pk__in=[row.pk for row in agreements]).order_by("pk")
     lists = list(lists)
     return sum(
-        _write(row, {name: _listed(row, name, act, addresses) for name in lists}, by)
+        write(row, {name: _listed(row, name, act, addresses) for name in lists}, by)
         for row in wanted.select_related("account", "channel", "company__customer")
     )
 
@@ -188,7 +188,8 @@ def _listed(row: BankAgreement, name: str, act: str, addresses: list[str]) -> li
     return list(dict.fromkeys([*held, *addresses]))
 
 
-def _write(row: BankAgreement, values: Mapping[str, Any], by: changes.By) -> bool:
+def write(row: BankAgreement, values: Mapping[str, Any], by: changes.By) -> bool:
+    """Writes fields of a locked agreement and logs what differs, in the caller's transaction."""
     before = setups.told(row)
     for name, value in values.items():
         setattr(row, name, value)

@@ -12,7 +12,7 @@ from django import forms
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from banking import lifecycle, profiles, setups
+from banking import amendments, lifecycle, profiles
 from banking.models import BankAgreement
 from banking.setup_forms import CALLED, carried
 from portal.access.guard import Acting
@@ -74,24 +74,12 @@ def convert(
 ) -> None:
     """Lets the agreement send ISO 20022 from now on. Raises MovedOn, Unsettled."""
     rows = BankAgreement.objects.select_for_update(of=("self",))
-    row = rows.select_related("account", "channel").get(pk=agreement.pk)
+    row = rows.select_related("account", "channel", "company__customer").get(pk=agreement.pk)
     if not may_be(row):
         raise MovedOn
     if unsettled(row, acting).count:
         raise Unsettled
-    before = setups.told(row)
-    row.file_format = BankAgreement.Format.ISO
-    for name in ("pain_version", *profiles.IDENTIFIERS):
-        if name in values:
-            setattr(row, name, values[name])
-    row.save()
-    was, now = changes.differing(before, setups.told(row))
-    changes.record(
-        "agreement.changed",
-        by=by,
-        customer=row.company.customer,
-        company=row.company,
-        name=str(row),
-        before=was,
-        after=now,
-    )
+    wanted = {
+        name: values[name] for name in ("pain_version", *profiles.IDENTIFIERS) if name in values
+    }
+    amendments.write(row, {"file_format": BankAgreement.Format.ISO, **wanted}, by)
