@@ -447,7 +447,12 @@ STATES = [
         post("banking:agreement-amend", to=DRAFT, approve_mails="nei", cut_over_date="1.1.2020"),
         422,
     ),
-    Place("banking:agreement-share", "wrong", post("banking:agreement-share"), 422),
+    Place(
+        "banking:agreement-share",
+        "wrong",
+        post("banking:agreement-share", to=("agreement", "active")),
+        422,
+    ),
     Place(
         "banking:agreement-convert",
         "wrong",
