@@ -202,6 +202,9 @@ def test_a_shared_agreement_is_neither_copied_changed_nor_shared_on(
 ) -> None:
     row = used(owner, other)
     lise = browser(other.users["lise"])
+    page = lise.get(f"{base(other)}{row.pk}/").content.decode()
+    assert f"The account is shared by {owner.company.name}" in page
+    assert "Share it with another company" not in page
     answer = lise.post(f"{base(other)}{row.pk}/begin/", {"act": "copy"}, follow=True)
     assert "as its owner has made it" in answer.content.decode()
     third = kit.organisation(9)
