@@ -26,7 +26,7 @@ td.n{text-align:right;font-variant-numeric:tabular-nums}
 select:focus-visible,summary:focus-visible{outline:3px solid var(--act);outline-offset:2px}
 form{display:flex;flex-wrap:wrap;gap:.5rem .75rem;align-items:end;margin:.5rem 0}
 td form{margin:0}
-label{display:grid;gap:.15rem;font-size:.9rem}
+label{display:grid;grid-template-columns:minmax(0,1fr);max-width:100%;gap:.15rem;font-size:.9rem}
 input,select,button{font:inherit;padding:.3rem .5rem;border:1px solid var(--line);
 border-radius:.3rem;background:var(--soft);color:inherit;max-width:100%;min-height:2.25rem}
 button{cursor:pointer;border-color:currentColor}
