@@ -239,7 +239,7 @@ def _agreement(made: Stage, place: int, label: str) -> BankAgreement:
         company=made.company,
         number=number,
         iban=numbers.iban_of(number),
-        name="Skattetrekkskonto" if label != "draft" else "Ny konto for bærekraftige innkjøp",
+        name="Skatt og avgift" if label != "draft" else "Ny konto for bærekraftige innkjøp",
         bic="DNBANOKK",
     )
     return BankAgreement.objects.create(
