@@ -37,7 +37,7 @@ from banking.iso20022.values import (
     TransactionStatus,
     Transfer,
 )
-from banking.located import NOWHERE, Place
+from banking.located import NOWHERE, Place, Unreadable
 from banking.nets import reader as nets
 from banking.nets.values import Assignment, Mandate, Order, Receipt, Skipped, Transmission
 
@@ -145,7 +145,14 @@ def rows(source: BinaryIO) -> Iterator[Row]:
 
 
 def _items(source: BinaryIO, kind: str) -> Iterator[Item]:
-    read = nets_items if kind in NETS or kind.startswith("nets") else _READERS[kind]
+    read = nets_items if kind in NETS or kind.startswith("nets") else _READERS.get(kind)
+    if read is None:
+        raise Unreadable(
+            code="unlisted",
+            problem=f"A file of the kind {kind} holds no transactions to list.",
+            cure="Open the file itself; it is short.",
+            place=Place(1, ""),
+        )
     yield from read(source)
 
 
