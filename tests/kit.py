@@ -50,6 +50,7 @@ from portal.demo.dataset import DOWNLOAD_FOLDERS, _new_key
 from portal.events import moves
 from portal.events.models import Event
 from portal.mail.models import Letter
+from tests.bank_process import BankProcess
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT.parent / "shared" / "reference"
@@ -109,7 +110,7 @@ class Bank:
 
     def __init__(self, data: Path, *, interval: float = 3600) -> None:
         self.data, self.interval = data, interval
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: BankProcess | None = None
         self.ready: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
@@ -123,15 +124,9 @@ class Bank:
         self.data.mkdir(parents=True, exist_ok=True)
         ready = self.data / "ready.json"
         ready.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "banking.simbank", "--data", str(self.data)]
-        command += ["--sftp-port", str(sftp_port), "--control-port", str(control_port)]
-        with (self.data / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, "--interval", str(self.interval)],
-                cwd=ROOT,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        arguments = ["--data", str(self.data), "--interval", str(self.interval)]
+        arguments += ["--sftp-port", str(sftp_port), "--control-port", str(control_port)]
+        self.process = BankProcess(arguments, self.data / "log")
         deadline = time.monotonic() + 20
         while not ready.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:

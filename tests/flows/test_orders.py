@@ -14,7 +14,7 @@ from tests.flows import orders
 from tests.flows import test_misbehaviour as journey
 from tests.kit import Bank, Stage
 
-ORDERS = int(os.environ.get("KVITT_ORDERS", "15"))
+ORDERS = int(os.environ.get("KVITT_ORDERS", "8"))
 SEED = 20261127
 
 

@@ -8,8 +8,6 @@ import itertools
 import json
 import re
 import signal
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -23,6 +21,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from lxml import etree
+
+from tests.bank_process import BankProcess
 
 ROOT = Path(__file__).resolve().parents[3]
 SCHEMAS = ROOT.parent / "shared" / "reference" / "xsd"
@@ -54,11 +54,10 @@ class Driver:
         self.lines = {}
 
     def start(self):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "banking.simbank", "--data", str(self.data)]
-            + ["--sftp-port", "0", "--control-port", "0", "--interval", str(self.interval)],
-            cwd=ROOT,
-        )
+        self.data.mkdir(parents=True, exist_ok=True)
+        arguments = ["--data", str(self.data), "--interval", str(self.interval)]
+        arguments += ["--sftp-port", "0", "--control-port", "0"]
+        self.process = BankProcess(arguments, self.data / "log")
         path = self.data / "ready.json"
         deadline = time.monotonic() + 15
         while True:
