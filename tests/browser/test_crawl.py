@@ -1,10 +1,11 @@
 """Every page as everybody gets it, looked at quickly: `./test --crawl` looks at all of it.
 
-Each page once as the richest view, in one look, so that its neighbours have the other three; of the
-many objects at one address only so many; in English for its texts and its shape alone, since the
-rest knows no language. Then as each other role every other page that the access matrix opens to
-it, and of the objects at one address, the states and the closed pages, which all look alike, only
-some. What is known and not yet mended stands in `known`; anything else fails.
+Each page as the richest view, in one look, so that its neighbours have the others; of the many
+objects at one address only so many, and each state in one of the languages; in English for its texts
+and its shape alone, since the rest knows no language. Then as each other role every third page that
+the access matrix opens to it, and of the objects at one address, the states and the closed pages,
+which all look alike, only some. What is known and not yet mended stands in `known`; anything else
+fails.
 """
 
 from __future__ import annotations
@@ -25,9 +26,12 @@ from tests.browser.site import Site
 
 pytestmark = pytest.mark.stack
 PARTS = 8  # so that test workers share the richest view
-MOST, ALIKE = 2, 4  # objects at one address that are looked at in Norwegian, and in English
+# Objects at one address that are looked at, and the share of the states, in each language.
+RICHEST = {"nb": (2, slice(0, None, 2)), "en": (1, slice(1, None, 2))}
+# Narrow and dark at once shows the quick crawl nothing that the others do not.
+IN_TURNS = {"nb": (LOOKS[0], LOOKS[3], LOOKS[1]), "en": (LOOKS[0], LOOKS[3])}
 OBJECTS, SHARES = 1, 14  # of those at one address, and of the states, for all other views
-OPEN, CLOSED = 2, 16  # one in so many of the pages that are open and closed to a role
+OPEN, CLOSED = 3, 16  # one in so many of the pages that are open and closed to a role
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +63,13 @@ def mostly_open(chosen: list[Place], role: str) -> list[Place]:
 
 def in_turns(crawler: Crawler, chosen: list[Place], role: str, language: str) -> None:
     """Looks at each of these in one look, the next in the next one."""
-    for turn, look in enumerate(LOOKS):
-        share = chosen[turn :: len(LOOKS)]
+    total = 0
+    for turn, look in enumerate(IN_TURNS[language]):
+        share = chosen[turn :: len(IN_TURNS[language])]
         seen = crawler.crawl(share, role=role, language=language, looks=(look,))
-        assert seen.looks + seen.same >= len(share) // 2, "hardly a page was reached"
+        total += seen.looks + seen.same
         nothing_new(seen.findings)
+    assert total > len(chosen) // 3, "hardly a page was reached"
 
 
 def part_of(all_of_them: list[Place], part: int) -> list[Place]:
@@ -74,8 +80,7 @@ def part_of(all_of_them: list[Place], part: int) -> list[Place]:
 @pytest.mark.parametrize("language", ["nb", "en"])
 def test_every_page_of_the_richest_view(crawler: Crawler, language: str, part: int) -> None:
     everything = places(crawler.site.scene)
-    most = MOST if language == "nb" else ALIKE
-    chosen = part_of(few(everything, most, slice(None)), part)
+    chosen = part_of(few(everything, *RICHEST[language]), part)
     in_turns(crawler, chosen, ALL, language)
 
 
