@@ -87,6 +87,7 @@ def test_every_page_of_the_richest_view(crawler: Crawler, language: str, part: i
 @pytest.mark.parametrize("language", ["nb", "en"])
 def test_every_page_of_signing_in(crawler: Crawler, language: str) -> None:
     chosen = [place for place in places(crawler.site.scene) if place.apart]
+    chosen = chosen if language == "nb" else chosen[::2]
     in_turns(crawler, chosen, NOBODY, language)
 
 

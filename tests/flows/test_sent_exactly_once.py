@@ -6,6 +6,7 @@ The judge is the bank's own books.
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ POINTS = [
     "outcomes.report_read",
 ]
 LINES = 3
+KILLS = int(os.environ.get("KVITT_KILLS", len(POINTS)))
 
 
 def approved(made: Stage, number: str) -> None:
@@ -89,10 +91,9 @@ def made(own_database: str, bank: Bank, settings: Any) -> Stage:
 def test_a_worker_killed_at_any_point_sends_every_payment_once(
     part: int, made: Stage, bank: Bank, own_database: str, tmp_path: Path
 ) -> None:
-    """Twelve named points over the two parts, ten of them twice: twenty-two kills."""
+    """Twelve named points over the two parts; with KVITT_KILLS=22 ten of them twice."""
     numbers = []
-    points = (POINTS + POINTS[:-2])[part::2]
-    assert len(points) == 11
+    points = (POINTS + POINTS[:-2])[:KILLS][part::2]
     for turn, point in enumerate(points):
         number = f"K{part}{turn}"
         numbers.append(number)
