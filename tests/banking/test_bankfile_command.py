@@ -123,6 +123,9 @@ def test_it_reads_standard_input(report: Path, monkeypatch: pytest.MonkeyPatch) 
         (REPORT[:200], "line 3"),
         ("AH200TBII0708000001                   04BETFOR00", "Telepay"),
         ("", "The file is empty"),
+        ("<AgreementStatus><Status>ACTIVE</Status></AgreementStatus>", "no transactions to list"),
+        ("<Document><AcctRptgReq/></Document>", "no transactions to list"),
+        ("<Document><admi.002.001.01/></Document>", "no transactions to list"),
     ],
 )
 def test_what_cannot_be_read_ends_with_2_place_and_cause(
