@@ -40,7 +40,7 @@ FIELDS: dict[str, Any] = {
     "split_incoming": _("Split incoming payments by KID, message and others"),
     "card_transactions": _("Take in card transactions as well"),
     "statements": _("Account statements (camt.053)"),
-    "cut_over_date": _("Last day of an older agreement"),
+    "cut_over_date": _("Last day of this agreement"),
     "identity": _("Identity at the bank"),
     "authority": _("Holds authority"),
     "organisation_number": _("Organisation number"),

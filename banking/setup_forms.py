@@ -301,7 +301,7 @@ class ServicesStep(forms.Form):
         label=gettext_lazy("Account statements (camt.053)"), required=False
     )
     cut_over_date = forms.DateField(
-        label=gettext_lazy("Last day of an older agreement"),
+        label=gettext_lazy("Last day of this agreement"),
         required=False,
         input_formats=["%d.%m.%Y", "%Y-%m-%d"],
         widget=widgets.Date,

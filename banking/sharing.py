@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from banking import lifecycle, numbers
 from banking.models import AgreementShare, BankAccount, BankAgreement
 from portal.access import actors, tenancy
-from portal.access.models import Company, User
+from portal.access.models import Company, Customer, User
 from portal.events import moves
 from portal.lists import widgets
 from portal.people import changes
@@ -57,6 +57,11 @@ class ShareForm(forms.Form):
             ) from error
         if number == self.company.organisation_number:
             raise forms.ValidationError(_("This is the company's own number."))
+        customer = self.company.customer
+        if customer.kind == Customer.Kind.BUREAU and number == customer.organisation_number:
+            raise forms.ValidationError(
+                _("This is the accounting bureau's number. Write that of the company.")
+            )
         return str(number)
 
 

@@ -38,6 +38,7 @@ class _Advice:
     discrepancies: list[Discrepancy] = field(default_factory=list)
     not_money: int = 0
     staged: int = 0
+    transactions: int = 0
 
 
 ADVICE_STAGING = """
@@ -76,6 +77,7 @@ def _advice_rows(advice: _Advice, content: Any) -> Iterator[tuple[Any, ...]]:
     entry: Entry | None = None
     for value in camt054.read(content):
         if isinstance(value, EntryDetail):
+            advice.transactions += 1
             if advice.batches and advice.batches[-1] is entry:
                 advice.batches.pop()  # a batch with details is settled by them
             if entry is not None and entry.status == "BOOK":
@@ -142,7 +144,9 @@ def _carry_out_advice(file: BankFile, company_id: int, advice: _Advice) -> None:
         _settle_batch(company_id, entry, by, remarks, file=file.name)
     if advice.not_money:
         remarks.append({"code": "not-booked", "count": advice.not_money})
-    inbox.finish(file, message_id=advice.message_id, transactions=advice.staged, remarks=remarks)
+    inbox.finish(
+        file, message_id=advice.message_id, transactions=advice.transactions, remarks=remarks
+    )
 
 
 def _match(

@@ -15,6 +15,8 @@ from banking.located import Unreadable
 from banking.models import BankFile
 from payments import advices, reports, settlements
 
+# Why a file of no kind cannot be read, where more is known of it than that.
+TOLD_AS_THEY_ARE = ("withdrawn", "doctype-forbidden", "encoding", "empty")
 READERS = {
     "pain.002": reports.read,
     "camt.054": advices.read,
@@ -86,7 +88,7 @@ def _unread(file: BankFile, content: BinaryIO) -> Exception:
     try:
         recognition.recognise(content)
     except Unreadable as fault:
-        if fault.code == "withdrawn":
+        if fault.code in TOLD_AS_THEY_ARE:
             return fault
     told = f"The file is no message that is read here ({file.kind or 'not XML'})."
     return inbox.NotOurs("unknown-kind", told)

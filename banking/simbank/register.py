@@ -60,7 +60,11 @@ def set_up(
             for channel in wanted.get("channels", []):
                 _channel(books, channel)
             for customer in wanted.get("customers", []):
-                _customer(books, customer, today)
+                try:
+                    _customer(books, customer, today)
+                except KeyError as missing:
+                    number = customer.get("customer_number", "without a number")
+                    raise SetupRefusedError(f"customer {number}: missing {missing}") from missing
             for payee in wanted.get("payees", []):
                 _payee(books, payee)
             for name in set(wanted) & set(RULES):

@@ -232,7 +232,10 @@ def sending(request: HttpRequest) -> HttpResponse:
     try:
         if form.is_bound and form.is_valid():
             stops.stop(reason=form.cleaned_data["reason"], **told)
-            messages.success(request, _("All sending is stopped. Nothing leaves for the bank."))
+            told_then = _("All sending is stopped. Nothing leaves for the bank.")
+            if row is not None:
+                told_then = _("Sending on this agreement is stopped. The others send as before.")
+            messages.success(request, told_then)
             return _back(request, row)
         if request.POST.get("act") == "start" and stop is not None and not may_start:
             messages.error(request, NOT_YOURS)

@@ -41,7 +41,10 @@ def page(request: HttpRequest, agreement: int) -> HttpResponse:
             messages.error(request, _("Only an active agreement of one's own can be shared."))
             return redirect("banking:agreement-share", company=company.public_id, agreement=row.pk)
         else:
-            messages.success(request, _("The agreement is shared. The other company sees it now."))
+            messages.success(
+                request,
+                _("The agreement is shared. A company with that number finds it under Agreements."),
+            )
             return redirect("banking:agreement-share", company=company.public_id, agreement=row.pk)
     context = {"row": row, "form": form, "shares": sharing.of(row), "may_share": may_share}
     status = 422 if form.is_bound else 200

@@ -175,6 +175,15 @@ def test_a_wrong_or_own_number_is_refused(owner: Stage, number: str) -> None:
         assert not AgreementShare.objects.exists()
 
 
+def test_the_bureaus_own_number_is_refused(owner: Stage) -> None:
+    customer = owner.company.customer
+    customer.kind, customer.organisation_number = "bureau", kit.organisation(55)
+    customer.save()
+    answer = share(owner, kit.organisation(55))
+    assert answer.status_code == 422
+    assert "accounting bureau&#x27;s number" in answer.content.decode()
+
+
 def test_the_same_company_twice_is_refused(owner: Stage, other: Stage) -> None:
     share(owner, other.company.organisation_number)
     answer = share(owner, other.company.organisation_number)

@@ -58,7 +58,7 @@ def test_statements_and_ocr_giro_are_kept_for_the_company(made: Stage, bank: Ban
     bank.work()
     job.fetch(made)
     found = files(made)
-    assert found[:2] == [("camt.053", "read", 3, False), ("camt.054", "read", 0, False)]
+    assert found[:2] == [("camt.053", "read", 3, False), ("camt.054", "read", 1, False)]
     assert ("ocr-giro", "read", 2, False) in found
 
 
