@@ -143,7 +143,7 @@ def _acts(row: BankAgreement, acting: guard.Acting) -> list[details.Act]:
 @guard.company(Permission.CHANGE_AGREEMENTS)
 @decides
 def change(request: HttpRequest, agreement: int) -> HttpResponse:
-    """Orders, activates or deactivates an agreement."""
+    """Orders, activates or ends an agreement; asks first what ending it would hold up."""
     row, act = found(request, agreement), request.POST.get("act")
     at, user = clock.now(), request.user
     try:
@@ -155,7 +155,9 @@ def change(request: HttpRequest, agreement: int) -> HttpResponse:
             messages.success(
                 request, _("The agreement is ordered. It is active when the bank says so.")
             )
-        elif act == "deactivate":
+        elif act == "deactivate" and not row.state.final:
+            return _before_the_end(request, row)
+        elif act in ("deactivate", "end"):
             agreements.deactivate(agreement=row, user=user, at=at)
             messages.success(request, _("The agreement is deactivated: nothing is sent on it."))
         else:
@@ -170,6 +172,17 @@ def change(request: HttpRequest, agreement: int) -> HttpResponse:
     if back.isascii() and back.isdigit():  # the agreement whose page it was done from
         return _page(request, found(request, int(back)))
     return _page(request, row)
+
+
+def _before_the_end(request: HttpRequest, row: BankAgreement) -> HttpResponse:
+    """What is under way on an agreement, and who shares it, before it is deactivated for good."""
+    context = {
+        "row": row,
+        "unsettled": conversions.unsettled(row, guard.acting_of(request)),
+        "shares": sharing.of(row),
+        "back": request.POST.get("back", ""),
+    }
+    return render(request, "banking/deactivate.html", context)
 
 
 # --- authorities ---------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ ACTS = {
     "people:user-give": "take",
     "people:group-give": "take",
     "people:service": "off",
-    "banking:agreement-change": "deactivate",
+    "banking:agreement-change": "end",
     "payments:lines": "cancel",
 }
 

@@ -192,7 +192,7 @@ def test_an_account_that_is_known_gets_a_new_agreement_and_new_facts(
     made: Stage, kari: Client
 ) -> None:
     known = made.agreement.account
-    act(made, kari, made.agreement, "deactivate")
+    act(made, kari, made.agreement, "end")
     agreement = drafted(made, kari, account_number=known.number, account_name="Nytt navn")
     assert agreement.account_id == known.pk
     assert agreement.account.name == "Nytt navn"
@@ -202,7 +202,7 @@ def test_activating_and_deactivating_are_told_and_kept_as_events(made: Stage, ka
     agreement = drafted(made, kari)
     assert "is active" in act(made, kari, agreement, "activate")
     assert status_of(made, agreement) == "active"
-    page = act(made, kari, agreement, "deactivate")
+    page = act(made, kari, agreement, "end")
     assert "is deactivated" in page
     assert 'value="activate"' not in page
     assert status_of(made, agreement) == "deactivated"
@@ -218,7 +218,7 @@ def test_a_deactivated_agreement_is_never_active_again_and_the_page_says_so(
     made: Stage, kari: Client
 ) -> None:
     agreement = drafted(made, kari)
-    act(made, kari, agreement, "deactivate")
+    act(made, kari, agreement, "end")
     for wish in ("activate", "deactivate"):
         page = act(made, kari, agreement, wish)
         assert "Nothing was changed" in page
@@ -254,7 +254,7 @@ def test_an_account_has_one_active_agreement_at_a_time(made: Stage, kari: Client
                 by=agreements.actors.BANK,
                 at=timezone.now(),
             )
-    act(made, kari, first, "deactivate")
+    act(made, kari, first, "end")
     assert "is active" in act(made, kari, second, "activate")
 
 
@@ -275,7 +275,7 @@ def test_a_draft_never_touches_an_account_with_an_active_agreement(
     assert "IBAN and key exist already" in page
     # The way out stands there: deactivate the other from this page, and come back to it.
     other = f"{base(made)}{made.agreement.pk}/change/"
-    answer = kari.post(other, {"act": "deactivate", "back": second.pk})
+    answer = kari.post(other, {"act": "end", "back": second.pk})
     assert answer["Location"] == f"{base(made)}{second.pk}/"
     assert "is active" in act(made, kari, second, "activate")
 
@@ -362,7 +362,7 @@ def test_others_see_agreements_and_change_nothing(made: Stage) -> None:
     anne = kit.signed_in(made.users["anne"])
     page = anne.get(f"{base(made)}{made.agreement.pk}/").content.decode()
     assert 'value="deactivate"' not in page
-    answer = anne.post(f"{base(made)}{made.agreement.pk}/change/", {"act": "deactivate"})
+    answer = anne.post(f"{base(made)}{made.agreement.pk}/change/", {"act": "end"})
     assert answer.status_code == 403
     assert anne.get(base(made) + "new/").status_code == 403
     assert status_of(made, made.agreement) == "active"

@@ -159,7 +159,12 @@ def test_a_share_that_is_taken_back_stops_what_has_been_signed(
 def test_an_owner_who_deactivates_ends_what_is_shared(owner: Stage, other: Stage) -> None:
     row = used(owner, other)
     kari = browser(owner.users["kari"])
-    kari.post(f"{base(owner)}{owner.agreement.pk}/change/", {"act": "deactivate"})
+    address = f"{base(owner)}{owner.agreement.pk}/change/"
+    asked = kari.post(address, {"act": "deactivate"}).content.decode()
+    assert "It is shared with 1 company" in asked
+    with owner.scope():
+        assert BankAgreement.objects.get(pk=owner.agreement.pk).status == lifecycle.ACTIVE
+    kari.post(address, {"act": "end"})
     with other.scope():
         row.refresh_from_db()
         assert row.status == lifecycle.DEACTIVATED

@@ -464,6 +464,11 @@ STATES = [
     Place("banking:agreement-mails", "nothing", at("banking:agreement-mails", of="empty")),
     Place("banking:agreement-change", "unfit", post(CHANGE, to=DRAFT, act="activate")),
     Place("banking:agreement-change", "no-act", post(CHANGE, to=DRAFT)),
+    Place(
+        "banking:agreement-change",
+        "before-the-end",
+        post(CHANGE, to=("agreement", "active"), act="deactivate"),
+    ),
     # A customer and its companies
     Place("people:companies", "unfinished", at("people:companies", "?tab=unfinished", customer="")),
     Place(
