@@ -19,7 +19,7 @@ from portal.access.models import Company, ServiceActivation
 from portal.events import questions
 
 AUTOPAY = ServiceActivation.Service.AUTOPAY
-UNSETTLED_SHOWN = 50
+UNSETTLED_SHOWN = 20
 
 
 def status_text(subject: str, status: str, language: str) -> str | None:
