@@ -29,11 +29,7 @@ def cancel(
     except UnreadableError as fault:
         _refuse(books, file, now, "", "FF01", fault.text)
         return
-    customer, code, text = judging.identified(
-        books, file["channel"], asked.customer_number, asked.agreement_id, "camt055"
-    )
-    if _seen(books, file, asked.request):
-        customer, code, text = None, "DU01", f"{asked.request} was received before"
+    customer, code, text = _asker(books, file, asked, asked.request)
     if customer is None:
         _refuse(books, file, now, asked.request, code, text)
         return
@@ -145,11 +141,7 @@ def report(
     except UnreadableError as fault:
         _refuse(books, file, now, "", "FF01", fault.text)
         return
-    customer, code, text = judging.identified(
-        books, file["channel"], asked.customer_number, asked.agreement_id, "camt060"
-    )
-    if _seen(books, file, asked.msg_id):
-        customer, code, text = None, "DU01", f"{asked.msg_id} was received before"
+    customer, code, text = _asker(books, file, asked, asked.msg_id)
     if customer is None:
         _refuse(books, file, now, asked.msg_id, "AG01" if "not active" in text else code, text)
         return
@@ -178,12 +170,22 @@ def report(
     )
 
 
-def _seen(books: sqlite3.Connection, file: sqlite3.Row, msg_id: str) -> bool:
-    row = books.execute(
+def _asker(
+    books: sqlite3.Connection,
+    file: sqlite3.Row,
+    asked: requests.Cancellation | requests.ReportRequest,
+    msg_id: str,
+) -> tuple[sqlite3.Row | None, str, str]:
+    """The customer who asks, for the first time under this id; else why nothing is answered."""
+    seen = books.execute(
         "SELECT 1 FROM files WHERE channel = ? AND kind = ? AND msg_id = ? AND id <> ?",
         (file["channel"], file["kind"], msg_id, file["id"]),
     ).fetchone()
-    return row is not None
+    if seen is not None:
+        return None, "DU01", f"{msg_id} was received before"
+    return judging.identified(
+        books, file["channel"], asked.customer_number, asked.agreement_id, file["kind"]
+    )
 
 
 def _refuse(

@@ -16,7 +16,6 @@ from .scripts import Scripts
 
 # Of OCR giro: 10 giro … 17, 18–19 reversals, 20 and 21 purchases with a text.
 TYPES = tuple(str(kind) for kind in range(10, 22))
-WITH_TEXT = ("20", "21")
 KID_SHAPE = re.compile(r"[0-9]{2,25}|[0-9]{1,24}-")
 PAYERS = (
     "Åse Nygård",
