@@ -6,6 +6,10 @@ import sys
 
 
 def main() -> None:
+    if sys.argv[1:3] == ["bankfile", "show"]:
+        from banking import showing  # needs no settings
+
+        sys.exit(showing.main(sys.argv[3:]))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     from django.core.management import execute_from_command_line
 

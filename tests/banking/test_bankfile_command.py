@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +14,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from banking.management.commands import bankfile
+from banking import showing
 
+ROOT = Path(__file__).resolve().parents[2]
 Written = Callable[[str], bytes]
 KEYS = {
     "kind",
@@ -83,7 +86,7 @@ def test_the_json_form_is_as_the_help_says(report: Path) -> None:
     assert (line["level"], line["end_to_end_id"], line["amount"]) == ("transaction", "L-1", None)
     assert line["reasons"] == [{"code": "RR07", "proprietary": False, "text": "Ugyldig KID"}]
     for word in KEYS | ROW:
-        assert word in bankfile.EPILOG
+        assert word in showing.EPILOG
 
 
 def test_a_payment_file_is_shown_with_its_money_and_parties(
@@ -157,3 +160,51 @@ def test_a_file_is_shown_in_slices(tmp_path: Path, report: Path) -> None:
     with pytest.raises(CommandError):
         call_command("bankfile", "show", str(path), stdout=out)
     assert out.getvalue() == ""
+
+
+def run(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """manage.py with an environment that holds no setting of ours."""
+    return subprocess.run(
+        [sys.executable, "manage.py", "bankfile", "show", *words],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        **options,
+    )
+
+
+def test_it_needs_no_settings_and_no_database(report: Path, tmp_path: Path) -> None:
+    done = run(str(report), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["kind"] == "pain.002"
+    assert run("-", input=REPORT).stdout.startswith("pain.002, version 03")
+    (tmp_path / "odd.xml").write_text(REPORT[:200])
+    odd = run(str(tmp_path / "odd.xml"))
+    assert (odd.returncode, odd.stdout) == (2, "")
+    assert "line 3" in odd.stderr
+    assert "Traceback" not in odd.stderr
+    gone = run(str(tmp_path / "nothing.xml"))
+    assert gone.returncode == 1
+    assert "No such file" in gone.stderr
+    assert run(str(tmp_path)).returncode == 1
+    assert "control_sum" in run("--help").stdout
+
+
+def test_whoever_reads_may_stop_reading(tmp_path: Path) -> None:
+    rows = "".join(
+        f"<TxInfAndSts><OrgnlEndToEndId>L-{n}</OrgnlEndToEndId></TxInfAndSts>" for n in range(20000)
+    )
+    path = tmp_path / "long.xml"
+    path.write_text(REPORT.replace("<TxInfAndSts>", rows + "<TxInfAndSts>", 1))
+    command = f"{sys.executable} manage.py bankfile show {path} | head -1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("pain.002, version 03\n", "", 0)

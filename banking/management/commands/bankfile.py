@@ -1,54 +1,21 @@
-"""Bank files for operators: what one says (needs no database), which lie aside, reading again."""
+"""Bank files for operators: what one says, which lie aside, reading again."""
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from banking import filestore, inbox, lifecycle, listing, tasks
-from banking.iso20022.values import Balance, Party, Reason
-from banking.listing import Row, Summary
-from banking.located import Place, Unreadable
+from banking import inbox, lifecycle, showing, tasks
 from banking.models import BankFile
 from portal.access import actors, tenancy
 from portal.access.models import Company
 
-UNREADABLE = 2
-HELP = """
-Reads pain.001, pain.002, camt.052, camt.053, camt.054, camt.055, camt.029 (any version), OCR giro,
-Direkte remittering and AvtaleGiro, and prints what they say. Nothing is stored.
-"""
-EPILOG = """
-The JSON form (keys may be added, none is renamed or removed):
-
-  kind, version        "pain.002", "03"; version is "" where the file tells none
-  message_id, created  created is ISO 8601 with an offset, or null
-  parties              [{role, name, ids: [{scheme, value}]}]
-  number_of_transactions
-  control_sum          [{currency, direction, status, amount}], one for each kind of amount;
-                       direction is "debit" or "credit" of the customer's account
-  balances             [{kind, date, amount, currency, direction}], statements only
-  remarks              [{code, text, line, path}]: departures that did not stop the reading
-  transactions         [{level, number, instruction_id, end_to_end_id, reference, date, amount,
-                       currency, direction, debit_account, credit_account, name, kid, text,
-                       status, reasons: [{code, proprietary, text}], line, path}]
-
-level is "transaction", or "group" or "payment" for a status of more than one. Amounts are text with
-a decimal point, or null. number is the payment's, or the transaction's own in Nets files. Dates are
-YYYY-MM-DD or null. kid is null where there is none.
-
-Exit: 0 read; 2 it cannot be read (place, cause and cure on standard error); 1 no such file.
-"""
-
 
 class Command(BaseCommand):
-    help = HELP
+    help = "Bank files: what one says, which lie aside, reading again."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -56,12 +23,11 @@ class Command(BaseCommand):
         show = verbs.add_parser(
             "show",
             help="print a bank file",
-            description=HELP,
-            epilog=EPILOG,
+            description=showing.HELP,
+            epilog=showing.EPILOG,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        show.add_argument("file", help="the file, or - for standard input")
-        show.add_argument("--json", action="store_true", help="as JSON, one object")
+        showing.add_arguments(show)
 
         verbs.add_parser("aside", help="list the files that were set aside, whoever's they are")
         again = verbs.add_parser("again", help="read files again after what stopped them is mended")
@@ -107,156 +73,13 @@ class Command(BaseCommand):
 
     def _show(self, options: dict[str, Any]) -> None:
         try:
-            with _opened(options["file"]) as source:
-                summary = listing.summarise(source)
-                source.seek(0)
-                rows = listing.rows(source)
-                pieces = _as_json(summary, rows) if options["json"] else _as_text(summary, rows)
-                for piece in pieces:
-                    self.stdout.write(piece, ending="")
-        except OSError as error:
-            raise CommandError(f"{options['file']}: {error.strerror}") from error
-        except Unreadable as fault:
-            told = f"{options['file']}: {_where(fault.place)}: {fault.problem} {fault.cure}"
-            raise CommandError(told, returncode=UNREADABLE) from fault
+            showing.show(options["file"], as_json=options["json"], write=self._write)
+        except showing.NotShown as fault:
+            raise CommandError(str(fault), returncode=fault.code) from fault
+
+    def _write(self, piece: str) -> None:
+        self.stdout.write(piece, ending="")
 
 
 def _everybody() -> Any:
     return Company.objects.values_list("pk", flat=True)
-
-
-def _opened(name: str) -> BinaryIO:
-    """The file as something that can be read twice."""
-    if name != "-":
-        return Path(name).open("rb")
-    import shutil
-    import sys
-
-    content = filestore.spool()
-    shutil.copyfileobj(sys.stdin.buffer, content)
-    content.seek(0)
-    return content
-
-
-def _where(place: Place) -> str:
-    parts = ([f"line {place.line}"] if place.line else []) + ([place.path] if place.path else [])
-    return ", ".join(parts) or "the file as a whole"
-
-
-def _party(role: str, party: Party) -> dict[str, Any]:
-    ids = [{"scheme": scheme, "value": value} for scheme, value in party.identifiers]
-    return {"role": role, "name": party.name, "ids": ids}
-
-
-def _balance(one: Balance) -> dict[str, Any]:
-    return {
-        "kind": one.kind,
-        "date": one.date.isoformat() if one.date else None,
-        "amount": f"{one.amount:f}",
-        "currency": one.currency,
-        "direction": listing.CREDIT if one.credit else listing.DEBIT,
-    }
-
-
-def _reason(reason: Reason) -> dict[str, Any]:
-    return {"code": reason.code, "proprietary": reason.proprietary, "text": reason.text}
-
-
-def _row(row: Row) -> dict[str, Any]:
-    return {
-        "level": row.level,
-        "number": row.number,
-        "instruction_id": row.instruction_id,
-        "end_to_end_id": row.end_to_end_id,
-        "reference": row.reference,
-        "date": row.date.isoformat() if row.date else None,
-        "amount": f"{row.amount:f}" if row.amount is not None else None,
-        "currency": row.currency,
-        "direction": row.direction,
-        "debit_account": row.debit_account,
-        "credit_account": row.credit_account,
-        "name": row.name,
-        "kid": row.kid,
-        "text": row.text,
-        "status": row.status,
-        "reasons": [_reason(reason) for reason in row.reasons],
-        "line": row.place.line or None,
-        "path": row.place.path,
-    }
-
-
-def _as_json(summary: Summary, rows: Iterator[Row]) -> Iterator[str]:
-    head = {
-        "kind": summary.kind,
-        "version": summary.version,
-        "message_id": summary.message_id,
-        "created": summary.created_at.isoformat() if summary.created_at else None,
-        "parties": [_party(role, party) for role, party in summary.parties],
-        "number_of_transactions": summary.transactions,
-        "control_sum": [
-            {"currency": key[0], "direction": key[1], "status": key[2], "amount": f"{total:f}"}
-            for key, total in sorted(summary.sums.items())
-        ],
-        "balances": [_balance(one) for one in summary.balances],
-        "remarks": [
-            {"code": one.code, "text": one.text, "line": one.place.line, "path": one.place.path}
-            for one in summary.remarks
-        ],
-    }
-    opened = json.dumps(head, ensure_ascii=False, indent=2).removesuffix("\n}")
-    yield f'{opened},\n  "transactions": ['
-    comma = ""
-    for row in rows:
-        yield f"{comma}\n    {json.dumps(_row(row), ensure_ascii=False)}"
-        comma = ","
-    yield "\n  ]\n}\n"
-
-
-def _as_text(summary: Summary, rows: Iterator[Row]) -> Iterator[str]:
-    version = f", version {summary.version}" if summary.version else ""
-    yield f"{summary.kind}{version}\n"
-    yield f"Message id    {summary.message_id or '–'}\n"
-    created = summary.created_at
-    yield f"Created       {created.isoformat(' ') if created else '–'}\n"
-    for role, party in summary.parties:
-        ids = ", ".join(f"{scheme} {value}".strip() for scheme, value in party.identifiers)
-        yield f"{role:<13} {' · '.join(part for part in (party.name, ids) if part) or '–'}\n"
-    yield f"Transactions  {summary.transactions}\n"
-    for (currency, direction, status), total in sorted(summary.sums.items()):
-        words = " ".join(part for part in (direction, status) if part)
-        yield f"Control sum   {total:f} {currency} {words}".rstrip() + "\n"
-    for one in summary.balances:
-        way = listing.CREDIT if one.credit else listing.DEBIT
-        yield f"Balance       {one.kind} {one.date or '–'} {one.amount:f} {one.currency} {way}\n"
-    for remark in summary.remarks:
-        yield f"Remark        {_where(remark.place)}: {remark.text}\n"
-    for row in rows:
-        yield f"\n{_line(row)}\n"
-        for label, value in _facts(row):
-            yield f"  {label:<14}{value}\n"
-
-
-def _line(row: Row) -> str:
-    """What a row is about, in one line."""
-    amount = f"{row.amount:f} {row.currency} {row.direction}".strip() if row.amount else ""
-    what = {"group": "The file as a whole", "payment": "Payment"}.get(row.level, "")
-    names = [what, row.number if not what or row.level == "payment" else "", amount, row.status]
-    return "  ".join(part for part in names if part) or "Transaction"
-
-
-def _facts(row: Row) -> Iterator[tuple[str, str]]:
-    for label, value in (
-        ("End-to-end id", row.end_to_end_id),
-        ("Instruction", row.instruction_id),
-        ("Reference", row.reference),
-        ("Date", row.date.isoformat() if row.date else ""),
-        ("From account", row.debit_account),
-        ("To account", row.credit_account),
-        ("Name", row.name),
-        ("KID", row.kid or ""),
-        ("Text", row.text),
-    ):
-        if value:
-            yield label, value
-    for reason in row.reasons:
-        yield "Reason", " ".join(part for part in (reason.code, reason.text) if part)
