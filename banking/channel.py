@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
 import paramiko
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from django.conf import settings
 from django.db import connection
 
@@ -165,6 +167,16 @@ def public_key(channel: BankChannel) -> PublicKey | None:
     except (paramiko.SSHException, ValueError):
         return None
     return PublicKey(f"{key.get_name()} {key.get_base64()}", str(key.fingerprint))
+
+
+def new_key() -> str:
+    """A private key (Ed25519) for a channel, as OpenSSH writes it."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.OpenSSH,
+        serialization.NoEncryption(),
+    ).decode()
 
 
 def _key(text: str) -> paramiko.PKey:

@@ -29,6 +29,7 @@ from django_otp.oath import TOTP
 from http_message_signatures import HTTPMessageSigner, HTTPSignatureKeyResolver, algorithms
 
 from banking import calendar, numbers
+from banking import channel as banking_channel
 from banking import lifecycle as banking_lifecycle
 from banking.models import Authority, BankAccount, BankAgreement, BankChannel
 from payments.models import Payment, PaymentLine, Upload
@@ -46,7 +47,7 @@ from portal.access.models import (
     new_signing_key,
 )
 from portal.access.roles import Role
-from portal.demo.dataset import DOWNLOAD_FOLDERS, _new_key
+from portal.demo.dataset import DOWNLOAD_FOLDERS
 from portal.events import moves
 from portal.events.models import Event
 from portal.mail.models import Letter
@@ -247,7 +248,7 @@ def channel(bank: Bank | None = None) -> BankChannel:
         host="127.0.0.1",
         port=ready["sftp_port"],
         host_key=ready["host_key"],
-        private_key=_new_key(),
+        private_key=banking_channel.new_key(),
         download_folders=list(DOWNLOAD_FOLDERS),
     )
 
@@ -261,7 +262,7 @@ def channel_of_bank(bank: str, name: str) -> BankChannel:
         host="127.0.0.1",
         port=1,
         host_key="ssh-ed25519 AAAA",
-        private_key=_new_key(),
+        private_key=banking_channel.new_key(),
     )
 
 

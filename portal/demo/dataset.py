@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import paramiko
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519
 from django.conf import settings
 from django.utils import timezone
 
+from banking import channel as channels
 from banking import lifecycle, numbers
 from banking.models import Authority, BankAccount, BankAgreement, BankChannel
 from portal import clock
@@ -89,22 +88,16 @@ def _channel() -> BankChannel:
     found = BankChannel.objects.filter(bank="simbank", username=CHANNEL_USER).first()
     if found is None:
         found = BankChannel(
-            bank="simbank", username=CHANNEL_USER, name="Simulert bank", private_key=_new_key()
+            bank="simbank",
+            username=CHANNEL_USER,
+            name="Simulert bank",
+            private_key=channels.new_key(),
         )
     found.host, found.port = "127.0.0.1", ready["sftp_port"]
     found.host_key = ready["host_key"]
     found.download_folders = list(DOWNLOAD_FOLDERS)
     found.save()
     return found
-
-
-def _new_key() -> str:
-    key = ed25519.Ed25519PrivateKey.generate()
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.OpenSSH,
-        serialization.NoEncryption(),
-    ).decode()
 
 
 def _user(name: str, email: str, language: str) -> User:

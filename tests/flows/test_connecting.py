@@ -10,7 +10,7 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from banking import connecting, stops
+from banking import channel, connecting, stops
 from banking.models import BankAgreement, BankChannel, BankFile, ConnectionTest
 from portal.access import tenancy
 from portal.access.roles import Role
@@ -78,7 +78,7 @@ CAUSES = [
     ("host", "host-unknown", lambda made: {"host": "no-such-bank.invalid"}, "by the name"),
     ("host", "no-connection", lambda made: {"port": closed_port()}, "could not be reached"),
     ("host-key", "host-key-changed", lambda made: {"host_key": another_host_key(made)}, "not the bank"),
-    ("key", "key-refused", lambda made: {"private_key": kit._new_key()}, "refused our key"),
+    ("key", "key-refused", lambda made: {"private_key": channel.new_key()}, "refused our key"),
     (
         "folders",
         "folder-missing",
