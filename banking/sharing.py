@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from banking import lifecycle, numbers
+from banking import agreement_events, lifecycle, numbers
 from banking.models import AgreementShare, BankAccount, BankAgreement
 from portal.access import actors, tenancy
 from portal.access.models import Company, Customer, User
@@ -76,15 +76,15 @@ class UseForm(forms.Form):
         widget=widgets.Select,
     )
 
-    def __init__(self, *args: Any, bank_approvers: int = 1, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, least: int = 1, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.bank_approvers = bank_approvers
+        self.least = least
 
     def clean_approvers_required(self) -> int:
         wanted: int = self.cleaned_data["approvers_required"]
-        if wanted < self.bank_approvers:
+        if wanted < self.least:
             raise forms.ValidationError(
-                _("Two approvers are registered at the bank, so two must approve here as well.")
+                _("The owner of the account lets two approve, so two must approve here as well.")
             )
         return wanted
 
@@ -191,7 +191,8 @@ def offered(company: Company) -> list[AgreementShare]:
 def use(
     *, company: Company, share_id: int, approvers_required: int, by: changes.By
 ) -> BankAgreement:
-    """A draft of the company's own on the shared account, for payments alone. Raises Ended."""
+    """A draft of the company's own on the shared account, for payments alone. No fewer approve than
+    at the owner. Raises Ended."""
     Company.objects.select_for_update().get(pk=company.pk)
     row = next((one for one in offered(company) if one.pk == share_id), None)
     if row is None:
@@ -211,7 +212,7 @@ def use(
         share=row,
         description=_("%(bank)s, shared by %(company)s")
         % {"bank": theirs.channel, "company": row.company},
-        approvers_required=approvers_required,
+        approvers_required=max(approvers_required, theirs.approvers_required),
         bank_approvers_required=theirs.bank_approvers_required,
         bank_approval=theirs.bank_approval,
         file_format=theirs.file_format,
@@ -219,6 +220,7 @@ def use(
         settlement_return=False,
         **theirs.identifiers,
     )
+    agreement_events.made(made, by=by.actor, at=by.at)
     changes.record(
         "agreement.made",
         by=by,

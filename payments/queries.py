@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from django.db import connection
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from payments import lifecycle
 from payments.models import Payment, PaymentLine
@@ -17,6 +17,7 @@ from portal.events.models import Event
 from portal.lists import keyset
 from portal.lists.keyset import Count
 
+HOME = "NOK"
 # As the index event_went_wrong has them (payments/migrations/0004).
 WRONG = [
     move.name
@@ -156,3 +157,16 @@ def sums_to_send(*, payment_ids: Sequence[int]) -> dict[str, Decimal]:
         payment_id__in=payment_ids, status__in=lifecycle.PHASES[lifecycle.OPEN]
     )
     return dict(rows.order_by().values_list("currency").annotate(sum=Sum("amount")))
+
+
+def abroad(payments: Iterable[Payment]) -> set[int]:
+    """Ids of those of the payments of which a line still to be sent goes abroad: in another
+    currency, or to an account that is not Norwegian; one query."""
+    home = Q(currency=HOME) & (
+        Q(payee_account_kind=PaymentLine.AccountKind.BBAN)
+        | Q(payee_account_kind=PaymentLine.AccountKind.IBAN, payee_account__startswith="NO")
+    )
+    rows = PaymentLine.objects.filter(
+        payment__in=list(payments), status__in=lifecycle.PHASES[lifecycle.OPEN]
+    ).exclude(home)
+    return set(rows.values_list("payment_id", flat=True).distinct())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from banking import calendar, profiles
@@ -34,18 +34,21 @@ class Dates:
         return bool(self.past or self.closed or self.late)
 
 
-def dates(payments: Iterable[Payment], *, now: dt.datetime) -> Dates:
+def dates(payments: Iterable[Payment], *, now: dt.datetime, abroad: Collection[int] = ()) -> Dates:
     """What is to be told of when these are paid, if they are sent now.
 
-    Payments need agreement and channel at hand; the foreign cut-off is not looked at, since which
-    lines go abroad is not known of a payment as a whole.
+    Payments need agreement and channel at hand; `abroad` are the ids of those with a line that goes
+    abroad, for which the earlier of the two cut-offs is told.
     """
     local = now.astimezone(clock.OSLO)
     today = local.date()
     found: dict[str, dict[tuple[object, ...], Group]] = {"past": {}, "closed": {}, "late": {}}
     for payment in payments:
         bank = payment.agreement.channel
-        cut_off = profiles.of(bank.bank).cut_off("urgent" if payment.urgent else "domestic")
+        kinds = ["urgent" if payment.urgent else "domestic"]
+        kinds += ["foreign"] if payment.pk in abroad else []
+        known = map(profiles.of(bank.bank).cut_off, kinds)
+        cut_off = min((one for one in known if one is not None), default=None)
         is_late = (
             cut_off is not None
             and payment.due_date <= today

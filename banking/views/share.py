@@ -77,8 +77,8 @@ def offers(request: HttpRequest) -> HttpResponse:
     company = guard.acting_of(request).company
     rows = sharing.offered(company)
     chosen = next((row for row in rows if str(row.pk) == request.POST.get("share")), None)
-    needed = chosen.agreement.bank_approvers_required if chosen else 1
-    form = sharing.UseForm(request.POST or None, bank_approvers=needed)
+    least = chosen.agreement.approvers_required if chosen else 1
+    form = sharing.UseForm(request.POST or None, least=least)
     if request.method == "POST" and chosen is None:
         messages.error(request, _("It is not shared with this company any more."))
         return redirect("banking:agreement-offers", company=company.public_id)

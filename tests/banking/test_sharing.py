@@ -236,9 +236,8 @@ def test_the_database_lets_no_shared_agreement_have_more_than_payments(
         BankAgreement.objects.filter(pk=row.pk).update(statements=True)
 
 
-def test_two_approvers_at_the_bank_need_two_here(owner: Stage, other: Stage) -> None:
-    with owner.scope():
-        BankAgreement.objects.filter(pk=owner.agreement.pk).update(bank_approvers_required=2)
+def test_no_fewer_approve_than_at_the_owner(owner: Stage, other: Stage) -> None:
+    assert owner.agreement.approvers_required == 2
     share(owner, other.company.organisation_number)
     with owner.scope():
         offer = AgreementShare.objects.get()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import re
 from typing import Any
@@ -14,7 +15,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from banking import calendar
+from banking import calendar, profiles
 from banking.models import BankChannel
 from payments import lifecycle, signable
 from payments.models import Payment, PaymentLine, Signature
@@ -489,6 +490,27 @@ def test_what_comes_after_the_banks_cut_off_is_told_before_signing(
         text = r"cut-off at DNB was 14:00.*05.02.2031.*: <strong>LATE</strong>"
         assert bool(re.search(text, page)) == told
         assert "TOMORROW</strong>" not in page
+
+
+def test_the_cut_off_for_payments_abroad_is_told_of_those_with_a_line_that_goes_abroad(
+    made: Stage, anne: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    abroad, home = make(made, "ABROAD"), make(made, "HOME")
+    profile = profiles.of("simbank")
+    cut_offs = [("domestic", dt.time(14)), ("foreign", dt.time(11))]
+    changed = dataclasses.replace(
+        profile, cut_offs=tuple(profiles.CutOff(kind, at) for kind, at in cut_offs)
+    )
+    monkeypatch.setattr(profiles, "of", lambda code: changed)
+    Payment.objects.update(due_date=dt.date(2031, 2, 4))  # a Tuesday
+    line = PaymentLine.objects.filter(payment=abroad).order_by("pk")
+    PaymentLine.objects.filter(pk=line[0].pk).update(
+        payee_account_kind="IBAN", payee_account="SE4550000000058398257466"
+    )
+    with time_machine.travel(dt.datetime(2031, 2, 4, 12, 0, tzinfo=clock.OSLO), tick=False):
+        page = text_of(choose(made, browser(made, "anne"), abroad, home))
+    assert re.search(r"cut-off at .* was 11:00.*05.02.2031.*: <strong>ABROAD</strong>", page)
+    assert "HOME</strong>" not in page
 
 
 def test_a_receipt_tells_what_still_waits_for_oneself(made: Stage, anne: Client) -> None:
