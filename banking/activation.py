@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import structlog
 from django.db import IntegrityError, transaction
 
-from banking import inbox, lifecycle
+from banking import agreement_events, inbox, lifecycle, notices
 from banking.iso20022 import xmlio
 from banking.located import Place, Unreadable
 from banking.models import BankAgreement, BankFile
@@ -72,7 +72,8 @@ def parse(content: BinaryIO) -> Word:
 def read(file: BankFile, content: BinaryIO) -> None:
     """Activates the agreements that the message is about; raises Unreadable, NotOurs.
 
-    One that is closed at the bank is not deactivated here, which would be final: people are told.
+    One that is closed at the bank is not deactivated here, which would be final: people are warned
+    wherever it matters, and written to.
     """
     word = parse(content)
     with transaction.atomic():
@@ -115,10 +116,19 @@ def _carry_out(
         if row.status == lifecycle.ACTIVE:
             log.error("bank.agreement_closed", agreement=row.pk)
             remarks.append({"code": "bank-closed", "agreement": row.pk})
+            if agreement_events.closed_by_bank(agreement=row, file=file.name, at=clock.now()):
+                notices.bank_word(agreement=row, closed=True)
         return
-    if row.status in (lifecycle.ACTIVE, lifecycle.DEACTIVATED):
-        code = "already-active" if row.status == lifecycle.ACTIVE else "deactivated"
-        remarks.append({"code": code, "agreement": row.pk})
+    if row.status == lifecycle.DEACTIVATED:
+        remarks.append({"code": "deactivated", "agreement": row.pk})
+        notices.bank_word(agreement=row, closed=False)
+        return
+    if row.status == lifecycle.ACTIVE:
+        by = actors.bank(file.channel.name)
+        if agreement_events.open_again(agreement=row, by=by, at=clock.now(), file=file.name):
+            remarks.append({"code": "bank-opened", "agreement": row.pk})
+        else:
+            remarks.append({"code": "already-active", "agreement": row.pk})
         return
     try:
         with transaction.atomic():

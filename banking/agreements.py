@@ -12,7 +12,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
 from banking import lifecycle, sharing
-from banking.models import Authority, BankAgreement, BankChannel
+from banking.models import Authority, BankAccount, BankAgreement, BankChannel
 from portal.access import actors, grants
 from portal.access.actors import Actor
 from portal.access.models import Company
@@ -26,6 +26,14 @@ def unreachable(company: Company) -> list[BankChannel]:
         agreements__company=company, agreements__status=lifecycle.ACTIVE
     )
     return list(rows.exclude(last_error="").distinct().order_by("name"))
+
+
+def closed(company: Company) -> list[BankAgreement]:
+    """The company's active agreements that the bank says it has closed."""
+    rows = BankAgreement.objects.of(company).filter(
+        status=lifecycle.ACTIVE, closed_at__isnull=False
+    )
+    return list(rows.select_related("account", "channel").order_by("pk"))
 
 
 def set_up(companies: Iterable[Company]) -> dict[int, questions.SetUp]:
@@ -85,8 +93,17 @@ def approvers_sentence(portal: int, bank: int) -> str:
 
 def warnings(agreement: BankAgreement) -> list[str]:
     """What would make the bank refuse payments on this agreement; only who may approve counts."""
-    holders = _holders([agreement])[agreement.account_id]
-    return authority_faults(agreement.bank_approvers_required, holders)
+    return authority_faults(agreement.bank_approvers_required, holders(agreement))
+
+
+def holders(agreement: BankAgreement) -> int:
+    """How many of those who may approve now hold authority at the bank on its account."""
+    return _holders([agreement])[agreement.account_id]
+
+
+def authorities_of(account: BankAccount) -> list[Authority]:
+    """Who is known at the bank on the account, by name."""
+    return list(account.authorities.select_related("user").order_by("user__name"))
 
 
 def _holders(rows: Iterable[BankAgreement]) -> dict[int, int]:
@@ -157,15 +174,15 @@ def obstacles(rows: Iterable[BankAgreement]) -> dict[int, list[Obstacle]]:
     """
     rows = list(rows)
     waiting = [row for row in rows if row.status in lifecycle.ACTIVATE.sources]
-    holders = _holders(waiting)
-    live = BankAgreement.objects.filter(account__in=holders, status=lifecycle.ACTIVE)
+    held = _holders(waiting)
+    live = BankAgreement.objects.filter(account__in=held, status=lifecycle.ACTIVE)
     blocking = {row.account_id: row for row in live.select_related("account", "channel")}
     found: dict[int, list[Obstacle]] = {row.pk: [] for row in rows}
     for row in rows:
         if row.state.final:
             found[row.pk] = [deactivated()]
     for row in waiting:
-        faults = authority_faults(row.bank_approvers_required, holders[row.account_id])
+        faults = authority_faults(row.bank_approvers_required, held[row.account_id])
         found[row.pk] = [authority_missing(text) for text in faults]
         if row.account_id in blocking:
             found[row.pk].append(another(blocking[row.account_id]))

@@ -73,6 +73,7 @@ class AgreementOut(Schema):
     customer_number: str
     agreement_id: str
     cut_over_date: dt.date | None
+    closed_by_bank_at: dt.datetime | None
     sending_stopped: bool
     company_sending_stopped: bool
     erp: ErpOut
@@ -233,6 +234,7 @@ def _facts(row: BankAgreement, stopped: stops.Stops) -> dict[str, Any]:
         "customer_number": row.customer_number,
         "agreement_id": row.agreement_id,
         "cut_over_date": row.cut_over_date,
+        "closed_by_bank_at": row.closed_at if row.status == lifecycle.ACTIVE else None,
         "sending_stopped": row.pk in stopped.agreements,
         "company_sending_stopped": stopped.company is not None,
         "erp": {"name": row.erp_name, "system": row.erp_system},

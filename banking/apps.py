@@ -35,7 +35,7 @@ class BankingConfig(AppConfig):
             for cycle in (lifecycle.FILE, lifecycle.AGREEMENT):
                 if event in cycle.moves:
                     return cycle.moves[event].label
-            return None
+            return labels.EVENTS.get(event)
 
         def menu(permissions: Any) -> list[questions.MenuItem] | None:
             rows = []

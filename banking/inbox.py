@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from banking import channel, filestore, lifecycle, recognition
+from banking import channel, filestore, lifecycle, notices, recognition
 from banking.located import Unreadable
 from banking.models import BankAgreement, BankChannel, BankFile, BankFilePart
 from portal import clock, faults
@@ -180,12 +180,13 @@ def waiting() -> list[int]:
 
 
 @contextmanager
-def reaching(file_id: int) -> Iterator[None]:
-    """Acting for the company that a file was brought into, and for files that are nobody's."""
+def reaching(file_id: int, owner: int | None = None) -> Iterator[None]:
+    """Acting for the company that a file was brought into, else for `owner`, and for files that
+    are nobody's."""
     everybody = Company.objects.values_list("pk", flat=True)
     with tenancy.acting_for(everybody, unclaimed=True):
         rows = BankFile.objects.filter(pk=file_id).values_list("company_id", flat=True)
-        owner = rows.first()
+        owner = rows.first() or owner
     with tenancy.acting_for([owner] if owner else (), unclaimed=True):
         yield
 
@@ -278,7 +279,7 @@ def finish(
     file.save(update_fields=["remarks", "error"])
 
 
-def failed(file_id: int, error: Exception) -> None:
+def failed(file_id: int, error: Exception, *, answers_to: BankFile | None) -> None:
     """Counts a fault of ours; after READ_ATTEMPTS the file is set aside, so it stops no other."""
     log.exception("bank.file_failed", file=file_id, error=str(error)[:500])
     with reaching(file_id):
@@ -290,23 +291,40 @@ def failed(file_id: int, error: Exception) -> None:
             code="internal",
             problem=f"It could not be carried out: {type(error).__name__}.",
             cure="Tell support; the file is kept and nothing of it was done.",
+            answers_to=answers_to,
         )
 
 
-def set_aside(file_id: int, *, code: str, problem: str, cure: str, place: str = "") -> None:
-    """Puts a file that could not be carried out where people see it; nothing of it was done."""
-    with reaching(file_id), transaction.atomic():
+def set_aside(
+    file_id: int,
+    *,
+    code: str,
+    problem: str,
+    cure: str,
+    place: str = "",
+    answers_to: BankFile | None = None,
+) -> None:
+    """Puts a file that could not be carried out where people see it, and tells them; nothing of it
+    was done. `answers_to` is the file of ours that it is known to answer, whose company gets it.
+    """
+    owner = answers_to.company_id if answers_to else None
+    with reaching(file_id, owner), transaction.atomic():
+        file = BankFile.objects.select_related("channel", "company").get(pk=file_id)
+        if answers_to is not None and owner and file.company_id in (None, owner):
+            claim(file, company_id=owner, answers_to=answers_to, salary=answers_to.salary)
         moved = moves.move(
             BankFile.objects.filter(pk=file_id),
             lifecycle.PUT_ASIDE,
             by=actors.CLOCK,
             at=clock.now(),
         )
-        BankFile.objects.filter(pk=file_id).update(
-            error={"code": code, "problem": problem, "cure": cure, "place": place}
-        )
-    if moved.rows:
-        log.error("bank.file_set_aside", file=file_id, code=code)
+        if not moved.rows:
+            return
+        file.error = {"code": code, "problem": problem, "cure": cure, "place": place}
+        file.save(update_fields=["error"])
+        if file.imported_by_id is None:  # whoever brought it in sits and looks at it
+            notices.set_aside(file, file.company)
+    log.error("bank.file_set_aside", file=file_id, code=code)
 
 
 @contextmanager

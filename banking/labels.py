@@ -46,6 +46,12 @@ FIELDS: dict[str, Any] = {
     "organisation_number": _("Organisation number"),
     "shared_by": _("Shared by"),
 }
+# What happens to an agreement without changing its status.
+EVENTS: dict[str, Any] = {
+    "agreement_made": _("Made as a draft"),
+    "agreement_closed": _("Closed, says the bank"),
+    "agreement_open": _("Open again at the bank"),
+}
 # What the bank does on an agreement, by field, in the order that it is told.
 SERVICES: dict[str, Any] = {
     "remittance": _("Payments out"),

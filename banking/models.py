@@ -138,6 +138,8 @@ class BankAgreement(CompanyOwned):
     share = models.ForeignKey(
         "banking.AgreementShare", on_delete=models.PROTECT, null=True, related_name="uses"
     )
+    # When the bank said that it has closed it, while it is active here; null where it has not.
+    closed_at = models.DateTimeField(null=True)
     status = models.CharField(
         max_length=20, choices=_choices(lifecycle.AGREEMENT), db_default=lifecycle.DRAFT
     )
@@ -285,7 +287,9 @@ class ConnectionTest(CompanyOwned):
 class AgreementSetup(CompanyOwned):
     """An agreement on its way through the steps of its form; `values` is {step: {field: value}}.
 
-    `agreement` is the draft that is being changed, null for a new one.
+    `agreement` is the draft that is being changed, null for a new one. `saved_as` is what came of
+    it, once it is saved: it is kept, without what was written, so that whoever comes back to the
+    form finds the agreement.
     """
 
     public_id = models.CharField(max_length=10, unique=True, default=new_public_id, editable=False)
@@ -294,6 +298,9 @@ class AgreementSetup(CompanyOwned):
     )
     agreement = models.ForeignKey(
         BankAgreement, on_delete=models.PROTECT, null=True, related_name="setups"
+    )
+    saved_as = models.ForeignKey(
+        BankAgreement, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
     )
     values = models.JSONField(default=dict)
     changed_at = models.DateTimeField(auto_now=True)

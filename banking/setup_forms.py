@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from stdnum import bic
 
-from banking import numbers
+from banking import numbers, profiles
 from banking.iso20022 import characters
 from banking.models import BankAgreement, BankChannel
 from banking.profiles import BankProfile
@@ -89,6 +89,17 @@ class BankStep(forms.Form):
         super().__init__(*args, **kwargs)
         banks = BankChannel.objects.filter(is_active=True).order_by("name")
         self.fields["channel"].queryset = banks  # type: ignore[attr-defined]
+        connected = set(banks.values_list("bank", flat=True))
+        known = [
+            one.name
+            for one in profiles.every().values()
+            if not one.demo and one.code not in connected
+        ]
+        if known:
+            told = _(
+                "Kvitt is not connected to these yet: %(banks)s. Write to support if you want one."
+            )
+            self.fields["channel"].help_text = told % {"banks": ", ".join(known)}
 
 
 class AccountStep(forms.Form):

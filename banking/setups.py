@@ -11,9 +11,10 @@ from typing import Any
 
 from django import forms
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import QueryDict
 
-from banking import lifecycle, profiles
+from banking import agreement_events, lifecycle, profiles
 from banking.models import AgreementSetup as Setup
 from banking.models import Authority, BankAccount, BankAgreement, BankChannel
 from banking.setup_forms import AccountStep, BankStep, PayerStep, ServicesStep
@@ -60,6 +61,14 @@ class MovedOn(Exception):
     """The agreement is no draft any more, so its form changes nothing."""
 
 
+class Saved(Exception):
+    """The form has been saved already, as `agreement`."""
+
+    def __init__(self, agreement: BankAgreement) -> None:
+        super().__init__(str(agreement))
+        self.agreement = agreement
+
+
 def approvers(company: Company) -> list[User]:
     """Everybody who may approve payments in the company, supplier or salary, by name."""
     found = {
@@ -94,7 +103,9 @@ def form(setup: Setup, step: str, data: Any = None) -> forms.Form:
         first = {"bic": profile.bics[0] if profile.bics else "", "currency": "NOK"}
         return AccountStep(bound, initial=first)
     if step == "payer":
-        return PayerStep(bound, profile=profile, approvers=approvers(setup.company))
+        # Of an account that is paid from now, who holds authority is told and not asked.
+        people = [] if live_of(setup) else approvers(setup.company)
+        return PayerStep(bound, profile=profile, approvers=people)
     return ServicesStep(bound, profile=profile)
 
 
@@ -138,16 +149,31 @@ def live_on(company: Company, number: str) -> BankAgreement | None:
     return rows.select_related("account", "channel").first()
 
 
+def live_of(setup: Setup) -> BankAgreement | None:
+    """The agreement that is active on the account that was written, if there is one."""
+    if "account" not in setup.values:
+        return None
+    try:
+        one = form(setup, "account")
+    except Unfinished:
+        return None
+    number = one.cleaned_data.get("account_number", "") if one.is_valid() else ""
+    return live_on(setup.company, number) if number else None
+
+
 @transaction.atomic
 def save(setup: Setup, *, by: changes.By) -> BankAgreement:
     """The agreement, in draft; a setup that changes a draft changes that. The company's first one
     makes its pages ask for two factors.
 
     An account that payments are made from now keeps its facts and its authorities: a draft must not
-    change what holds today. Raises Unfinished, MovedOn.
+    change what holds today. Raises Unfinished, MovedOn, Saved.
     """
-    values = cleaned(setup)
     company = Company.objects.select_for_update().get(pk=setup.company_id)
+    setup.refresh_from_db()
+    if setup.saved_as is not None:
+        raise Saved(setup.saved_as)
+    values = cleaned(setup)
     if not BankAgreement.objects.of(company).exists():
         companies.set_two_factor(company=company, asked_for="sign-in", on=True, by=by)
     account = _account(company, values["account"], values["payer"])
@@ -161,6 +187,7 @@ def save(setup: Setup, *, by: changes.By) -> BankAgreement:
     row = setup.agreement
     if row is None:
         row = BankAgreement.objects.create(company=company, **facts)
+        agreement_events.made(row, by=by.actor, at=by.at)
         changes.record(
             "agreement.made",
             by=by,
@@ -188,8 +215,26 @@ def save(setup: Setup, *, by: changes.By) -> BankAgreement:
                 before=was,
                 after=now,
             )
-    Setup.objects.filter(pk=setup.pk).delete()
+    setup.saved_as, setup.values = row, {}
+    setup.save(update_fields=["saved_as", "values", "changed_at"])
     return row
+
+
+def begun(company: Company) -> QuerySet[Setup]:
+    """The forms that are begun and not saved, the latest first."""
+    rows = Setup.objects.of(company).filter(saved_as=None).select_related("user", "agreement")
+    return rows.order_by("-changed_at")
+
+
+def called(setup: Setup) -> str:
+    """What a form is about, as far as it is written: bank and account."""
+    channel = channel_of(setup)
+    facts = setup.values.get("account", {})
+    told = [facts.get(name, [""])[0].strip()[:42] for name in ("account_number", "iban")]
+    number = next((one for one in told if one), "")
+    name = facts.get("description", [""])[0] or facts.get("account_name", [""])[0]
+    parts = [str(channel) if channel else "", number, name[:80]]
+    return ", ".join(part for part in parts if part)
 
 
 def told(row: BankAgreement) -> dict[str, str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
+from banking import lifecycle
 from banking.models import BankAgreement, SendingStop
 from portal.access.models import Company, User
 from portal.people import changes
@@ -47,6 +48,8 @@ def now_in(company_ids: Iterable[int]) -> dict[int, Stops]:
     """Company id → what is stopped there now; one query. Run it while acting for them."""
     found = {pk: Stops() for pk in company_ids}
     rows = SendingStop.objects.filter(company__in=found, started_at=None)
+    # On an agreement that is deactivated for good there is nothing left to stop or to start.
+    rows = rows.exclude(agreement__status=lifecycle.DEACTIVATED)
     for row in rows.select_related("stopped_by", "agreement__account", "agreement__channel"):
         if row.agreement_id is None:
             found[row.company_id] = replace(found[row.company_id], company=row)
@@ -120,4 +123,5 @@ def companies_stopped(companies: Iterable[Company]) -> set[int]:
     """Ids of those of the companies where anything is stopped now; one query."""
     ids = [company.pk for company in companies]
     rows = SendingStop.objects.filter(company__in=ids, started_at=None)
+    rows = rows.exclude(agreement__status=lifecycle.DEACTIVATED)
     return set(rows.values_list("company_id", flat=True))

@@ -5,6 +5,7 @@ The channel and the codec speak English; their own sentence stands beneath ours.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -140,6 +141,13 @@ CURED = {
         gettext_lazy("This is a Telepay file, a format that Norwegian banks have withdrawn."),
         gettext_lazy("Ask the bank, or the ERP's vendor, for ISO 20022 in its place."),
     ),
+    "outgoing": (
+        gettext_lazy("This is a file to the bank, and not one from it."),
+        gettext_lazy(
+            "Bring in what the bank has answered instead: payments are sent by the ERP, and never"
+            " from here."
+        ),
+    ),
     "wrong-message": (
         gettext_lazy("The file is another bank message than it was taken for."),
         OURS,
@@ -156,6 +164,7 @@ class Told:
     problem: str
     cure: str
     own: str
+    place: str = ""
 
 
 def told(error: Mapping[str, Any] | None) -> Told | None:
@@ -166,10 +175,19 @@ def told(error: Mapping[str, Any] | None) -> Told | None:
     own = str(error.get("problem") or error.get("detail") or "")
     if code in CURED:
         problem, cure = CURED[code]
-        return Told(code, str(problem), str(cure), own)
-    known = WORDS.get(code)
-    cure = OURS if code == "internal" else AGAIN
-    return Told(code, str(known or _("The file could not be read.")), str(cure), own)
+    else:
+        problem = WORDS.get(code) or gettext_lazy("The file could not be read.")
+        cure = OURS if code == "internal" else AGAIN
+    return Told(code, str(problem), str(cure), own, _place(str(error.get("place", ""))))
+
+
+def _place(stored: str) -> str:
+    """Where in the file, from "line 3 Document/GrpHdr"."""
+    found = re.fullmatch(r"line (\d+)(?: (.*))?", stored)
+    if found is None or not int(found[1]):
+        return stored.removeprefix("line 0").strip()
+    line = _("line %(n)s") % {"n": found[1]}
+    return f"{line}, {found[2]}" if found[2] else line
 
 
 def told_channel(last_error: str) -> Told | None:

@@ -18,10 +18,11 @@ from banking import inbox
 from banking.iso20022 import camt054
 from banking.iso20022.values import Discrepancy, Entry, EntryDetail, Notification
 from banking.models import BankFile
-from payments import lifecycle, reports
+from payments import lifecycle, notices, reports
 from payments.models import Payment, PaymentLine
 from portal import clock, faults
 from portal.access import actors, tenancy
+from portal.access.models import Company
 from portal.events import moves
 
 log = structlog.get_logger(__name__)
@@ -37,6 +38,7 @@ class _Advice:
     batches: list[Entry] = field(default_factory=list)
     discrepancies: list[Discrepancy] = field(default_factory=list)
     not_money: int = 0
+    incoming: int = 0
     staged: int = 0
     transactions: int = 0
 
@@ -84,6 +86,8 @@ def _advice_rows(advice: _Advice, content: Any) -> Iterator[tuple[Any, ...]]:
                 row = _advice_row(entry, value)
                 if row is not None:
                     yield row
+                elif value.credit:
+                    advice.incoming += 1
         elif isinstance(value, Entry):
             entry = value
             if entry.status != "BOOK":
@@ -138,10 +142,15 @@ def _carry_out_advice(file: BankFile, company_id: int, advice: _Advice) -> None:
     ):
         staged = moves.Staged(PaymentLine, moves.STAGED, "code = %s", [code], columns=columns)
         told = {"file": file.name}
-        moves.move(staged, change, by=by, at=at, within=ids, detail=told)
+        moved = moves.move(staged, change, by=by, at=at, within=ids, detail=told)
+        if change is lifecycle.RETURN and moved.rows:
+            company = Company.objects.get(pk=company_id)
+            notices.returned(company=company, payment_ids=ids, at=at)
     alarm_unexpected(company_id, remarks)
     for entry in advice.batches:
         _settle_batch(company_id, entry, by, remarks, file=file.name)
+    if advice.incoming:
+        remarks.append({"code": "incoming", "count": advice.incoming})
     if advice.not_money:
         remarks.append({"code": "not-booked", "count": advice.not_money})
     inbox.finish(

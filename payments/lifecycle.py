@@ -47,7 +47,7 @@ STATUSES = [
     Status(
         ACCEPTED,
         _("Accepted by the bank"),
-        _("The bank will pay on the due date."),
+        _("The bank will pay on the due date, or on the first bank day after it."),
         False,
         2,
         "good",

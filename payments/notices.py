@@ -119,36 +119,56 @@ def to_approve(*, company: Company, payment_ids: Sequence[int]) -> None:
 
 def rejected(*, company: Company, payment_ids: Sequence[int], at: dt.datetime) -> None:
     """Tells the company's readers which lines the bank rejected at this time, and the cures."""
+    for readers, listed, context in _departures(company, payment_ids, "rejected", at):
+        if listed:
+            mail.post_to_list(kind="payments.rejected", context=context, **listed)
+        else:
+            mail.post(kind="payments.rejected", company=company, context=context, **readers)
+
+
+def returned(*, company: Company, payment_ids: Sequence[int], at: dt.datetime) -> None:
+    """Tells the company's readers which lines' money came back at this time, and why."""
+    for readers, listed, context in _departures(company, payment_ids, "returned", at):
+        if listed:
+            mail.post_to_list(kind="payments.returned", context=context, **listed)
+        else:
+            mail.post(kind="payments.returned", company=company, context=context, **readers)
+
+
+def _departures(
+    company: Company, payment_ids: Sequence[int], event: str, at: dt.datetime
+) -> Iterator[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
+    """(readers, {}, words) of each letter about lines that met the event at this time, and
+    (readers, list, words) of each to an agreement's list."""
     for kind, rows in _axes(payment_ids):
-        context = _rejections(company, [row.pk for row in rows], at)
+        context = _departed(company, [row.pk for row in rows], event, at)
         if context is None:
             continue
         readers = _holders(company, _seeing(kind))
-        mail.post(kind="payments.rejected", company=company, **readers, context=context)
+        yield readers, {}, context
         for agreement, here in _by_agreement(company, kind, rows):
-            its_own = _rejections(company, [row.pk for row in here], at)
+            its_own = _departed(company, [row.pk for row in here], event, at)
             if its_own is not None and agreement.reject_mails:
-                mail.post_to_list(
-                    kind="payments.rejected",
-                    addresses=agreement.reject_mails,
-                    language=settings.LANGUAGE_CODE,
-                    company=company,
-                    besides=readers["users"],
-                    context=its_own,
-                )
+                listed = {
+                    "addresses": agreement.reject_mails,
+                    "language": settings.LANGUAGE_CODE,
+                    "company": company,
+                    "besides": readers["users"],
+                }
+                yield readers, listed, its_own
 
 
-def _rejections(
-    company: Company, payment_ids: Sequence[int], at: dt.datetime
+def _departed(
+    company: Company, payment_ids: Sequence[int], event: str, at: dt.datetime
 ) -> dict[str, Any] | None:
-    """What a letter says of the payments' rejections at this time; None where there are none."""
-    found = Event.objects.filter(group_id__in=payment_ids, event="rejected", at=at)
+    """What a letter says of the payments' lines that met the event at this time; None for none."""
+    found = Event.objects.filter(group_id__in=payment_ids, event=event, at=at)
     events = list(found.order_by("id")[: TOLD_MAX + 1])
     if not events:
         return None
     lines = PaymentLine.objects.in_bulk([event.subject_id for event in events])
     return {
-        "rejections": [
+        "told": [
             {"event": event, "line": lines[event.subject_id]}
             for event in events[:TOLD_MAX]
             if event.subject_id in lines

@@ -17,6 +17,7 @@ from payments import advices, reports, settlements
 
 # Why a file of no kind cannot be read, where more is known of it than that.
 TOLD_AS_THEY_ARE = ("withdrawn", "doctype-forbidden", "encoding", "empty")
+TO_THE_BANK = ("pain.001", "camt.055", "camt.060")
 READERS = {
     "pain.002": reports.read,
     "camt.054": advices.read,
@@ -55,30 +56,20 @@ def take_one(file_id: int) -> bool:
                 reader(file, content)
     except Unreadable as fault:
         place = f"line {fault.place.line} {fault.place.path}".strip()
-        inbox.set_aside(
-            file_id, code=fault.code, problem=fault.problem, cure=fault.cure, place=place
-        )
+        _put_aside(file_id, fault.code, fault.problem, fault.cure, place)
         return False
     except inbox.NotOurs as fault:
-        inbox.set_aside(
-            file_id,
-            code=fault.code,
-            problem=fault.problem,
-            cure="Look at the file, and check the agreement's identifiers; then read it again.",
-        )
+        cure = "Look at the file, and check the agreement's identifiers; then read it again."
+        _put_aside(file_id, fault.code, fault.problem, cure)
         return False
     except filestore.Damaged:
-        inbox.set_aside(
-            file_id,
-            code="damaged",
-            problem="The stored bytes do not have the hash they came with.",
-            cure="Ask the bank to send the file again.",
-        )
+        problem = "The stored bytes do not have the hash they came with."
+        _put_aside(file_id, "damaged", problem, "Ask the bank to send the file again.")
         return False
     except OperationalError:
         raise  # the database is away: the file is as good as before
     except Exception as fault:  # one file's fault must never stop the others
-        inbox.failed(file_id, fault)
+        inbox.failed(file_id, fault, answers_to=_answered(file_id))
         return False
     return True
 
@@ -90,5 +81,29 @@ def _unread(file: BankFile, content: BinaryIO) -> Exception:
     except Unreadable as fault:
         if fault.code in TOLD_AS_THEY_ARE:
             return fault
+    if file.kind.startswith(TO_THE_BANK):
+        told = f"The file is {file.kind}, which goes to the bank and does not come from it."
+        return inbox.NotOurs("outgoing", told)
     told = f"The file is no message that is read here ({file.kind or 'not XML'})."
     return inbox.NotOurs("unknown-kind", told)
+
+
+def _put_aside(file_id: int, code: str, problem: str, cure: str, place: str = "") -> None:
+    answers_to = _answered(file_id)
+    inbox.set_aside(
+        file_id, code=code, problem=problem, cure=cure, place=place, answers_to=answers_to
+    )
+
+
+def _answered(file_id: int) -> BankFile | None:
+    """The file of ours that one which cannot be carried out answers, as far as it can be read: its
+    company must see what has become of the answer."""
+    with inbox.reaching(file_id):
+        file = BankFile.objects.select_related("channel").get(pk=file_id)
+        if not file.kind.startswith("pain.002"):
+            return None
+        try:
+            with inbox.opened(file) as content:
+                return reports.answered(file, content)
+        except filestore.Damaged:
+            return None

@@ -22,6 +22,7 @@ from banking.iso20022.values import (
     ReportHead,
     TransactionStatus,
 )
+from banking.located import Unreadable
 from banking.models import BankFile
 from payments import approval, lifecycle, notices
 from payments.models import Payment, PaymentLine
@@ -75,6 +76,18 @@ def read(file: BankFile, content: Any) -> None:
         with tenancy.acting_for([sent.company_id], unclaimed=True):
             _carry_out_report(file, sent, report, staging)
     faults.point("outcomes.report_read")
+
+
+def answered(file: BankFile, content: Any) -> BankFile | None:
+    """The one file of ours that a report answers, from as much of it as can be read."""
+    names = set()
+    try:
+        for value in pain002.read(content):
+            if isinstance(value, GroupStatus):
+                names.add(value.original_message_id)
+    except Unreadable:
+        pass
+    return inbox.company_of_message(file.channel_id, names.pop()) if len(names) == 1 else None
 
 
 def _the_file_meant(file: BankFile, report: _Report) -> BankFile:

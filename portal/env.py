@@ -47,6 +47,7 @@ class Environment:
     sms_token: str
     support_contact: str
     pwned_passwords: bool
+    operators: tuple[str, ...]
     mail_from: str
     mail_settings: dict[str, Any]
 
@@ -82,10 +83,13 @@ def read() -> Environment:
         "sms_url": env.str("KVITT_SMS_URL", ""),
         "sms_token": env.str("KVITT_SMS_TOKEN", ""),
         "support_contact": env.str("KVITT_SUPPORT_CONTACT", "support@kvitt.example"),
+        "operators": tuple(env.list("KVITT_OPERATORS", []) or ()),
         "pwned_passwords": env.bool("KVITT_PWNED_PASSWORDS", not demo),
         "mail_from": env.str("KVITT_MAIL_FROM", "Kvitt <kvitt@localhost>"),
         "mail_settings": _mail(env.dj_email_url("EMAIL_URL", "smtp://localhost:25")),
     }
+    if not values["operators"] and "@" in values["support_contact"]:
+        values["operators"] = (values["support_contact"],)
     faults = _unfit(values)
     try:
         env.seal()

@@ -18,7 +18,7 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from banking import agreements, calendar, stops
+from banking import alarms, calendar
 from banking.models import BankChannel
 from payments import lifecycle, lists, queries
 from payments.models import Payment, PaymentLine
@@ -70,8 +70,7 @@ def page(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "channels": _channels(acting),
         "poll_minutes": -(-settings.BANK_POLL_SECONDS // 60),
-        "unreachable": agreements.unreachable(acting.company),
-        "stops": stops.now(acting.company.pk),
+        "alarms": alarms.of(acting),
         "may_stop": bool(acting.permissions & (APPROVE_PAYMENTS | {Permission.CHANGE_AGREEMENTS})),
         "key": _key(acting),
     }

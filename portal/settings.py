@@ -120,6 +120,7 @@ SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_NAME = "kvitt_session"
 SESSION_IDLE_SECONDS = 15 * 60
 SUPPORT_CONTACT = ENV.support_contact
+OPERATORS = ENV.operators
 TERMS_VERSION = "2026-11"
 
 # At most so many wrong codes of a user in a window, over all their devices together.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -14,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from banking import (
+    agreement_events,
     agreements,
     authorities,
     conversions,
@@ -21,17 +23,19 @@ from banking import (
     lifecycle,
     profiles,
     setup_forms,
+    setups,
     sharing,
     stops,
     unreadable,
 )
 from banking.lists import AGREEMENTS
-from banking.models import AgreementSetup, BankAgreement
+from banking.models import BankAgreement, SendingStop
 from banking.views.lookup import found
 from portal import clock, details
 from portal.access import actors, guard
 from portal.access.roles import APPROVE_PAYMENTS, Permission
 from portal.events import moves
+from portal.events.lifecycle import Status
 from portal.events.models import Event
 from portal.lists.pages import ListPage
 from portal.people import changes
@@ -57,7 +61,7 @@ def _page(request: HttpRequest, row: BankAgreement) -> HttpResponse:
 @guard.company(Permission.SEE_AGREEMENTS)
 def index(request: HttpRequest) -> HttpResponse:
     acting = guard.acting_of(request)
-    begun = AgreementSetup.objects.of(acting.company).select_related("user")
+    begun = setups.begun(acting.company)[:SETUPS_SHOWN]
     context = {
         "list": ListPage(request, AGREEMENTS),
         "stops": stops.now(acting.company.pk),
@@ -65,7 +69,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "offers": sharing.offered(acting.company)
         if acting.may(Permission.CHANGE_AGREEMENTS)
         else (),
-        "begun": begun.order_by("-changed_at")[:SETUPS_SHOWN]
+        "begun": [(setup, setups.called(setup)) for setup in begun]
         if acting.may(Permission.CHANGE_AGREEMENTS)
         else (),
     }
@@ -80,10 +84,11 @@ def one(request: HttpRequest, agreement: int) -> HttpResponse:
     events = Event.objects.filter(subject="agreement", subject_id=row.pk, group_id=None)
     sentence = agreements.approvers_sentence(row.approvers_required, row.bank_approvers_required)
     profile = profiles.of(row.channel.bank)
+    stop = stops.now(acting.company.pk).of(row.pk)
     context = {
         "row": row,
-        "state": row.state,
-        "authorities": row.account.authorities.select_related("user").order_by("user__name"),
+        "state": _standing(row, stop),
+        "authorities": agreements.authorities_of(row.account),
         "channel_fault": unreadable.told_channel(row.channel.last_error),
         "warnings": agreements.warnings(row) if not row.state.final else (),
         "sentence": sentence,
@@ -97,7 +102,7 @@ def one(request: HttpRequest, agreement: int) -> HttpResponse:
             if getattr(row, one.field)
         ],
         "services": _services(row),
-        "stop": stops.now(acting.company.pk).of(row.pk),
+        "stop": stop if not row.state.final else None,
         "other": agreements.another_active(row) if not row.state.final else None,
         "changes": acting.may(Permission.CHANGE_AGREEMENTS),
         "may_stop": bool(acting.permissions & set(MAY_STOP)),
@@ -105,6 +110,20 @@ def one(request: HttpRequest, agreement: int) -> HttpResponse:
         "owner": sharing.owner_of(row),
     }
     return render(request, "banking/agreement.html", context)
+
+
+def _standing(row: BankAgreement, stop: SendingStop | None) -> Status:
+    """Where the agreement stands: an active one on which nothing goes out is not told as one that
+    payments are sent on."""
+    state: Status = row.state
+    if row.status != lifecycle.ACTIVE:
+        return state
+    if stop is not None:
+        return replace(state, meaning=_("Somebody has stopped all sending; nothing leaves."))
+    if row.closed_at is not None:
+        told = _("It is active here, but the bank says that it is closed.")
+        return replace(state, meaning=told, tone="wait")
+    return state
 
 
 def _services(row: BankAgreement) -> str:
@@ -150,6 +169,11 @@ def change(request: HttpRequest, agreement: int) -> HttpResponse:
         if act == "activate":
             agreements.activate(agreement=row, by=actors.person(user), at=at)
             messages.success(request, _("The agreement is active: payments can be sent on it."))
+        elif act == "reopened":
+            if not agreement_events.open_again(agreement=row, by=actors.person(user), at=at):
+                messages.error(request, MOVED_ON)
+            else:
+                messages.success(request, _("The agreement is told as open at the bank again."))
         elif act == "order":
             agreements.order(agreement=row, user=user, at=at)
             messages.success(

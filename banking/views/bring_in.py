@@ -37,8 +37,9 @@ class BringInForm(forms.Form):
         label=gettext_lazy("The file from the net bank"),
         max_length=NAME_MAX,
         help_text=gettext_lazy(
-            "Status of payments (pain.002) or booked payments (camt.054), exactly as it was"
-            " downloaded."
+            "What the bank has laid out, exactly as it was downloaded: status of payments"
+            " (pain.002), booked payments (camt.054), statements (camt.053), OCR giro, or settled"
+            " payments in the old format."
         ),
         widget=forms.FileInput(attrs={"accept": ".xml,.txt"}),
         error_messages={

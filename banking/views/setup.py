@@ -18,6 +18,7 @@ from banking.setups import OVERVIEW, STEPS
 from portal.access import guard
 from portal.access.roles import Permission
 from portal.people import changes
+from portal.people.templatetags import kvitt
 
 TITLES: dict[str, Any] = {
     "bank": gettext_lazy("Bank"),
@@ -46,6 +47,8 @@ def new(request: HttpRequest) -> HttpResponse:
 def step(request: HttpRequest, setup: str, step: str) -> HttpResponse:
     """One step of a form that is begun."""
     row = _setup(request, setup)
+    if row.saved_as is not None:
+        return _saved(request, row.saved_as)
     if step == OVERVIEW:
         return _overview(request, row)
     if step not in STEPS:
@@ -65,7 +68,10 @@ def step(request: HttpRequest, setup: str, step: str) -> HttpResponse:
 @guard.company(Permission.CHANGE_AGREEMENTS)
 def discard(request: HttpRequest, setup: str) -> HttpResponse:
     """Throws away a form that is begun; the agreement that it would change stays as it is."""
-    _setup(request, setup).delete()
+    row = _setup(request, setup)
+    if row.saved_as is not None:
+        return _saved(request, row.saved_as)
+    row.delete()
     messages.success(request, _("What was written is thrown away."))
     return redirect("banking:agreements", company=guard.acting_of(request).company.public_id)
 
@@ -91,7 +97,16 @@ def begin(request: HttpRequest, agreement: int) -> HttpResponse:
 
 def _setup(request: HttpRequest, public_id: str) -> AgreementSetup:
     rows = AgreementSetup.objects.of(guard.acting_of(request).company)
-    return get_object_or_404(rows.select_related("company", "agreement"), public_id=public_id)
+    return get_object_or_404(
+        rows.select_related("company", "agreement", "saved_as"), public_id=public_id
+    )
+
+
+def _saved(request: HttpRequest, row: BankAgreement) -> HttpResponse:
+    """To the agreement of a form that is saved: somebody came back to it, or sent it twice."""
+    messages.info(request, _("The form is saved already; this is the agreement."))
+    company = guard.acting_of(request).company.public_id
+    return redirect("banking:agreement", company=company, agreement=row.pk)
 
 
 def _to(request: HttpRequest, setup: AgreementSetup, step: str) -> HttpResponse:
@@ -112,6 +127,7 @@ def _page(request: HttpRequest, setup: AgreementSetup | None, step: str, form: A
     channel = setups.channel_of(setup) if setup else None
     profile = profiles.of(channel.bank) if channel else None
     number = STEPS.index(step)
+    live = setups.live_of(setup) if setup else None
     context = {
         "form": form,
         "step": step,
@@ -122,7 +138,8 @@ def _page(request: HttpRequest, setup: AgreementSetup | None, step: str, form: A
         "ask": profile.ask["nb" if get_language() == "nb" else "en"] if profile else "",
         "setup": setup,
         "back": _address(request, setup, STEPS[number - 1]) if setup and number else "",
-        "live": _live(request, setup),
+        "live": live,
+        "holding": agreements.authorities_of(live.account) if live else (),
     }
     status = 422 if request.method == "POST" else 200
     return render(request, "banking/agreement_step.html", context, status=status)
@@ -142,18 +159,6 @@ def _steps(
     return rows
 
 
-def _live(request: HttpRequest, setup: AgreementSetup | None) -> BankAgreement | None:
-    """The active agreement on the account that was written, if there is one."""
-    if setup is None or "account" not in setup.values:
-        return None
-    try:
-        form = setups.form(setup, "account")
-    except setups.Unfinished:
-        return None
-    number = form.cleaned_data.get("account_number", "") if form.is_valid() else ""
-    return setups.live_on(guard.acting_of(request).company, number) if number else None
-
-
 def _overview(request: HttpRequest, setup: AgreementSetup) -> HttpResponse:
     """Everything that was written, with what the bank would refuse; saves it."""
     acting = guard.acting_of(request)
@@ -167,33 +172,46 @@ def _overview(request: HttpRequest, setup: AgreementSetup) -> HttpResponse:
         text = _("This step is not filled in rightly yet.")
         messages.error(request, text)
         return _to(request, setup, error.step)
+    except setups.Saved as error:
+        return _saved(request, error.agreement)
     except setups.MovedOn:
         text = _("Nothing was changed: the agreement is no draft any more.")
         messages.error(request, text)
         return redirect("banking:agreements", company=acting.company.public_id)
-    payer = values["payer"]
-    held = sum(bool(payer.get(f"authority_{user.pk}")) for user in setups.approvers(setup.company))
+    payer, live = values["payer"], setups.live_of(setup)
+    if live is not None:
+        held = agreements.holders(live)
+    else:
+        people = setups.approvers(setup.company)
+        held = sum(bool(payer.get(f"authority_{user.pk}")) for user in people)
     needed = payer["bank_approvers_required"]
     context = {
         "setup": setup,
         "steps": _steps(request, setup, OVERVIEW),
         "number": len(STEPS) + 1,
         "groups": [
-            (TITLES[step], _address(request, setup, step), _facts(setup, step, values[step]))
+            (TITLES[step], _address(request, setup, step), _facts(setup, step, values[step], live))
             for step in STEPS
         ],
         "sentence": agreements.approvers_sentence(payer["approvers_required"], needed),
         "warnings": agreements.authority_faults(needed, held),
-        "live": _live(request, setup),
+        "live": live,
+        "holding": agreements.authorities_of(live.account) if live else (),
         "back": _address(request, setup, STEPS[-1]),
     }
     return render(request, "banking/agreement_overview.html", context)
 
 
-def _facts(setup: AgreementSetup, step: str, values: dict[str, Any]) -> list[tuple[Any, str]]:
-    """(label, value) in words of what was written in a step."""
+def _facts(
+    setup: AgreementSetup, step: str, values: dict[str, Any], live: BankAgreement | None
+) -> list[tuple[Any, str]]:
+    """(label, value) in words of what was written in a step; of an account that is paid from now,
+    what holds."""
     form = setups.form(setup, step)
     rows = []
+    if step == "account" and live is not None:
+        facts = {name: getattr(live.account, name) for name in setups.ACCOUNT_FIELDS}
+        values = {**values, **facts, "account_name": live.account.name}
     for name, value in values.items():
         field = form.fields[name]
         if value in ("", None, []) or value is False:
@@ -208,5 +226,7 @@ def _facts(setup: AgreementSetup, step: str, values: dict[str, Any]) -> list[tup
             shown = ", ".join(value)
         elif hasattr(value, "strftime"):
             shown = value.strftime("%d.%m.%Y")
+        elif name in ("account_number", "iban"):
+            shown = kvitt.account(value)
         rows.append((labels.FIELDS.get(name, field.label), str(shown)))
     return rows

@@ -157,6 +157,11 @@ def _what_next(row: Payment, first: details.Act | None, departed: list[PaymentLi
             "It is due after the last day of its agreement, so it is not sent on that. Cancel it"
             " and send a new one on the agreement that takes over, or move the last day."
         )
+    if row.status in unsent and row.agreement.closed_at is not None:
+        return _(
+            "The bank says that the agreement is closed, and will probably refuse it. Ask the bank,"
+            " or an AutoPay Administrator."
+        )
     if row.status in (lifecycle.APPROVED, lifecycle.SENDING):
         stop = stops.now(row.company_id).of(row.agreement_id)
         if stop is not None:
@@ -187,7 +192,10 @@ def _what_next(row: Payment, first: details.Act | None, departed: list[PaymentLi
         lifecycle.ACCEPTED: _("Nobody needs to do anything."),
         lifecycle.REJECTED: _("See each line for the cause and the cure."),
         lifecycle.ENDED: _("See each line for the cause and the cure."),
-        lifecycle.RETURNED: _("See each line for the cause and the cure."),
+        lifecycle.RETURNED: _(
+            "The money is on the account again. The line tells what the bank says of why; ask the"
+            " payee before it is paid anew."
+        ),
         lifecycle.HELD: _("Release the lines when they may be paid, or cancel them."),
         lifecycle.UNDELIVERED: _("Send the same file again when the bank can be reached."),
     }

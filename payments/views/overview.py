@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from banking import agreements, stops
+from banking import alarms
 from banking import tasks as banking_tasks
 from payments import queries, tasks
 from payments.lists import PAYMENTS, TO_APPROVE
@@ -27,8 +27,7 @@ def index(request: HttpRequest) -> HttpResponse:
     context = {
         "list": ListPage(request, PAYMENTS, may_choose=may_approve or may_cancel),
         "hidden": queries.hidden(company=acting.company, permissions=acting.permissions),
-        "unreachable": agreements.unreachable(acting.company),
-        "stops": stops.now(acting.company.pk),
+        "alarms": alarms.of(acting),
         "may_approve": may_approve,
         "may_cancel": may_cancel,
         "at_once": settings.SIGN_AT_ONCE_MAX,

@@ -262,8 +262,9 @@ def _context(
         "accounts": list(accounts.values()),
         "sums": {currency: str(amount) for currency, amount in sums.items()},
         "without_authority": _without_authority(guard.user_of(request), payments),
-        "dates": timing.dates(payments, now=clock.now()),
+        "dates": timing.dates(payments, now=clock.now(), abroad=queries.abroad(payments)),
         "stopped": _stopped(request, payments),
+        "closed": _closed(payments),
         "beyond": [payment.number for payment in payments if payment.after_last_day],
         "others": _others(request, rows),
         "choice": chosen,
@@ -294,6 +295,16 @@ def _stopped(request: HttpRequest, payments: list[Payment]) -> list[Any]:
     return [
         stop for stop in now.every() if stop.agreement_id is None or stop.agreement_id in concerned
     ]
+
+
+def _closed(payments: list[Payment]) -> list[dict[str, Any]]:
+    """The agreements that the bank says it has closed, with the numbers of their payments."""
+    found: dict[int, dict[str, Any]] = {}
+    for payment in payments:
+        if payment.agreement.closed_at is not None:
+            words = {"agreement": payment.agreement, "numbers": []}
+            found.setdefault(payment.agreement_id, words)["numbers"].append(payment.number)
+    return list(found.values())
 
 
 def _others(request: HttpRequest, rows: list[signable.Shown]) -> list[str]:

@@ -7,6 +7,7 @@ know, and the words are templates.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +126,50 @@ def post_to_list(
         for address in wanted
     ]
     return _keep(letters, company)
+
+
+def post_to_operators(*, kind: str, context: Context) -> int:
+    """Writes a letter to each of those who run Kvitt (KVITT_OPERATORS) and answers how many."""
+    from django.conf import settings
+    from django.utils import timezone, translation
+
+    from portal.mail import composing
+    from portal.mail.models import Letter
+
+    language = settings.LANGUAGE_CODE
+    with translation.override(language):
+        words = composing.compose(kind=kind, language=language, context={"company": "", **context})
+    now = timezone.now()
+    letters = [
+        Letter(
+            company=None,
+            user=None,
+            kind=kind,
+            address=address,
+            language=language,
+            created_at=now,
+            next_attempt_at=now,
+            **words._asdict(),
+        )
+        for address in settings.OPERATORS
+    ]
+    return _keep(letters, None)
+
+
+def posted_within(time: dt.timedelta, *, kind: str, company: Company | None) -> bool:
+    """Whether a letter of this kind has been written about the company, or about none, so lately;
+    machine time."""
+    from django.utils import timezone
+
+    from portal.access import tenancy
+    from portal.mail.models import Letter
+
+    ours = [company] if company is not None else ()
+    with tenancy.acting_for(ours, letters=company is None):
+        rows = Letter.objects.filter(
+            kind=kind, company=company, created_at__gt=timezone.now() - time
+        )
+        return bool(rows.exists())
 
 
 def _keep(letters: list[Any], company: Company | None) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from portal import clock
+from portal.access.actors import Actor, ActorKind
 from portal.access.models import Company, Customer, User, UserGroup
 from portal.people.models import Change
 
@@ -24,6 +25,11 @@ class By:
     name: str
     address: str | None
     at: dt.datetime
+
+    @property
+    def actor(self) -> Actor:
+        """The same person as an event names them."""
+        return Actor(ActorKind.USER, self.user.pk if self.user else None, self.name)
 
 
 def by(request: HttpRequest, user: User | None = None) -> By:

@@ -209,6 +209,7 @@ def test_activating_and_deactivating_are_told_and_kept_as_events(made: Stage, ka
     with made.scope():
         told = Event.objects.filter(subject="agreement", subject_id=agreement.pk).order_by("id")
         assert [(e.event, e.actor_name) for e in told] == [
+            ("agreement_made", "Kari"),
             ("activated", "Kari"),
             ("deactivated", "Kari"),
         ]
@@ -392,6 +393,73 @@ def test_what_is_begun_is_kept_listed_and_thrown_away_on_wish(made: Stage, kari:
     kari.post(account.replace("account/", "discard/"))
     assert "Go on with" not in kari.get(base(made)).content.decode()
     assert kari.get(account).status_code == 404
+
+
+def test_forms_that_are_begun_are_told_apart(made: Stage, kari: Client) -> None:
+    through(made, kari)
+    through(made, kari, account_number=kit.account(501), description="Driftskonto")
+    page = kari.get(base(made)).content.decode()
+    assert f"Prøvebanken, {FREE}, Lønnskonto" in page
+    assert f"Prøvebanken, {kit.account(501)}, Driftskonto" in page
+
+
+def test_whoever_comes_back_to_a_saved_form_finds_the_agreement(made: Stage, kari: Client) -> None:
+    """The browser's Back, a second tab, and a button that is pressed twice."""
+    overview = through(made, kari).wsgi_request.path
+    saved = kari.post(overview)["Location"]
+    with made.scope():
+        count = BankAgreement.objects.count()
+    for answer in (
+        kari.get(overview, follow=True),
+        kari.post(overview, follow=True),
+        kari.get(overview.replace("overview/", "payer/"), follow=True),
+        kari.post(overview.replace("overview/", "discard/"), follow=True),
+    ):
+        assert answer.redirect_chain[-1][0] == saved
+        assert "The form is saved already" in answer.content.decode()
+    with made.scope():
+        assert BankAgreement.objects.count() == count
+        assert begun(made).values == {}
+    assert "Go on with" not in kari.get(base(made)).content.decode()
+
+
+def test_an_account_that_is_paid_from_is_shown_as_it_is_and_not_asked_for(
+    made: Stage, kari: Client
+) -> None:
+    """What would not be saved must not be open to write in."""
+    number, anne = made.agreement.account.number, made.users["anne"].pk
+    page = through(
+        made, kari, account_number=number, account_name="Et annet navn", bank_approvers_required="2"
+    )
+    shown = page.content.decode()
+    assert "stand here as they are" in shown
+    assert made.agreement.account.name in shown
+    assert "Et annet navn" not in shown
+    assert "ANNE-1 · Holds authority" in " ".join(shown.split())
+    payer = kari.get(page.wsgi_request.path.replace("overview/", "payer/")).content.decode()
+    assert f"identity_{anne}" not in payer
+    assert "What holds today:" in payer
+    assert "ANNE-1 · Holds authority" in " ".join(payer.split())
+    with made.scope():
+        Authority.objects.filter(account=made.agreement.account).update(holds_authority=False)
+    assert "The bank will refuse the payments" in kari.get(page.wsgi_request.path).content.decode()
+
+
+def test_what_is_pasted_too_long_is_told_and_not_cut(made: Stage, kari: Client) -> None:
+    page = through(made, kari, account_name="x" * 81)
+    assert page.status_code == 422
+    text = page.content.decode()
+    assert "x" * 81 in text
+    assert "at most 80 characters" in text
+    assert "maxlength" not in text
+
+
+def test_banks_that_kvitt_knows_and_is_not_connected_to_are_named(
+    made: Stage, kari: Client
+) -> None:
+    kit.channel_of_bank("dnb", "DNB")
+    page = kari.get(base(made) + "new/").content.decode()
+    assert "Kvitt is not connected to these yet: Danske Bank, Nordea" in page
 
 
 def test_another_companys_form_is_not_found(made: Stage, kari: Client) -> None:

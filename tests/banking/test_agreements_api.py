@@ -35,7 +35,8 @@ from tests.kit import Erp, Stage
 FREE = kit.account(500)
 FIELDS = {
     "id", "description", "bank", "account", "status", "status_text", "format", "version", "services",
-    "approvers", "customer_number", "agreement_id", "cut_over_date", "sending_stopped",
+    "approvers", "customer_number", "agreement_id", "cut_over_date",
+    "closed_by_bank_at", "sending_stopped",
     "company_sending_stopped", "erp", "obstacles",
 }  # fmt: skip
 
@@ -173,6 +174,7 @@ def test_an_agreement_tells_all_that_an_erp_needs(made: Stage, erp: Erp) -> None
         "customer_number": "CUST1",
         "agreement_id": "AGR1",
         "cut_over_date": "2031-01-31",
+        "closed_by_bank_at": None,
         "sending_stopped": False,
         "company_sending_stopped": False,
         "erp": {"name": "Hoved", "system": "Trade"},

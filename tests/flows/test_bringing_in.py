@@ -111,6 +111,33 @@ def test_a_telepay_file_is_told_to_be_a_withdrawn_format(made: Stage) -> None:
     assert "Read it again" in page
 
 
+def test_a_file_to_the_bank_is_told_to_be_one(made: Stage, bank: Bank) -> None:
+    approved(made, "H")
+    (file_id,) = job.send(made)
+    with made.scope(), filestore.open_content(BankFile.objects.get(pk=file_id)) as content:
+        sent = content.read()
+    client = kit.signed_in(made.users["kari"])
+    bring_in(client, made, "ut.xml", sent)
+    outcomes.take_answers()
+    (file,) = files(made)
+    assert (file.status, file.error and file.error["code"]) == ("set_aside", "outgoing")
+    page = client.get(f"/c/{made.company.public_id}/files/{file.pk}/").content.decode()
+    assert "This is a file to the bank, and not one from it." in page
+    # Who brought it in sits and looks at it.
+    assert kit.letters(kind="banking.set_aside") == []
+
+
+def test_the_place_of_a_fault_is_told_in_the_language_of_the_page(made: Stage) -> None:
+    client = kit.signed_in(made.users["kari"])
+    bring_in(client, made, "halv.xml", b"<Document>\n<CstmrPmtStsRpt>\n<GrpHdr>")
+    outcomes.take_answers()
+    (file,) = files(made)
+    client.cookies["kvitt_language"] = "nb"
+    page = client.get(f"/c/{made.company.public_id}/files/{file.pk}/").content.decode()
+    assert "Sted: linje 3" in " ".join(page.split())
+    assert "line 3" not in page.split("<summary")[0]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [(b"", "The file is empty."), (None, "Choose a file first.")],

@@ -185,6 +185,39 @@ def test_rejections_are_told_with_code_and_cure(made: Stage, bank: Bank) -> None
     assert "Banken avviste" in kit.letters(kind="payments.rejected", language="nb")[0].subject
 
 
+@pytest.mark.parametrize("way", ["", "reversal"])
+def test_money_that_comes_back_is_told_and_why_if_the_bank_says_so(
+    made: Stage, bank: Bank, way: str
+) -> None:
+    on_lists(made)
+    bank.ask("/scripts", {"what": "give_back", "line": "L1", "value": way} if way else
+             {"what": "give_back", "line": "L1"})  # fmt: skip
+    job.upload(made)
+    for name in ("anne", "bjorn"):
+        job.sign(made, made.users[name])
+    job.send(made)
+    for _ in range(3):
+        bank.work()
+        bank.pass_days(2)
+        bank.work()
+        job.fetch(made)
+    with made.scope():
+        line = PaymentLine.objects.get(status="returned")
+    told = kit.letters(kind="payments.returned")
+    addresses = {letter.address for letter in told}
+    assert {"feil@eksempel.no", made.users["anne"].email, made.users["bjorn"].email} <= addresses
+    assert len(addresses) == len(told)
+    english = kit.letters(kind="payments.returned", user=made.users["bjorn"])[0]
+    assert english.subject == f"A payment of {made.company.name} has come back"
+    for words in (english.text, english.html):
+        assert f"reference {line.reference}" in words
+        assert ("The bank does not say why" in words) == (not line.reasons)
+        assert f"/outgoing/{line.payment_id}/" in words
+    client = kit.signed_in(made.users["anne"])
+    page = client.get(f"/c/{made.company.public_id}/outgoing/{line.payment_id}/").content.decode()
+    assert "Årsak og løsning står på hver linje" not in page
+
+
 def test_a_file_refused_whole_is_told_to_the_approvers_with_the_banks_reason(
     made: Stage, bank: Bank
 ) -> None:

@@ -167,7 +167,8 @@ def living(signatures: Iterable[Any]) -> int:
 def control(field: Any) -> SafeString:
     """The input of a bound field, dressed as the design system's."""
     classes = field.field.widget.attrs.get("class", "")
-    attrs = {"class": f"ds-input {classes}".strip()}
+    # No maxlength: a browser would cut what is pasted, and nobody would know.
+    attrs: dict[str, Any] = {"class": f"ds-input {classes}".strip(), "maxlength": False}
     if field.errors:
         told = [f"{field.auto_id}_helptext"] if field.help_text else []
         attrs["aria-describedby"] = " ".join([*told, f"{field.auto_id}_error"])

@@ -1,0 +1,52 @@
+"""What a company's people must know of its banks before anything else, wherever they come in."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from banking import agreements, lifecycle, stops
+from banking.lists import files_seen
+from banking.models import BankAgreement, BankChannel, BankFile
+from portal import clock
+from portal.access import tenancy
+from portal.access.guard import Acting
+from portal.access.roles import Permission
+
+# A file that lies aside is told of for so long; afterwards it stands in the list of files alone.
+TOLD_FOR = dt.timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarms:
+    """`unclaimed` are the banks that sent a file of which nobody knows whose it is, `aside` how
+    many of the company's own could not be carried out."""
+
+    unreachable: list[BankChannel]
+    stops: stops.Stops
+    closed: list[BankAgreement]
+    aside: int = 0
+    unclaimed: list[str] = field(default_factory=list)
+
+
+def of(acting: Acting) -> Alarms:
+    """The alarms of the company that is acted in; a constant number of queries."""
+    company = acting.company
+    found = Alarms(
+        unreachable=agreements.unreachable(company),
+        stops=stops.now(company.pk),
+        closed=agreements.closed(company),
+    )
+    if not acting.may(Permission.SEE_FILES):
+        return found
+    since = clock.now() - TOLD_FOR
+    aside = files_seen(acting=acting).filter(status=lifecycle.SET_ASIDE, created_at__gt=since)
+    ours = BankChannel.objects.filter(
+        agreements__company=company, agreements__status=lifecycle.ACTIVE
+    )
+    with tenancy.acting_for([company], unclaimed=True):
+        rows = BankFile.objects.filter(
+            company=None, status=lifecycle.SET_ASIDE, created_at__gt=since, channel__in=ours
+        )
+        banks = list(rows.values_list("channel__name", flat=True).distinct())
+    return Alarms(found.unreachable, found.stops, found.closed, aside.count(), sorted(banks))
