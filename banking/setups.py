@@ -22,6 +22,7 @@ from portal.access import grants
 from portal.access.models import Company, User
 from portal.access.roles import Permission
 from portal.people import changes, companies
+from portal.people.templatetags import kvitt
 
 STEPS = ("bank", "account", "payer", "services")
 OVERVIEW = "overview"
@@ -231,7 +232,7 @@ def called(setup: Setup) -> str:
     channel = channel_of(setup)
     facts = setup.values.get("account", {})
     told = [facts.get(name, [""])[0].strip()[:42] for name in ("account_number", "iban")]
-    number = next((one for one in told if one), "")
+    number = kvitt.account(next((one for one in told if one), ""))
     name = facts.get("description", [""])[0] or facts.get("account_name", [""])[0]
     parts = [str(channel) if channel else "", number, name[:80]]
     return ", ".join(part for part in parts if part)

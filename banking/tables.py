@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from banking import lifecycle
 from banking.models import BankAgreement, BankFile
 from portal.lists.keyset import Order
 from portal.lists.tables import Column, Table
@@ -38,6 +39,12 @@ def kind_of(file: BankFile) -> str:
     return str(words or _("Unknown"))
 
 
+def _closed(row: BankAgreement) -> str:
+    """That an agreement which is active here is closed at the bank, where it is."""
+    closed = row.status == lifecycle.ACTIVE and row.closed_at is not None
+    return _("closed, says the bank") if closed else ""
+
+
 class AgreementTable(Table):
     """Agreements, the newest first."""
 
@@ -61,7 +68,7 @@ class AgreementTable(Table):
         )
 
     def render_status(self, row: BankAgreement) -> str:
-        return kvitt.tag(row.state)
+        return SafeString(kvitt.tag(row.state) + format_html(" <small>{}</small>", _closed(row)))
 
     def render_account(self, row: BankAgreement) -> str:
         return format_html(
@@ -83,7 +90,7 @@ class AgreementTable(Table):
         return f"{row} ({row.agreement_id})"
 
     def value_status(self, row: BankAgreement) -> str:
-        return str(row.state.label)
+        return ", ".join(filter(None, (str(row.state.label), _closed(row))))
 
     def value_account(self, row: BankAgreement) -> str:
         return row.account.number

@@ -163,6 +163,9 @@ def _agreements(made: Stage, scene: Scene) -> None:
                     by=actors.person(made.users[ALL]),
                     at=now(),
                 )
+        # The bank says that it has closed one of those in use.
+        closed = BankAgreement.objects.filter(pk=scene.agreements["one-approver"])
+        closed.update(closed_at=now() - dt.timedelta(days=2))
 
 
 def _connections(made: Stage, scene: Scene) -> None:

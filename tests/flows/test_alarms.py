@@ -72,6 +72,7 @@ def test_a_bank_that_closes_an_agreement_is_told_wherever_it_matters(
     assert "the bank says that it is closed" in agreement
     assert "Closed, says the bank" in agreement
     assert "Payments can be sent on this agreement" not in agreement
+    assert "closed, says the bank" in page(made, "agreements/")
     assert "says that an agreement is closed" in page(made, "overview/")
     assert "says that an agreement is closed" in page(made, "outgoing/", "anne")
     anne = browser(made, "anne")
