@@ -105,7 +105,7 @@ def every() -> dict[str, BankProfile]:
         for path in sorted(FOLDER.glob("*.toml"))
         if path.stem != GENERAL
     }
-    return dict(sorted(found.items(), key=lambda one: one[1].name)) | {GENERAL: general}
+    return dict(sorted(found.items(), key=lambda one: one[1].name.casefold())) | {GENERAL: general}
 
 
 def of(code: str) -> BankProfile:

@@ -100,7 +100,7 @@ class BankStep(forms.Form):
                 "Kvitt is not connected to these yet: %(banks)s. Write to support if you want one."
             )
             self.fields["channel"].help_text = told % {
-                "banks": ", ".join(sorted(known, key=str.casefold))
+                "banks": ", ".join(known)
             }
 
 
