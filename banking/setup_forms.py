@@ -99,9 +99,7 @@ class BankStep(forms.Form):
             told = _(
                 "Kvitt is not connected to these yet: %(banks)s. Write to support if you want one."
             )
-            self.fields["channel"].help_text = told % {
-                "banks": ", ".join(known)
-            }
+            self.fields["channel"].help_text = told % {"banks": ", ".join(known)}
 
 
 class AccountStep(forms.Form):

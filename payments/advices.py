@@ -18,7 +18,7 @@ from banking import inbox
 from banking.iso20022 import camt054
 from banking.iso20022.values import Discrepancy, Entry, EntryDetail, Notification
 from banking.models import BankFile
-from payments import lifecycle, notices, reports
+from payments import lifecycle, notices, reports, staging
 from payments.models import Payment, PaymentLine
 from portal import clock, faults
 from portal.access import actors, tenancy
@@ -43,13 +43,17 @@ class _Advice:
     transactions: int = 0
 
 
-ADVICE_STAGING = """
-CREATE TEMPORARY TABLE IF NOT EXISTS advice_line (
-  number text, reference text, instruction_id text, amount numeric, currency text,
-  booked_date date,
-  bank_reference text, returned boolean, reasons jsonb
-) ON COMMIT DELETE ROWS; TRUNCATE advice_line
-"""
+ADVISED = {
+    "number": "text",
+    "reference": "text",
+    "instruction_id": "text",
+    "amount": "numeric",
+    "currency": "text",
+    "booked_date": "date",
+    "bank_reference": "text",
+    "returned": "boolean",
+    "reasons": "jsonb",
+}
 
 FOUND = (
     "CASE WHEN l.amount IS DISTINCT FROM s.amount OR l.currency <> s.currency THEN 'differs'"
@@ -60,15 +64,7 @@ FOUND = (
 def read(file: BankFile, content: Any) -> None:
     with transaction.atomic():
         advice = _Advice()
-        with connection.cursor() as cursor:
-            cursor.execute(ADVICE_STAGING)
-            with cursor.copy(
-                "COPY advice_line (number, reference, instruction_id, amount, currency,"
-                " booked_date, bank_reference, returned, reasons) FROM STDIN"
-            ) as copy:
-                for row in _advice_rows(advice, content):
-                    copy.write_row(row)
-                    advice.staged += 1
+        advice.staged = staging.fill("advice_line", ADVISED, _advice_rows(advice, content))
         company_id = inbox.owner_of_accounts(file.channel_id, advice.accounts)
         with tenancy.acting_for([company_id], unclaimed=True):
             _carry_out_advice(file, company_id, advice)

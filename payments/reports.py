@@ -24,7 +24,7 @@ from banking.iso20022.values import (
 )
 from banking.located import Unreadable
 from banking.models import BankFile
-from payments import approval, lifecycle, notices
+from payments import approval, lifecycle, notices, staging
 from payments.models import Payment, PaymentLine
 from portal import clock, faults
 from portal.access import actors, tenancy
@@ -71,10 +71,10 @@ class _Report:
 def read(file: BankFile, content: Any) -> None:
     with transaction.atomic():
         report = _Report()
-        staging = _stage_report(report, content)
+        report.staged = staging.fill(REPORT, REPORTED, _report_rows(report, content))
         sent = _the_file_meant(file, report)
         with tenancy.acting_for([sent.company_id], unclaimed=True):
-            _carry_out_report(file, sent, report, staging)
+            _carry_out_report(file, sent, report)
     faults.point("outcomes.report_read")
 
 
@@ -101,23 +101,14 @@ def _the_file_meant(file: BankFile, report: _Report) -> BankFile:
     )
 
 
-REPORT_STAGING = """
-CREATE TEMPORARY TABLE IF NOT EXISTS report_line (
-  number text, reference text, instruction_id text, status text, reasons jsonb
-) ON COMMIT DELETE ROWS; TRUNCATE report_line
-"""
-
-
-def _stage_report(report: _Report, content: Any) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute(REPORT_STAGING)
-        with cursor.copy(
-            "COPY report_line (number, reference, instruction_id, status, reasons) FROM STDIN"
-        ) as copy:
-            for row in _report_rows(report, content):
-                copy.write_row(row)
-                report.staged += 1
-    return "report_line"
+REPORT = "report_line"
+REPORTED = {
+    "number": "text",
+    "reference": "text",
+    "instruction_id": "text",
+    "status": "text",
+    "reasons": "jsonb",
+}
 
 
 def _report_rows(report: _Report, content: Any) -> Iterator[tuple[Any, ...]]:
@@ -139,7 +130,7 @@ def _report_rows(report: _Report, content: Any) -> Iterator[tuple[Any, ...]]:
             report.message_id = value.message_id
 
 
-def _carry_out_report(file: BankFile, sent: BankFile, report: _Report, staging: str) -> None:
+def _carry_out_report(file: BankFile, sent: BankFile, report: _Report) -> None:
     inbox.claim(file, company_id=sent.company_id, answers_to=sent, salary=sent.salary)  # type: ignore[arg-type]
     carried = _Carried(sent)
     group = report.groups[0]
@@ -150,11 +141,13 @@ def _carry_out_report(file: BankFile, sent: BankFile, report: _Report, staging: 
         if group.status and group.status != "RJCT":
             outbox.answered(sent.pk, refused=False, by=carried.by, at=carried.at)
         if report.staged:
-            carried.transactions(staging)
+            carried.transactions()
         for payment in report.payments:
-            carried.payment(payment, staging if report.staged else "")
+            carried.payment(payment, some_named=bool(report.staged))
         if whole and group.status:
-            carried.every_line(group.status, group.reasons, list(carried.ids.values()), "")
+            carried.every_line(
+                group.status, group.reasons, list(carried.ids.values()), some_named=False
+            )
     notices.rejected(company=carried.company, payment_ids=list(carried.ids.values()), at=carried.at)
     inbox.finish(
         file,
@@ -205,14 +198,14 @@ class _Carried:
             approval.void(payment_ids=ids, by=self.by, at=self.at, reason="refused by the bank")
             notices.sent_back(company=self.company, payment_ids=ids, reasons=stored(group.reasons))
 
-    def transactions(self, staging: str) -> None:
+    def transactions(self) -> None:
         """Each transaction that the report names, by what the bank says of it."""
         ids = list(self.ids.values())
         table = moves.stage()
         with connection.cursor() as cursor:
             cursor.execute(
                 f"INSERT INTO {table} (row_id, code, reasons) SELECT l.id, s.status, s.reasons"
-                f" FROM {staging} s JOIN payments_payment p ON p.id = ANY(%s)"
+                f" FROM {REPORT} s JOIN payments_payment p ON p.id = ANY(%s)"
                 " AND (p.number = s.number OR s.number = '')"
                 " JOIN payments_paymentline l ON l.payment_id = p.id"
                 " AND l.reference = s.reference",
@@ -221,7 +214,7 @@ class _Carried:
             matched = cursor.rowcount
             cursor.execute(
                 f"INSERT INTO {table} (row_id, code, reasons) SELECT min(l.id), min(s.status),"
-                f" (array_agg(s.reasons))[1] FROM {staging} s"
+                f" (array_agg(s.reasons))[1] FROM {REPORT} s"
                 " JOIN payments_payment p ON p.id = ANY(%s)"
                 " AND (p.number = s.number OR s.number = '')"
                 f" JOIN payments_paymentline l ON l.payment_id = p.id AND {BY_INSTRUCTION}"
@@ -234,7 +227,7 @@ class _Carried:
                     f"UPDATE {table} SET reasons = coalesce(reasons, '[]') || %s WHERE code = %s",
                     [json.dumps([ON_WORD]), BOOKED_BY_WORD],
                 )
-            cursor.execute(f"SELECT count(*), array_agg(DISTINCT status) FROM {staging}")
+            cursor.execute(f"SELECT count(*), array_agg(DISTINCT status) FROM {REPORT}")
             total, codes = cursor.fetchone()
         if matched < total:
             self.remark("unmatched", count=total - matched)
@@ -256,7 +249,7 @@ class _Carried:
         if moved < named:
             self.remark("already-further-on", status=code, count=named - moved)
 
-    def payment(self, said: PaymentStatus, staging: str) -> None:
+    def payment(self, said: PaymentStatus, *, some_named: bool) -> None:
         """A whole payment, less the transactions that the report names one by one."""
         payment_id = self.ids.get(said.number)
         if payment_id is None:
@@ -265,16 +258,16 @@ class _Carried:
         if not said.status:
             return
         status = "ACCP" if said.status == PART else said.status
-        self.every_line(status, said.reasons, [payment_id], staging)
+        self.every_line(status, said.reasons, [payment_id], some_named=some_named)
 
     def every_line(
-        self, status: str, reasons: tuple[Reason, ...], ids: list[int], staging: str
+        self, status: str, reasons: tuple[Reason, ...], ids: list[int], *, some_named: bool
     ) -> None:
         if status == PART:
             return
         change = self._move(status)
         lines: QuerySet[PaymentLine] = PaymentLine.objects.filter(payment_id__in=ids)
-        if staging:
+        if some_named:
             lines = lines.exclude(pk__in=RawSQL(f"SELECT row_id FROM {moves.STAGED}", []))  # noqa: S611 - a constant
         told = stored(reasons)
         if self.on_word and status == BOOKED_BY_WORD:

@@ -16,19 +16,21 @@ from banking import inbox
 from banking.models import BankFile
 from banking.nets import reader as nets
 from banking.nets.values import Assignment, Order, Transmission
-from payments import advices, lifecycle, remittance
+from payments import advices, lifecycle, remittance, staging
 from payments.models import PaymentLine
 from portal import clock, faults
 from portal.access import actors, tenancy
 from portal.events import moves
 
 log = structlog.get_logger(__name__)
-STAGING = """
-CREATE TEMPORARY TABLE IF NOT EXISTS settled_order (
-  payment_id bigint, position integer, account text, amount numeric, booked_date date,
-  bank_reference text
-) ON COMMIT DELETE ROWS; TRUNCATE settled_order
-"""
+SETTLED = {
+    "payment_id": "bigint",
+    "position": "integer",
+    "account": "text",
+    "amount": "numeric",
+    "booked_date": "date",
+    "bank_reference": "text",
+}
 
 
 @dataclass(slots=True)
@@ -44,15 +46,7 @@ def read(file: BankFile, content: Any) -> None:
     """Settles the lines whose orders the file holds; raises Unreadable, NotOurs."""
     with transaction.atomic():
         found = _Settlement()
-        with connection.cursor() as cursor:
-            cursor.execute(STAGING)
-            with cursor.copy(
-                "COPY settled_order (payment_id, position, account, amount, booked_date,"
-                " bank_reference) FROM STDIN"
-            ) as copy:
-                for row in _rows(found, content):
-                    copy.write_row(row)
-                    found.orders += 1
+        found.orders = staging.fill("settled_order", SETTLED, _rows(found, content))
         company_id = inbox.owner_of_accounts(file.channel_id, found.accounts)
         with tenancy.acting_for([company_id], unclaimed=True):
             _carry_out(file, company_id, found)
