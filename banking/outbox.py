@@ -100,10 +100,10 @@ def deliver(file_id: int) -> Outcome:
 
 
 def _stopped(file: BankFile) -> bool:
-    """Whether a person has stopped all sending of its agreement or its company. A request that
-    only asks for a balance moves no money, and is not held."""
+    """Whether a person has stopped all sending of its agreement or its company. What moves no money
+    is not held: a request for a balance, or to cancel what was sent."""
     assert file.company_id is not None
-    if file.kind == queries.VERSION:
+    if file.kind == queries.VERSION or file.kind.startswith("camt.055"):
         return False
     return stops.holds(company_id=file.company_id, agreement_id=file.agreement_id)
 

@@ -42,6 +42,9 @@ def event_label(event: str) -> Any:
     others = {
         "received_from_erp": _("Received from the ERP"),
         "signature_broken": _("Not what was signed; not sent"),
+        "cancel_asked": _("The bank was asked to stop it"),
+        "cancel_undelivered": _("The bank could not be reached, so it was not asked to stop it"),
+        "cancel_refused": _("The bank did not stop it"),
         "file_not_made": _("The bank file could not be made; not sent"),
     }
     return move.label if move else others.get(event)

@@ -9,10 +9,10 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 
 from banking import agreements
-from payments import approval, intake, lifecycle, queries
+from payments import approval, cancelling, intake, lifecycle, queries, tasks
 from payments.models import PaymentLine
 from portal import clock
 from portal.access.roles import Permission
@@ -162,20 +162,23 @@ def _media_type(request: HttpRequest) -> str:
 class CancelOut(Schema):
     number: str
     cancelled: int
+    asked: int
 
 
 # A number may hold a slash; cancelling stands first, so that its address is not read as a number.
 @router.post(
     "/payments/{path:number}/cancel",
-    response=CancelOut,
-    summary=gettext_noop("Cancel before sending"),
+    response={200: CancelOut, 202: CancelOut},
+    summary=gettext_noop("Cancel a payment"),
     description=gettext_noop(
-        "Cancels the payment, or only the lines named, as long as nothing of it has been sent. The"
-        ' body is JSON: {"reason": "…", "references": ["…"]}; references may be left out.'
+        "Cancels the payment, or only the lines named, as long as nothing of it has been sent"
+        " (200). What lies unpaid at the bank, the bank is asked to stop (202): it decides, and its"
+        ' answer comes as an event. The body is JSON: {"reason": "…", "references": ["…"]};'
+        " references may be left out."
     ),
 )
 @door.acting(user_may=Permission.UPLOAD)
-def cancel(request: HttpRequest, number: str) -> dict[str, Any]:
+def cancel(request: HttpRequest, number: str) -> Status[dict[str, Any]]:
     caller = door.caller_of(request)
     payment = _payment_or_404(request, number)
     reason, references = _cancel_body(request)
@@ -192,16 +195,41 @@ def cancel(request: HttpRequest, number: str) -> dict[str, Any]:
             at=clock.now(),
         )
     except (moves.Conflict, approval.Changed) as error:
+        asked = _ask_bank(caller, payment, reason, references)
+        if asked:
+            return Status(202, {"number": payment.number, "cancelled": 0, "asked": asked})
         raise problems.one(
             409,
             _("The payment can no longer be cancelled"),
             code="too-late",
             place="number",
-            problem=_("A line of %(number)s has been sent to the bank, or is final already.")
+            problem=_(
+                "%(number)s has been paid or ended, is on its way to the bank this moment, or the"
+                " bank has been asked already or takes no such request."
+            )
             % {"number": number},
-            cure=_("Read its status; ask the bank to stop what has been sent."),
+            cure=_("Read its status. Where it lies unpaid at the bank, call the bank."),
         ) from error
-    return {"number": payment.number, "cancelled": rows}
+    return Status(200, {"number": payment.number, "cancelled": rows, "asked": 0})
+
+
+def _ask_bank(caller: door.Caller, payment: Any, reason: str, references: list[str] | None) -> int:
+    """How many lines the bank is asked to stop; 0: there is nothing to ask about."""
+    try:
+        asked = cancelling.ask(
+            company=caller.company,
+            by=caller.actor(),
+            user=caller.user,
+            permissions=None,
+            payment_ids=[payment.pk],
+            reason=reason,
+            references=references or (),
+            at=clock.now(),
+        )
+    except cancelling.NothingToAsk:
+        return 0
+    tasks.nudge_sending(caller.company.pk)
+    return asked
 
 
 class LineOut(Schema):

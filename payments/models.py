@@ -290,3 +290,30 @@ class Signature(CompanyOwned):
                 name="signature_in_place_of_day",
             ),
         ]
+
+
+class CancellationAsk(CompanyOwned):
+    """That a bank has been asked not to pay a line that it has got. `answer` is the bank's code:
+    ACCR cancelled, RJCR not cancelled, PDCR it waits; open until `answered_at`."""
+
+    line = models.ForeignKey(
+        PaymentLine, on_delete=models.PROTECT, related_name="cancellation_asks", db_index=False
+    )
+    file = models.ForeignKey("banking.BankFile", on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    asked_by = models.ForeignKey(
+        "access.User", on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    reason = models.CharField(max_length=200)
+    answer = models.CharField(max_length=4, blank=True)
+    answered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["line"],
+                condition=Q(answered_at__isnull=True),
+                name="cancellation_asked_once",
+            )
+        ]
+        indexes: ClassVar[list[Any]] = [models.Index(fields=["line"], name="cancellation_of_line")]

@@ -11,9 +11,10 @@ from typing import BinaryIO
 from django.db import OperationalError, transaction
 
 from banking import activation, connecting, filestore, inbox, kept, recognition
+from banking.iso20022 import queries
 from banking.located import Unreadable
 from banking.models import BankFile
-from payments import advices, reports, settlements
+from payments import advices, cancelling, reports, settlements
 
 # Why a file of no kind cannot be read, where more is known of it than that.
 TOLD_AS_THEY_ARE = ("withdrawn", "doctype-forbidden", "encoding", "empty")
@@ -22,13 +23,24 @@ READERS = {
     "pain.002": reports.read,
     "camt.054": advices.read,
     "camt.052": connecting.read_answer,
-    "admi.002": connecting.read_answer,
+    "camt.029": cancelling.read,
     "camt.053": kept.read,
     "ocr-giro": kept.read,
     "avtalegiro": kept.read,
     "agreement-status": activation.read,
     "direkte-remittering": settlements.read,
 }
+
+
+def _read_rejection(file: BankFile, content: BinaryIO) -> None:
+    """An admi.002 answers a request of ours: to cancel, or for a balance."""
+    answer = queries.read(content)
+    content.seek(0)
+    if not cancelling.read_rejection(file, answer):
+        connecting.read_answer(file, content)
+
+
+READERS["admi.002"] = _read_rejection
 
 
 def take_answers() -> int:

@@ -13,12 +13,22 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from banking import profiles
+from banking.models import BankAgreement
 from payments import lifecycle
 from payments.models import Payment
 from portal.access import roles
 from portal.access.roles import Permission
 from portal.events.lifecycle import Move
 
+# Where a bank may still be asked to stop a line: it has the file, and has not paid.
+AT_BANK = (
+    lifecycle.SENT,
+    lifecycle.RECEIVED,
+    lifecycle.PENDING,
+    lifecycle.ACCEPTED,
+    lifecycle.UNKNOWN,
+)
 NOT_YOURS, NOT_WAITING, ALREADY_SIGNED, GONE, NOT_UNDELIVERED, SERVICE_OFF, OVER_LIMIT = (
     "not-yours",
     "not-waiting",
@@ -122,6 +132,24 @@ def ending(
         return Refusal(GONE, _("It is over: no line can change any more."))
     if standing - move.sources:
         text = _("It has gone to the bank. Ask the bank to stop it, or wait for its answer.")
+        return Refusal(GONE, text)
+    return None
+
+
+def asking_bank(payment: Payment, *, permissions: frozenset[Permission] | None) -> Refusal | None:
+    """Why the bank cannot be asked to stop what it has got of the payment; its agreement and
+    channel must be loaded. `permissions` None: an ERP, whose door has checked."""
+    if permissions is not None:
+        missing = _not_held(cancel_permission(payment), permissions)
+        if missing is not None:
+            return missing
+    lies_there = any(payment.line_counts.get(status) for status in AT_BANK)
+    if payment.bank_file_id is None or not lies_there:
+        return Refusal(GONE, _("Nothing of it lies unpaid at the bank."))
+    agreement = payment.agreement
+    old = agreement.file_format == BankAgreement.Format.NETS
+    if old or not profiles.of(agreement.channel.bank).cancel:
+        text = _("The bank takes no such request by file. Call the bank.")
         return Refusal(GONE, text)
     return None
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import structlog
 from django.db import OperationalError, transaction
-from django.db.models import F
+from django.db.models import Count, F
 
 from banking import filestore, outbox, sharing, stops
 from banking import lifecycle as banking_lifecycle
 from banking.located import InvalidOutput
 from banking.models import BankAgreement, BankFile
 from payments import approval, lifecycle, writing
-from payments.models import Payment, PaymentLine, Signature
+from payments.models import CancellationAsk, Payment, PaymentLine, Signature
 from portal import clock, faults
 from portal.access import actors
 from portal.access.models import Company
@@ -200,7 +200,29 @@ def _record(file_id: int, *, delivered: bool) -> None:
         ids = list(Payment.objects.filter(bank_file_id=file_id).values_list("pk", flat=True))
         lines = PaymentLine.objects.filter(payment_id__in=ids)
         moves.move(lines, change, by=actors.CLOCK, at=at, within=ids)
+        if not delivered:
+            _close_asks(file_id, at)
     faults.point("upload.recorded")
+
+
+def _close_asks(file_id: int, at: dt.datetime) -> None:
+    """A request to cancel that could not be delivered is told, and can be made again."""
+    asks = CancellationAsk.objects.filter(file_id=file_id, answered_at=None)
+    rows = dict(asks.values_list("line__payment_id").annotate(n=Count("pk")).order_by())
+    asks.update(answered_at=at)
+    for payment in Payment.objects.filter(pk__in=rows).order_by("pk"):
+        moves.record(
+            company_id=payment.company_id,
+            event="cancel_undelivered",
+            subject="payment",
+            subject_id=payment.pk,
+            group_id=payment.pk,
+            number=payment.number,
+            salary=payment.kind == Payment.Kind.SALARY,
+            rows=rows[payment.pk],
+            by=actors.CLOCK,
+            at=at,
+        )
 
 
 def approved(*, company: Company) -> bool:

@@ -19,7 +19,17 @@ from banking import lifecycle as banking_lifecycle
 from banking import stops
 from banking.lists import files_seen
 from banking.models import BankFile
-from payments import approval, lifecycle, limits, policy, queries, sending, tables, tasks
+from payments import (
+    approval,
+    cancelling,
+    lifecycle,
+    limits,
+    policy,
+    queries,
+    sending,
+    tables,
+    tasks,
+)
 from payments.models import Payment, PaymentLine, Signature
 from portal import clock, details
 from portal.access import grants, guard
@@ -133,6 +143,13 @@ def _acts(request: HttpRequest, row: Payment, signatures: list[Signature]) -> li
             "danger",
         ),
     ]
+    if any(row.line_counts.get(status) for status in policy.AT_BANK):
+        why_not = policy.text_of(policy.asking_bank(row, **held))
+        if not why_not and not cancelling.askable([row]).exists():
+            why_not = _("The bank has been asked, and has not answered yet.")
+        label, address = _("Ask the bank to stop it …"), reverse("payments:ask-bank", kwargs=words)
+        # What has gone to the bank is not cancelled here: one of the two is offered, never both.
+        acts[1] = details.Act("ask-bank", label, address, chosen, why_not)
     if row.status == lifecycle.UNDELIVERED:
         address = reverse("payments:send-again", kwargs={**words, "payment": row.pk})
         why_not = policy.text_of(policy.sending_again(row, **held))
@@ -167,6 +184,13 @@ def _what_next(row: Payment, first: details.Act | None, departed: list[PaymentLi
         if stop is not None:
             told = _("%(who)s has stopped all sending: %(reason)s. It waits until it is started.")
             return told % {"who": stop.stopped_by, "reason": stop.reason.rstrip(".")}
+    asked = cancelling.waiting(row) if row.status in _UNDER_WAY else 0
+    if asked:
+        return ngettext(
+            "The bank has been asked to stop %(n)s line, and has not answered yet.",
+            "The bank has been asked to stop %(n)s lines, and has not answered yet.",
+            asked,
+        ) % {"n": asked}
     mine = first is not None and first.name == "approve" and not first.why_not
     if row.status == lifecycle.PARTLY and mine:
         return _("You can be the second: look through it, then approve or refuse it.")

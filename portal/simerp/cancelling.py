@@ -63,9 +63,15 @@ def cancel(
             body=json.dumps(body, ensure_ascii=False).encode(),
             content_type=CONTENT_TYPE,
         )
-        if answer.status != 200:
+        if answer.status not in (200, 202):  # 202: the bank is asked, and an event tells what came
             raise NotCancelled(answer.problem() or f"Kvitt svarte {answer.status}.")
-        return {"number": number, "cancelled": answer.document().get("cancelled"), "local": False}
+        told = answer.document()
+        return {
+            "number": number,
+            "cancelled": told.get("cancelled"),
+            "asked": told.get("asked", 0),
+            "local": False,
+        }
     except door.NoAnswer as error:
         raise NotCancelled(str(error)) from error
 

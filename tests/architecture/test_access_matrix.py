@@ -183,6 +183,8 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "payments:refuse-page": form(codes(403, approver=302, payroll=302), 302),
     "payments:cancel": {"post": codes(403, **dict.fromkeys(ENDERS, 302))},
     "payments:cancel-page": form(codes(403, **dict.fromkeys(ENDERS, 302)), 302),
+    "payments:ask-bank": {"post": codes(403, **dict.fromkeys(ENDERS, 302))},
+    "payments:ask-bank-page": form(codes(403, **dict.fromkeys(ENDERS, 302)), 302),
     "payments:receipt": {"get": codes(403, approver=404, payroll=404)},
     "payments:detail": {"get": codes(403, **SUPPLIER_SEERS)},
     "payments:lines": {"post": codes(403, approver=302, accountant=302, payroll=404, payclerk=404)},

@@ -334,6 +334,7 @@ OPEN = ("awaiting", "partly")
 ONE = post("payments:sign", payment="awaiting")
 SIGNING = post("payments:sign", payment=WAITING)
 REFUSING = post("payments:refuse", payment=OPEN)
+ASKING = post("payments:ask-bank", payment="accepted")
 CANCELLING = post("payments:cancel", payment="partly")
 CHANGE, DRAFT = "banking:agreement-change", ("agreement", "draft")
 STEP = "banking:agreement-step"
@@ -426,6 +427,13 @@ STATES = [
         "payments:cancel",
         "too-late",
         post("payments:cancel", of="second", payment="second-sending"),
+    ),
+    Place("payments:ask-bank", "one", ASKING),
+    Place("payments:ask-bank", "no-reason", fill(ASKING, reason="")),
+    Place(
+        "payments:ask-bank",
+        "not-there",
+        post("payments:ask-bank", of="second", payment="second-sending"),
     ),
     Place("payments:update", "", post("payments:update", of="second")),
     Place("payments:lines", "none-chosen", post("payments:lines", to=("payment", "awaiting"))),

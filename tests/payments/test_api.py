@@ -160,7 +160,7 @@ def test_cancelling_ends_all_lines_that_are_not_final_and_says_so(made: Stage) -
     erp = uploaded(made)
     answer = cancel(erp, {"reason": "Sendt to ganger"})
     assert answer.status_code == 200, answer.content
-    assert answer.json() == {"number": "B1", "cancelled": 3}
+    assert answer.json() == {"number": "B1", "cancelled": 3, "asked": 0}
     assert set(statuses(made).values()) == {"cancelled"}
     with made.scope():
         assert Payment.objects.get().status == "cancelled"
@@ -176,7 +176,7 @@ def test_cancelling_ends_all_lines_that_are_not_final_and_says_so(made: Stage) -
 def test_cancelling_lines_by_reference_leaves_the_others(made: Stage) -> None:
     erp = uploaded(made)
     answer = cancel(erp, {"reason": "x", "references": ["L2", "L2"]})
-    assert answer.json() == {"number": "B1", "cancelled": 1}
+    assert answer.json() == {"number": "B1", "cancelled": 1, "asked": 0}
     assert statuses(made) == {"L1": "awaiting", "L2": "cancelled", "L3": "stopped"}
 
 

@@ -137,7 +137,7 @@ def test_the_guides_example_works_as_it_stands(own_database: str) -> None:
         assert (status, set(told)) == (422, set(json.loads(blocks("json")[2])))
         cancelling = b'{"reason": "Sent twice", "references": ["10022"]}'
         status, told = call("POST", "payments/P-1001/cancel", cancelling)
-        assert (status, told) == (200, {"number": "P-1001", "cancelled": 1})
+        assert (status, told) == (200, {"number": "P-1001", "cancelled": 1, "asked": 0})
         status, told = call("GET", "events?after=0")
         final = {event["reference"]: event["erp_code"] for event in told["events"]}
         assert (status, final["10022"]) == (200, 4)

@@ -310,7 +310,7 @@ def test_cancelling_after_upload_asks_the_portal_and_waits_for_its_word(
 ) -> None:
     (number,) = uploaded(erp, cast, cast.invoice("1", "100.00"))
     status, told = erp.post("/cancel", company=cast.COMPANY, payment=number, reason="Feil vare")
-    assert (status, told) == (200, {"number": number, "cancelled": 1, "local": False})
+    assert (status, told) == (200, {"number": number, "cancelled": 1, "asked": 0, "local": False})
     assert portal.cancelled == [{"number": number, "reason": "Feil vare"}]
     assert statuses(erp) == {"1": "transferred"}
     portal.tell("cancelled", number, CANCELLED)
