@@ -42,6 +42,8 @@ def event_label(event: str) -> Any:
     others = {
         "received_from_erp": _("Received from the ERP"),
         "signature_broken": _("Not what was signed; not sent"),
+        "note": _("Note"),
+        "due_date_moved": _("Due date moved; approve again"),
         "cancel_asked": _("The bank was asked to stop it"),
         "cancel_undelivered": _("The bank could not be reached, so it was not asked to stop it"),
         "cancel_refused": _("The bank did not stop it"),

@@ -142,6 +142,10 @@ UNSIGN = _move(
     {USER, CLOCK, BANK},
     _("Approvals void; approve again"),
 )
+WITHDRAW = _move("withdrawn", {APPROVED}, PARTLY, {USER}, _("Approval withdrawn"))
+WITHDRAW_LAST = _move(
+    "last_withdrawn", {PARTLY, APPROVED}, AWAITING, {USER}, _("Approval withdrawn")
+)
 HOLD = _move("held", _UNSENT, HELD, {USER}, _("On hold"), True)
 RELEASE = _move("released", {HELD}, AWAITING, {USER}, _("Released from hold"), True)
 CANCEL = _move("cancelled", _UNSENT | {HELD, STOPPED}, CANCELLED, {USER, ERP}, _("Cancelled"), True)
@@ -198,6 +202,8 @@ LINE = lifecycle(
         SIGN_FIRST,
         APPROVE,
         UNSIGN,
+        WITHDRAW,
+        WITHDRAW_LAST,
         HOLD,
         RELEASE,
         CANCEL,
@@ -230,7 +236,10 @@ PAYMENT_STATUSES = {
 }
 
 # Reasons that Kvitt itself writes into events and void signatures, in words.
+WITHDRAWN, DATE_MOVED = "withdrawn", "date moved"
 OWN_REASONS = {
+    WITHDRAWN: _("whoever gave it took it back"),
+    DATE_MOVED: _("the due date was moved"),
     "released": _("a line was released from hold, so the approval no longer covered the payment"),
     "refused by the bank": _("the bank refused the whole file"),
     "not as signed": _("what was about to be sent was not what was approved"),

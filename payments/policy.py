@@ -6,6 +6,7 @@ word, since a payment may change between the page and the click.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from django.utils.translation import ngettext
 
 from banking import profiles
 from banking.models import BankAgreement
-from payments import lifecycle
+from payments import checks, lifecycle
 from payments.models import Payment
 from portal.access import roles
 from portal.access.roles import Permission
@@ -134,6 +135,44 @@ def ending(
         text = _("It has gone to the bank. Ask the bank to stop it, or wait for its answer.")
         return Refusal(GONE, text)
     return None
+
+
+def withdrawing(payment: Payment, *, signers: Collection[int], user_id: int) -> Refusal | None:
+    """Why this user cannot take an own approval back. It takes no role: the approval is theirs."""
+    if user_id not in signers:
+        return Refusal(NOT_YOURS, _("You have not approved it."))
+    if payment.status not in (lifecycle.PARTLY, lifecycle.APPROVED):
+        return Refusal(GONE, _("It has gone to the bank, or is over."))
+    return None
+
+
+def moving_date(payment: Payment, *, permissions: frozenset[Permission]) -> Refusal | None:
+    """Why the due date cannot be moved."""
+    missing = _not_held(cancel_permission(payment), permissions)
+    if missing is not None:
+        return missing
+    standing = {code for code, rows in payment.line_counts.items() if rows}
+    if standing - set(lifecycle.AT_HOME):
+        return Refusal(GONE, _("It has gone to the bank, which pays it on its date."))
+    if not standing & {lifecycle.AWAITING, lifecycle.PARTLY, lifecycle.APPROVED, lifecycle.HELD}:
+        return Refusal(GONE, _("Nothing of it waits to be sent."))
+    return None
+
+
+def unfit_date(payment: Payment, to: dt.date, *, today: dt.date) -> str:
+    """Why a payment cannot be due on this day; empty when it can. Its agreement must be loaded."""
+    if to == payment.due_date:
+        return _("This is its due date already.")
+    if to < today:
+        return _("The day has passed. Choose today or later.")
+    if to > today + dt.timedelta(days=checks.DAYS_AHEAD_MAX):
+        return _("The day lies more than a year ahead.")
+    last_day = payment.agreement.cut_over_date
+    if last_day is not None and to > last_day:
+        return _("The agreement pays nothing that is due after %(day)s, its last day.") % {
+            "day": last_day.strftime("%d.%m.%Y")
+        }
+    return ""
 
 
 def asking_bank(payment: Payment, *, permissions: frozenset[Permission] | None) -> Refusal | None:

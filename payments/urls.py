@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from payments.views import detail, ending, overview, signing
+from payments.views import changing, detail, ending, overview, signing
 
 app_name = "payments"
 urlpatterns = [
@@ -21,5 +21,8 @@ urlpatterns = [
     path("outgoing/receipts/<int:ceremony>/", signing.receipt, name="receipt"),
     path("outgoing/<int:payment>/", detail.one, name="detail"),
     path("outgoing/<int:payment>/lines/", detail.lines, name="lines"),
+    path("outgoing/<int:payment>/withdraw/", changing.withdraw, name="withdraw"),
+    path("outgoing/<int:payment>/note/", changing.note, name="note"),
+    path("outgoing/<int:payment>/due-date/", changing.due_date, name="due-date"),
     path("outgoing/<int:payment>/send-again/", detail.send_again, name="send-again"),
 ]

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -30,7 +30,9 @@ from payments import (
     tables,
     tasks,
 )
-from payments.models import Payment, PaymentLine, Signature
+from payments.models import CancellationAsk, Payment, PaymentLine, Signature
+from payments.views.changing import NoteForm
+from payments.views.lookup import found
 from portal import clock, details
 from portal.access import grants, guard
 from portal.access.roles import CANCEL_PAYMENTS, SEE_PAYMENTS, Permission
@@ -46,19 +48,11 @@ FILES_SHOWN = 50
 _UNDER_WAY = lifecycle.PHASES[lifecycle.WAY]
 
 
-def _found(request: HttpRequest, pk: int) -> Payment:
-    acting = guard.acting_of(request)
-    rows = queries.visible(company=acting.company, permissions=acting.permissions)
-    return get_object_or_404(
-        rows.select_related("account", "agreement__channel", "bank_file", "upload__user"), pk=pk
-    )
-
-
 @require_GET
 @guard.company(*SEE_PAYMENTS)
 def one(request: HttpRequest, payment: int) -> HttpResponse:
     acting = guard.acting_of(request)
-    row = _found(request, payment)
+    row = found(request, payment)
     after = request.GET.get("after", "0")
     lines, more = queries.lines(
         payment=row,
@@ -91,6 +85,8 @@ def one(request: HttpRequest, payment: int) -> HttpResponse:
         "source": tables.source_of(row),
         "permalink": request.build_absolute_uri(request.path),
         "may_act": policy.cancel_permission(row) in acting.permissions,
+        "note": NoteForm(),
+        "may_move": policy.moving_date(row, permissions=acting.permissions) is None,
         "may_open_files": acting.may(Permission.SEE_FILES),
     }
     return render(request, "payments/detail.html", context)
@@ -143,13 +139,18 @@ def _acts(request: HttpRequest, row: Payment, signatures: list[Signature]) -> li
             "danger",
         ),
     ]
+    if policy.withdrawing(row, signers=signers, user_id=user.pk) is None:
+        address = reverse("payments:withdraw", kwargs={**words, "payment": row.pk})
+        label = _("Take back your approval")
+        acts.insert(1, details.Act("withdraw", label, address))
     if any(row.line_counts.get(status) for status in policy.AT_BANK):
         why_not = policy.text_of(policy.asking_bank(row, **held))
         if not why_not and not cancelling.askable([row]).exists():
             why_not = _("The bank has been asked, and has not answered yet.")
         label, address = _("Ask the bank to stop it …"), reverse("payments:ask-bank", kwargs=words)
         # What has gone to the bank is not cancelled here: one of the two is offered, never both.
-        acts[1] = details.Act("ask-bank", label, address, chosen, why_not)
+        acts = [act for act in acts if act.name != "cancel"]
+        acts.insert(1, details.Act("ask-bank", label, address, chosen, why_not))
     if row.status == lifecycle.UNDELIVERED:
         address = reverse("payments:send-again", kwargs={**words, "payment": row.pk})
         why_not = policy.text_of(policy.sending_again(row, **held))
@@ -238,7 +239,10 @@ def _files(row: Payment, acting: guard.Acting) -> list[BankFile]:
         .distinct()[:FILES_SHOWN]
     )
     advices = Q(direction=BankFile.Direction.IN, name__in=list(names))
-    rows = files_seen(acting=acting).filter(Q(answers_to=sent) | advices)
+    # Where the bank was asked to stop it: the request, and the answer.
+    asks = CancellationAsk.objects.filter(line__payment=row).order_by().values("file").distinct()
+    asked = Q(pk__in=asks) | Q(answers_to__in=asks)
+    rows = files_seen(acting=acting).filter(Q(answers_to=sent) | advices | asked)
     return [sent, *rows.order_by("pk")[:FILES_SHOWN]]
 
 
@@ -248,7 +252,7 @@ def lines(request: HttpRequest, payment: int) -> HttpResponse:
     """Holds, releases or cancels the chosen lines of one payment."""
     acting = guard.acting_of(request)
     user = guard.user_of(request)
-    row = _found(request, payment)
+    row = found(request, payment)
     chosen = selection.ids_of(request.POST.getlist("line"))
     reason = one_line(request.POST.get("reason", ""), 200)
     common: dict[str, Any] = {
@@ -310,7 +314,7 @@ def lines(request: HttpRequest, payment: int) -> HttpResponse:
 def send_again(request: HttpRequest, payment: int) -> HttpResponse:
     """Delivers the same file, with the same name and bytes, once more."""
     acting = guard.acting_of(request)
-    row = _found(request, payment)
+    row = found(request, payment)
     refused = policy.sending_again(row, permissions=acting.permissions)
     if (
         refused is None

@@ -20,7 +20,7 @@ from django.db import OperationalError, connection, models, transaction
 from psycopg import errors
 
 from portal.access.actors import Actor
-from portal.events.lifecycle import Lifecycle, Move
+from portal.events.lifecycle import Lifecycle, Move, Status
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -331,16 +331,18 @@ def record(
     number: str = "",
     salary: bool = False,
     rows: int = 1,
+    standing: Status | None = None,
     reasons: list[dict[str, Any]] | None = None,
     detail: dict[str, Any] | None = None,
 ) -> None:
-    """Writes an Event that changes no status: a signature, a warning, a remark."""
+    """Writes an Event that changes no status: a signature, a warning, a remark. With `standing`,
+    the status of what it is about, it is told in the ERP's feed."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO events_event (company_id, group_id, subject_id, number, reference, salary,"
-            " rows, at, event, subject, status, told, reasons, detail, actor_kind, actor_id,"
-            " actor_name) VALUES (%s, %s, %s, %s, '', %s, %s, %s, %s, %s, '', false, %s::jsonb,"
-            " %s::jsonb, %s, %s, %s)",
+            " rows, at, event, subject, status, erp_code, told, reasons, detail, actor_kind,"
+            " actor_id, actor_name) VALUES (%s, %s, %s, %s, '', %s, %s, %s, %s, %s, %s,"
+            " %s::smallint, %s, %s::jsonb, %s::jsonb, %s, %s, %s)",
             [
                 company_id,
                 group_id,
@@ -351,6 +353,9 @@ def record(
                 at,
                 event,
                 subject,
+                standing.code if standing else "",
+                standing.erp_code if standing else None,
+                standing is not None,
                 None if reasons is None else json.dumps(reasons),
                 None if detail is None else json.dumps(detail, default=str),
                 by.kind.value,

@@ -65,6 +65,7 @@ APPROVERS = dict.fromkeys(("customer", "support", "approver", "payroll"), 200)
 NAMERS = dict.fromkeys(("customer", "approver", "payroll"), 422)
 SEERS = {"approver": 200, "accountant": 200, "payroll": 200, "payclerk": 200}
 SUPPLIER_SEERS = {"approver": 200, "accountant": 200, "payroll": 404, "payclerk": 404}
+SUPPLIER_ACTORS = {"approver": 302, "accountant": 302, "payroll": 404, "payclerk": 404}
 AGREEMENT_SEERS = {
     "admin": 200, "approver": 200, "accountant": 200, "payroll": 200, "payclerk": 200,
     "uploader": 200,
@@ -187,10 +188,11 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "payments:ask-bank-page": form(codes(403, **dict.fromkeys(ENDERS, 302)), 302),
     "payments:receipt": {"get": codes(403, approver=404, payroll=404)},
     "payments:detail": {"get": codes(403, **SUPPLIER_SEERS)},
-    "payments:lines": {"post": codes(403, approver=302, accountant=302, payroll=404, payclerk=404)},
-    "payments:send-again": {
-        "post": codes(403, approver=302, accountant=302, payroll=404, payclerk=404)
-    },
+    "payments:lines": {"post": codes(403, **SUPPLIER_ACTORS)},
+    "payments:withdraw": {"post": codes(403, **SUPPLIER_ACTORS)},
+    "payments:note": {"post": codes(403, **SUPPLIER_ACTORS)},
+    "payments:due-date": form(codes(403, **SUPPLIER_SEERS), 422),
+    "payments:send-again": {"post": codes(403, **SUPPLIER_ACTORS)},
     "banking:agreements": {"get": codes(403, **AGREEMENT_SEERS)},
     "banking:agreement-new": form(codes(403, admin=200), 422),
     "banking:agreement": {"get": codes(403, **AGREEMENT_SEERS)},

@@ -436,6 +436,16 @@ STATES = [
         post("payments:ask-bank", of="second", payment="second-sending"),
     ),
     Place("payments:update", "", post("payments:update", of="second")),
+    Place("payments:withdraw", "not", post("payments:withdraw", to=("payment", "awaiting"))),
+    Place("payments:note", "empty", post("payments:note", to=("payment", "sent"))),
+    Place("payments:due-date", "open", at("payments:due-date", payment="awaiting")),
+    Place(
+        "payments:due-date",
+        "wrong",
+        post("payments:due-date", to=("payment", "awaiting"), due_date="1.1.2020", reason=""),
+        422,
+    ),
+    Place("payments:due-date", "gone", at("payments:due-date", payment="sent")),
     Place("payments:lines", "none-chosen", post("payments:lines", to=("payment", "awaiting"))),
     Place("payments:send-again", "not", post("payments:send-again", to=("payment", "sent"))),
     # Agreements

@@ -74,6 +74,12 @@ def day(value: dt.date | None) -> SafeString | str:
 
 
 @register.filter
+def iso_day(text: str) -> SafeString | str:
+    """2026-11-22, as events keep it → 22.11.2026."""
+    return day(dt.date.fromisoformat(text))
+
+
+@register.filter
 def moment(value: dt.datetime | None) -> SafeString | str:
     """22.11.2026 14:05 in Oslo, marked up as a time."""
     if value is None:
