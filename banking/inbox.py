@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, When
 from django.utils import timezone
 
 from banking import channel, filestore, lifecycle, notices, recognition
@@ -26,6 +26,9 @@ from portal.events import moves
 
 log = structlog.get_logger(__name__)
 READ_ATTEMPTS = 3
+# Brought in by somebody and not carried out: perhaps it is another company's, or the bank's own
+# copy will be. Such a file stands in nobody's way.
+ASTRAY = Q(imported_by__isnull=False, status=lifecycle.SET_ASIDE)
 
 
 class NotOurs(Exception):
@@ -89,7 +92,7 @@ def keep(*, bank_channel: BankChannel, name: str, content: BinaryIO) -> tuple[Ba
     with transaction.atomic():
         everybody = Company.objects.values_list("pk", flat=True)
         with tenancy.acting_for(everybody, unclaimed=True):
-            known = _known(bank_channel, sha256).filter(name=name).first()
+            known = _known(bank_channel, sha256).filter(name=name).exclude(ASTRAY).first()
         if known is not None:
             return known, False
         return _store(bank_channel, name, content, sha256, size), True
@@ -106,7 +109,8 @@ def bring_in(
         BankChannel.objects.select_for_update().get(pk=bank_channel.pk)  # one at a time
         everybody = Company.objects.values_list("pk", flat=True)
         with tenancy.acting_for(everybody, unclaimed=True):
-            known = _known(bank_channel, sha256).order_by("-id").first()
+            rows = _known(bank_channel, sha256).exclude(ASTRAY & ~Q(company=company))
+            known = rows.order_by("-id").first()
         if known is not None:
             raise KnownAlready(known if known.company_id in (None, company.pk) else None)
         with tenancy.acting_for([company]):
@@ -172,11 +176,29 @@ def read_again(file: BankFile, *, by: Actor) -> bool:
 
 
 def waiting() -> list[int]:
-    """Ids of the files that have been fetched and not read, oldest first."""
+    """Ids of the files that have been fetched and not read, oldest first; but word of agreements
+    before what speaks of their accounts."""
     everybody = Company.objects.values_list("pk", flat=True)
     with tenancy.acting_for(everybody, unclaimed=True):
-        rows = BankFile.objects.filter(status=lifecycle.FETCHED).order_by("id")
-        return list(rows.values_list("pk", flat=True))
+        rows = BankFile.objects.filter(status=lifecycle.FETCHED)
+        first = Case(When(kind="agreement-status", then=0), default=1)
+        return list(rows.order_by(first, "id").values_list("pk", flat=True))
+
+
+def read_unknown_again(channel_id: int) -> int:
+    """Lets the files that belong to nobody because their account was unknown be read once more, in
+    the caller's transaction: an agreement has become active. Answers how many."""
+    with tenancy.acting_for((), unclaimed=True):
+        rows = BankFile.objects.filter(
+            channel_id=channel_id,
+            company=None,
+            status=lifecycle.SET_ASIDE,
+            error__code="unknown-account",
+        )
+        moved = moves.move(
+            rows, lifecycle.READ_AGAIN, by=actors.CLOCK, at=clock.now(), sets={"attempts": 0}
+        )
+    return moved.rows
 
 
 @contextmanager

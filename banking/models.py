@@ -378,7 +378,14 @@ class BankFile(models.Model):
     class Meta:
         constraints: ClassVar[list[Any]] = [
             models.UniqueConstraint(
-                fields=["channel", "direction", "name", "sha256"], name="bank_file_once"
+                fields=["channel", "direction", "name", "sha256"],
+                condition=Q(imported_by=None),
+                name="bank_file_once",
+            ),
+            models.UniqueConstraint(
+                fields=["company", "channel", "sha256"],
+                condition=Q(imported_by__isnull=False),
+                name="bank_file_brought_in_once",
             ),
             models.UniqueConstraint(
                 fields=["channel", "message_id"],

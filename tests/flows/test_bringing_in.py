@@ -231,3 +231,44 @@ def test_the_log_of_a_year_is_downloaded(made: Stage, bank: Bank) -> None:
     for file in files(made):
         assert file.name in text
         assert bytes(file.sha256).hex() in text
+
+
+def test_a_file_brought_into_the_wrong_company_stands_in_nobodys_way(
+    made: Stage, bank: Bank
+) -> None:
+    """Neither in the right company's, nor in that of the bank's own copy."""
+    other = kit.stage(bank, place=2, balance="10.00")
+    other.users["eva"] = kit.person("eva", other.company, Role.AUTOPAY_ADMINISTRATOR)
+    approved(made, "H")
+    job.send(made)
+    laid_out = at_the_bank(made, bank)
+    name, content = laid_out[0]
+    wrong = kit.signed_in(other.users["eva"])
+    bring_in(wrong, other, name, content, channel=other.channel.pk)
+    outcomes.take_answers()
+    (astray,) = files(other)
+    assert (astray.status, astray.error and astray.error["code"]) == (
+        "set_aside",
+        "another-company",
+    )
+    right = kit.signed_in(made.users["kari"])
+    assert "The file is kept" in bring_in(right, made, name, content).content.decode()
+    outcomes.take_answers()
+    assert files(made)[0].status == "read"
+    assert len(files(made)) == 1
+
+
+def test_the_banks_own_copy_of_a_file_that_went_astray_is_fetched_and_carried_out(
+    made: Stage, bank: Bank
+) -> None:
+    other = kit.stage(bank, place=2, balance="10.00")
+    other.users["eva"] = kit.person("eva", other.company, Role.AUTOPAY_ADMINISTRATOR)
+    approved(made, "H")
+    job.send(made)
+    for name, content in at_the_bank(made, bank):
+        client = kit.signed_in(other.users["eva"])
+        bring_in(client, other, name, content, channel=other.channel.pk)
+    outcomes.take_answers()
+    job.fetch(made)
+    assert set(job.statuses(made).values()) == {"accepted"}
+    assert {file.status for file in files(made)} == {"read"}

@@ -9,7 +9,7 @@ import pytest
 from django.db import transaction
 
 from banking import inbox, lifecycle
-from banking.models import BankAccount, BankAgreement, BankFile
+from banking.models import Authority, BankAccount, BankAgreement, BankFile
 from payments import outcomes
 from portal.access import actors, tenancy
 from portal.access.roles import Role
@@ -129,8 +129,8 @@ def ordered(made: Stage) -> BankAgreement:
         )
 
 
-def register(bank: Bank, row: BankAgreement) -> None:
-    customer = {
+def customer(row: BankAgreement) -> dict[str, Any]:
+    return {
         "customer_number": row.customer_number,
         "name": "Ny",
         "channel": "kvitt",
@@ -138,7 +138,10 @@ def register(bank: Bank, row: BankAgreement) -> None:
         "active": False,
         "accounts": [{"number": row.account.number}],
     }
-    bank.ask("/setup", {"customers": [customer]})
+
+
+def register(bank: Bank, row: BankAgreement) -> None:
+    bank.ask("/setup", {"customers": [customer(row)]})
 
 
 def word(bank: Bank, made: Stage, customer: str, *, active: bool = True) -> BankFile:
@@ -171,6 +174,51 @@ def test_word_that_it_is_closed_deactivates_nothing_and_is_told(made: Stage, ban
         assert BankAgreement.objects.get(pk=made.agreement.pk).status == lifecycle.ACTIVE
     page = kit.signed_in(made.users["erp"]).get(f"/c/{made.company.public_id}/files/{file.pk}/")
     assert "deaktiver avtalen hvis det stemmer" in page.content.decode()
+
+
+def test_what_comes_with_the_word_that_opens_an_agreement_is_read_after_it(
+    made: Stage, bank: Bank
+) -> None:
+    row = ordered(made)
+    register(bank, row)
+    bank.ask("/setup", {"customers": [customer(row) | {"active": True, "accounts": [
+        {"number": row.account.number, "incoming": "both", "ocr_agreement": "123456789"}]}]})  # fmt: skip
+    bank.ask("/incoming", {"account": row.account.number, "amount": "10", "kid": "2345676"})
+    bank.ask("/activate", {"customer": "NEW", "active": True})
+    bank.work()
+    job.fetch(made)
+    with made.scope():
+        assert BankAgreement.objects.get(pk=row.pk).status == lifecycle.ACTIVE
+        kinds = set(BankFile.objects.filter(direction="in").values_list("kind", "status"))
+    assert ("agreement-status", "read") in kinds
+    assert {status for _kind, status in kinds} == {"read"}
+    assert len(kinds) > 1
+
+
+def test_files_that_lay_aside_for_an_unknown_account_are_read_when_it_is_active(
+    made: Stage, bank: Bank
+) -> None:
+    row = ordered(made)
+    register(bank, row)
+    bank.ask("/setup", {"customers": [customer(row) | {"active": True, "accounts": [
+        {"number": row.account.number, "incoming": "both", "ocr_agreement": "123456789"}]}]})  # fmt: skip
+    bank.ask("/incoming", {"account": row.account.number, "amount": "10"})
+    bank.work()
+    job.fetch(made)
+    with tenancy.acting_for((), unclaimed=True):
+        aside = BankFile.objects.get(status="set_aside")
+        assert aside.error["code"] == "unknown-account"
+    admin = kit.person("astrid", made.company, Role.AUTOPAY_ADMINISTRATOR)
+    with made.scope():
+        Authority.objects.create(
+            company=made.company, account=row.account, user=made.users["anne"],
+            bank_identity="A", holds_authority=True,
+        )  # fmt: skip
+    address = f"/c/{made.company.public_id}/agreements/{row.pk}/change/"
+    kit.signed_in(admin).post(address, {"act": "activate"})
+    outcomes.take_answers()
+    with made.scope():
+        assert BankFile.objects.get(pk=aside.pk).status == "read"
 
 
 def test_word_of_an_agreement_that_nobody_has_is_set_aside(made: Stage, bank: Bank) -> None:
