@@ -6,6 +6,7 @@ Whatever changes what is paid makes the approvals void. Nothing that has been se
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 
 from django.db import transaction
@@ -112,6 +113,43 @@ def _root(payment: Payment) -> bytes:
     rows = PaymentLine.objects.filter(payment=payment).order_by("position")
     found = rows.values(*writing.FIELDS).iterator(BATCH)
     return digest.root_of(approval.head(payment), (digest.canonical(**row) for row in found))
+
+
+@moves.retrying
+def set_by_hand(
+    *,
+    company: Company,
+    user: User,
+    permissions: frozenset[Permission],
+    payment_id: int,
+    line_ids: Sequence[int],
+    outcome: str,
+    reason: str,
+    at: dt.datetime,
+) -> int:
+    """Sets what the bank did with lines of an agreement in the old format, all or none; `outcome`
+    is a name of lifecycle.BY_HAND. Answers how many. Raises NotYours, MovedOn."""
+    change = lifecycle.BY_HAND[outcome]
+    with transaction.atomic():
+        (payment,) = _locked(company, [payment_id])
+        refusal = policy.setting_by_hand(payment, permissions=permissions)
+        if refusal is not None:
+            raise NotYours if refusal.code == policy.NOT_YOURS else MovedOn
+        told = [{"code": "by-hand", "text": reason}]
+        try:
+            moved = moves.move(
+                PaymentLine.objects.filter(payment=payment, pk__in=list(line_ids)),
+                change,
+                by=actors.person(user),
+                at=at,
+                within=[payment.pk],
+                expected=len(set(line_ids)),
+                reasons=told,
+                sets={"reasons": json.dumps(told)},
+            )
+        except moves.Conflict as error:
+            raise MovedOn from error
+    return moved.rows
 
 
 def note(*, payment: Payment, user: User, text: str, at: dt.datetime) -> None:

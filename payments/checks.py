@@ -182,6 +182,11 @@ EXPLANATIONS = {
         ),
         _("Compare with the net bank where it matters."),
     ),
+    "by-hand": Explanation(
+        _("Set by hand"),
+        _("In the old format the bank tells of settled payments only; a person has set the rest."),
+        _("Compare with the net bank where it matters."),
+    ),
     "file-not-made": Explanation(
         _("The bank file could not be made"),
         _("Something in the payment or the agreement does not fit the bank's format."),

@@ -193,6 +193,15 @@ PUZZLE = _move(
 SETTLE = _move("settled", _AT_BANK, SETTLED, {BANK}, _("Settled"), True)
 RETURN = _move("returned", {SETTLED}, RETURNED, {BANK}, _("Returned by the bank"), True)
 
+# Where the bank tells of what it has paid and of nothing else, a person tells the rest.
+_UNTOLD = {SENT, RECEIVED, PENDING, ACCEPTED, UNKNOWN}
+SET_SETTLED = _move("set_settled", _UNTOLD, SETTLED, {USER}, _("Settled, set by hand"), True)
+SET_REJECTED = _move("set_rejected", _UNTOLD, REJECTED, {USER}, _("Rejected, set by hand"), True)
+SET_CANCELLED = _move(
+    "set_cancelled", _UNTOLD, CANCELLED_AT_BANK, {USER}, _("Cancelled, set by hand"), True
+)
+BY_HAND = {move.name: move for move in (SET_SETTLED, SET_REJECTED, SET_CANCELLED)}
+
 LINE = lifecycle(
     "payment line",
     AWAITING,
@@ -221,6 +230,9 @@ LINE = lifecycle(
         PUZZLE,
         SETTLE,
         RETURN,
+        SET_SETTLED,
+        SET_REJECTED,
+        SET_CANCELLED,
     ],
 )
 

@@ -236,6 +236,11 @@ class PaymentLine(CompanyOwned):
     def may_cancel(self) -> bool:
         return self.status in lifecycle.CANCEL.sources
 
+    @property
+    def may_be_set(self) -> bool:
+        """Whether it waits for word from the bank, which in the old format may never come."""
+        return self.status in lifecycle.SET_SETTLED.sources
+
     def __str__(self) -> str:
         return self.reference
 

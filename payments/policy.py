@@ -193,6 +193,18 @@ def asking_bank(payment: Payment, *, permissions: frozenset[Permission] | None) 
     return None
 
 
+def setting_by_hand(payment: Payment, *, permissions: frozenset[Permission]) -> Refusal | None:
+    """Why what the bank did cannot be set by hand; its agreement must be loaded."""
+    missing = _not_held(cancel_permission(payment), permissions)
+    if missing is not None:
+        return missing
+    if payment.agreement.file_format != BankAgreement.Format.NETS:
+        return Refusal(GONE, _("The bank tells what becomes of it; nothing is set by hand."))
+    if not any(payment.line_counts.get(status) for status in AT_BANK):
+        return Refusal(GONE, _("No line waits for word from the bank."))
+    return None
+
+
 def over_for(move: Move) -> set[str]:
     """The statuses of lines that refusing or cancelling a payment leaves alone: they are over."""
     over = {code for code, status in lifecycle.LINE.statuses.items() if status.final}

@@ -18,10 +18,11 @@ from django.views.decorators.http import require_GET, require_POST
 from banking import lifecycle as banking_lifecycle
 from banking import stops
 from banking.lists import files_seen
-from banking.models import BankFile
+from banking.models import BankAgreement, BankFile
 from payments import (
     approval,
     cancelling,
+    changing,
     lifecycle,
     limits,
     policy,
@@ -45,6 +46,8 @@ from portal.people.forms import one_line
 EVENTS_READ = 1000  # so that one event of many lines, told once, leaves room for the others
 DEPARTED_SHOWN = 100
 FILES_SHOWN = 50
+# Each act's own field of the form that holds them all.
+REASON_OF = dict.fromkeys(lifecycle.BY_HAND, "seen_at_bank")
 _UNDER_WAY = lifecycle.PHASES[lifecycle.WAY]
 
 
@@ -84,6 +87,7 @@ def one(request: HttpRequest, payment: int) -> HttpResponse:
         "kind": row.kind_label,
         "source": tables.source_of(row),
         "permalink": request.build_absolute_uri(request.path),
+        "by_hand": policy.setting_by_hand(row, permissions=acting.permissions) is None,
         "may_act": policy.cancel_permission(row) in acting.permissions,
         "note": NoteForm(),
         "may_move": policy.moving_date(row, permissions=acting.permissions) is None,
@@ -197,6 +201,12 @@ def _what_next(row: Payment, first: details.Act | None, departed: list[PaymentLi
         return _("You can be the second: look through it, then approve or refuse it.")
     if row.status in _UNDER_WAY and departed:
         return _("Some lines went another way: their causes and cures stand below.")
+    old = row.agreement.file_format == BankAgreement.Format.NETS
+    if old and row.status in (lifecycle.SENT, lifecycle.RECEIVED):
+        return _(
+            "In the old format the bank tells of settled payments only. A line that it has refused"
+            " is set by hand among the lines below."
+        )
     sentences = {
         lifecycle.AWAITING: ngettext(
             "%(n)s approver must approve it.",
@@ -249,43 +259,25 @@ def _files(row: Payment, acting: guard.Acting) -> list[BankFile]:
 @require_POST
 @guard.company(*CANCEL_PAYMENTS)
 def lines(request: HttpRequest, payment: int) -> HttpResponse:
-    """Holds, releases or cancels the chosen lines of one payment."""
+    """Holds, releases, cancels or sets by hand the chosen lines of one payment."""
     acting = guard.acting_of(request)
-    user = guard.user_of(request)
     row = found(request, payment)
     chosen = selection.ids_of(request.POST.getlist("line"))
-    reason = one_line(request.POST.get("reason", ""), 200)
-    common: dict[str, Any] = {
-        "company": acting.company,
-        "permissions": acting.permissions,
-        "at": clock.now(),
-    }
+    act = request.POST.get("act", "")
+    reason = one_line(request.POST.get(REASON_OF.get(act, "reason"), ""), 200)
     back = redirect("payments:detail", company=acting.company.public_id, payment=row.pk)
+    told = ""
     if not chosen:
-        messages.error(request, _("Choose at least one line first."))
+        told = _("Choose at least one line first.")
+    elif act not in LINE_ACTS:
+        told = _("Nothing was changed: choose what to do first.")
+    elif act in lifecycle.BY_HAND and not reason:
+        told = _("Nothing was changed: write why first.")
+    if told:
+        messages.error(request, told)
         return back
     try:
-        act = request.POST.get("act", "")
-        if act == "hold":
-            count = approval.hold(
-                **common, user=user, payment_id=row.pk, line_ids=chosen, reason=reason
-            )
-            text = ngettext("%(n)s line is on hold.", "%(n)s lines are on hold.", count)
-        elif act == "release":
-            count = approval.release(**common, user=user, payment_id=row.pk, line_ids=chosen)
-            text = ngettext(
-                "%(n)s line is released; earlier approvals are void.",
-                "%(n)s lines are released; earlier approvals are void.",
-                count,
-            )
-        elif act == "cancel":
-            count = approval.cancel_lines(
-                **common, user=user, payment_id=row.pk, line_ids=chosen, reason=reason
-            )
-            text = ngettext("%(n)s line is cancelled.", "%(n)s lines are cancelled.", count)
-        else:
-            messages.error(request, _("Nothing was changed: choose what to do first."))
-            return back
+        text = _carried_out(request, row, act, chosen, reason)
     except approval.PartlySent:
         messages.error(
             request,
@@ -295,18 +287,53 @@ def lines(request: HttpRequest, payment: int) -> HttpResponse:
             ),
         )
         return back
-    except (moves.Conflict, approval.Changed):
+    except (moves.Conflict, approval.Changed, changing.MovedOn):
         messages.error(
             request,
             _("Nothing was changed: a chosen line has moved on since the page was shown."),
         )
         return back
-    except approval.NotYours:
+    except (approval.NotYours, changing.NotYours):
         messages.error(request, _("Your roles do not reach this payment."))
         return back
     tasks.nudge_sending(acting.company.pk)
-    messages.success(request, text % {"n": count})
+    messages.success(request, text)
     return back
+
+
+LINE_ACTS = {"hold", "release", "cancel", *lifecycle.BY_HAND}
+
+
+def _carried_out(
+    request: HttpRequest, row: Payment, act: str, chosen: list[int], reason: str
+) -> str:
+    """Does one of LINE_ACTS with the lines, all or none; what was done, in words."""
+    acting = guard.acting_of(request)
+    common: dict[str, Any] = {
+        "company": acting.company,
+        "user": guard.user_of(request),
+        "permissions": acting.permissions,
+        "payment_id": row.pk,
+        "line_ids": chosen,
+        "at": clock.now(),
+    }
+    if act == "hold":
+        count = approval.hold(**common, reason=reason)
+        text = ngettext("%(n)s line is on hold.", "%(n)s lines are on hold.", count)
+    elif act == "release":
+        count = approval.release(**common)
+        text = ngettext(
+            "%(n)s line is released; earlier approvals are void.",
+            "%(n)s lines are released; earlier approvals are void.",
+            count,
+        )
+    elif act == "cancel":
+        count = approval.cancel_lines(**common, reason=reason)
+        text = ngettext("%(n)s line is cancelled.", "%(n)s lines are cancelled.", count)
+    else:
+        count = changing.set_by_hand(**common, outcome=act, reason=reason)
+        text = ngettext("%(n)s line is set by hand.", "%(n)s lines are set by hand.", count)
+    return text % {"n": count}
 
 
 @require_POST

@@ -107,6 +107,64 @@ def test_what_the_bank_refuses_stays_sent_and_the_rest_is_settled(made: Stage, b
     assert job.statuses(made) == {"L1": "sent", "L3": "settled"}
 
 
+def set_by_hand(
+    made: Stage, act: str, *, name: str = "anne", reason: str = "Avvist i nettbanken"
+) -> tuple[str, str]:
+    """Chooses the first line on the payment's page and presses a button; both pages."""
+    with made.scope():
+        line = PaymentLine.objects.select_related("payment").get(reference="L1")
+    client = kit.signed_in(made.users[name])
+    client.cookies["kvitt_language"] = "en"
+    address = f"/c/{made.company.public_id}/outgoing/{line.payment_id}/"
+    page = client.get(address).content.decode()
+    sent = {"line": line.pk, "act": act, "seen_at_bank": reason}
+    return page, client.post(address + "lines/", sent, follow=True).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("act", "status", "code"),
+    [
+        ("set_rejected", "rejected", 7),
+        ("set_settled", "settled", 5),
+        ("set_cancelled", "cancelled_bank", 4),
+    ],
+)
+def test_what_the_bank_does_not_tell_is_set_by_hand_with_a_reason(
+    made: Stage, bank: Bank, act: str, status: str, code: int
+) -> None:
+    bank.ask("/scripts", {"what": "refuse_line", "value": "AC04", "line": "*-1"})
+    approved(made, [LINES[0], LINES[2]])
+    job.send(made)
+    settle(made, bank)
+    page, _told = set_by_hand(made, "nothing")
+    assert "Set by hand what the bank did" in page
+    assert "bank tells of settled payments only" in page
+    _page, told = set_by_hand(made, act, reason=" ")
+    assert "write why first" in told
+    assert job.statuses(made)["L1"] == "sent"
+    _page, told = set_by_hand(made, act)
+    assert "1 line is set by hand" in told
+    assert job.statuses(made) == {"L1": status, "L3": "settled"}
+    (event,) = [row for row in Erp(made).events() if row["event"] == act]
+    assert (event["reference"], event["erp_code"]) == ("L1", code)
+    assert [reason["code"] for reason in event["reasons"]] == ["by-hand"]
+    assert event["reasons"][0]["text"] == "Avvist i nettbanken"
+    _page, told = set_by_hand(made, "set_settled")
+    assert "has moved on" in told
+    assert job.statuses(made)["L1"] == status
+
+
+def test_nothing_is_set_by_hand_where_the_bank_tells(made: Stage, bank: Bank) -> None:
+    approved(made, [LINES[0]])
+    job.send(made)
+    with made.scope():
+        BankAgreement.objects.filter(pk=made.agreement.pk).update(file_format="iso20022")
+    page, told = set_by_hand(made, "set_settled")
+    assert "Set by hand what the bank did" not in page
+    assert "has moved on" in told
+    assert job.statuses(made)["L1"] == "sent"
+
+
 def test_the_same_settlement_again_changes_nothing_and_another_amount_settles_nothing(
     made: Stage, bank: Bank
 ) -> None:
