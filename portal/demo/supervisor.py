@@ -399,14 +399,37 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--data", type=Path, default=ROOT / ".kvitt", help="where all data is kept")
     parser.add_argument("--port", type=int, help="of the portal; else the first free from 8000")
     parser.add_argument("--reset", action="store_true", help="throw the data away first")
+    parser.add_argument(
+        "manage",
+        nargs=argparse.REMAINDER,
+        help="manage WORDS: a management command in the stack that runs, as manage bankfile aside",
+    )
     options = parser.parse_args(arguments)
     data = options.data.absolute()
+    if options.manage[:1] == ["manage"]:
+        return manage(data, options.manage[1:])
+    if options.manage:
+        parser.error(f"unknown: {' '.join(options.manage)}")
     try:
         with hold(data):
             return guarded(lambda: run(data, port=options.port, reset=options.reset))
     except SetupFailed as failure:
         print(f"{failure}", file=sys.stderr)
         return 1
+
+
+def manage(data: Path, words: Sequence[str]) -> int:
+    """Runs a management command in the stack that runs with this data; answers its exit code."""
+    ready = data / "stack.json"
+    if not ready.exists():
+        told = f"Kvitt is not running with the data in {data}. Start it with ./run first."
+        print(told, file=sys.stderr)
+        return 1
+    facts = json.loads(ready.read_text())
+    known = {name: str(facts[name.lower().removeprefix("kvitt_")]) for name in TOLD.split()}
+    env = clean_environment() | bootstrap.secrets_in(data / "secrets.json") | known
+    command = [sys.executable, "manage.py", *words]
+    return subprocess.run(command, cwd=ROOT, env=env | {"KVITT_DEMO": "1"}, check=False).returncode
 
 
 def run(data: Path, *, port: int | None, reset: bool) -> int:

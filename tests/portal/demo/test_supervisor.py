@@ -184,6 +184,15 @@ def test_a_data_folder_serves_one_stack_at_a_time(tmp_path: Path) -> None:
     supervisor.hold(tmp_path).close()
 
 
+def test_a_management_command_needs_a_stack_that_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert supervisor.main(["--data", str(tmp_path), "manage", "bankfile", "aside"]) == 1
+    assert "Start it with ./run first" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        supervisor.main(["--data", str(tmp_path), "menage"])
+
+
 def test_a_taken_port_is_passed_over_and_a_wanted_one_refused(tmp_path: Path) -> None:
     port = servers.free_port()
     assert servers.is_free(port)
