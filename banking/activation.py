@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import structlog
 from django.db import IntegrityError, transaction
 
-from banking import agreement_events, inbox, lifecycle, notices
+from banking import agreement_events, agreements, inbox, lifecycle, notices
 from banking.iso20022 import xmlio
 from banking.located import Place, Unreadable
 from banking.models import BankAgreement, BankFile
@@ -19,6 +19,7 @@ from portal import clock, faults
 from portal.access import actors, tenancy
 from portal.access.models import Company
 from portal.events import moves
+from portal.people import changes
 
 log = structlog.get_logger(__name__)
 ROOT = "AgreementStatus"
@@ -140,6 +141,9 @@ def _carry_out(
                 expected=1,
                 detail={"file": file.name},
             )
+            bank = file.channel.name
+            agreements.log("agreement.activated", row, changes.By(None, bank, None, clock.now()))
+            inbox.read_unknown_again(row.channel_id)
     except IntegrityError as fault:
         raise inbox.NotOurs(
             "another-active", "The account has an active agreement already."

@@ -5,19 +5,22 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
-from banking import lifecycle, sharing
+from banking import inbox, lifecycle, sharing
 from banking.models import Authority, BankAccount, BankAgreement, BankChannel
-from portal.access import actors, grants
+from banking.nets import remittance
+from banking.setup_forms import OLD_FORMAT_IDENTIFIERS
+from portal import clock
+from portal.access import actors, grants, tenancy
 from portal.access.actors import Actor
-from portal.access.models import Company
+from portal.access.models import Company, User
 from portal.access.roles import Permission
 from portal.events import moves, questions
+from portal.people import changes
 
 
 def unreachable(company: Company) -> list[BankChannel]:
@@ -96,6 +99,18 @@ def warnings(agreement: BankAgreement) -> list[str]:
     return authority_faults(agreement.bank_approvers_required, holders(agreement))
 
 
+def unfit(agreement: BankAgreement, *, today: dt.date) -> list[str]:
+    """Why payments on the agreement would fail whatever the bank says: sentences."""
+    told = []
+    if agreement.file_format == BankAgreement.Format.NETS and not remittance.carries(
+        sender=agreement.customer_number, agreement=agreement.agreement_id
+    ):
+        told.append(str(OLD_FORMAT_IDENTIFIERS))
+    if agreement.cut_over_date is not None and agreement.cut_over_date < today:
+        told.append(_("The last day of the agreement has passed, so nothing would be sent on it."))
+    return told
+
+
 def holders(agreement: BankAgreement) -> int:
     """How many of those who may approve now hold authority at the bank on its account."""
     return _holders([agreement])[agreement.account_id]
@@ -140,6 +155,25 @@ def another_active(agreement: BankAgreement) -> BankAgreement | None:
     return rows.exclude(pk=agreement.pk).first()
 
 
+def active_elsewhere(agreement: BankAgreement, *, user: User) -> BankAgreement | None:
+    """The agreement of another company that is active on the same account, where this user may
+    change that company's agreements; else None."""
+    everybody = Company.objects.values_list("pk", flat=True)
+    with tenancy.acting_for(everybody):
+        rows = BankAgreement.objects.filter(
+            account_number=agreement.account_number, status=lifecycle.ACTIVE, share=None
+        ).exclude(company=agreement.company_id)
+        found = rows.select_related("account", "channel", "company__customer").first()
+    if found is None or agreement.share_id is not None:
+        return None
+    customer = found.company.customer
+    with tenancy.acting_for([found.company], user=user, customers=[customer]):
+        mine = grants.companies_where(
+            user=user, customer=customer, permission=Permission.CHANGE_AGREEMENTS
+        )
+        return found if mine.filter(pk=found.company_id).exists() else None
+
+
 def why_not(act: str, *, agreement: BankAgreement, permissions: frozenset[Permission]) -> str:
     """Why the agreement cannot be activated or deactivated by this user; empty when it can."""
     if Permission.CHANGE_AGREEMENTS not in permissions:
@@ -148,7 +182,7 @@ def why_not(act: str, *, agreement: BankAgreement, permissions: frozenset[Permis
         return ""
     if not sharing.holds(agreement):
         return _("The other company does not share the account any more.")
-    faults = warnings(agreement)
+    faults = [*warnings(agreement), *unfit(agreement, today=clock.today())]
     if faults:
         return " ".join(faults)
     other = another_active(agreement)
@@ -158,7 +192,10 @@ def why_not(act: str, *, agreement: BankAgreement, permissions: frozenset[Permis
 def already_active(other: BankAgreement | None) -> str:
     """The sentence about the agreement that is in the way; None: it is another company's."""
     if other is None:
-        return _("The account has an active agreement already, in another company.")
+        return _(
+            "IBAN and key exist already: the account has an active agreement in another company."
+            " Ask that company, or the bank whose account it is."
+        )
     text = _(
         "IBAN and key exist already: the account has an active agreement (%(other)s). Deactivate"
         " that first."
@@ -184,6 +221,7 @@ def obstacles(rows: Iterable[BankAgreement]) -> dict[int, list[Obstacle]]:
     for row in waiting:
         faults = authority_faults(row.bank_approvers_required, held[row.account_id])
         found[row.pk] = [authority_missing(text) for text in faults]
+        found[row.pk] += [unfit_as_it_is(text) for text in unfit(row, today=clock.today())]
         if row.account_id in blocking:
             found[row.pk].append(another(blocking[row.account_id]))
     return found
@@ -193,6 +231,12 @@ def authority_missing(text: str) -> Obstacle:
     """That too few hold authority at the bank, as the sentence says."""
     cure = _("An AutoPay Administrator registers on the agreement's page who holds authority.")
     return Obstacle("authority-missing", text, cure)
+
+
+def unfit_as_it_is(text: str) -> Obstacle:
+    """That payments would fail on the agreement as it is, as the sentence says."""
+    cure = _("Change the draft, or copy the agreement and change the copy, in the portal.")
+    return Obstacle("unfit", text, cure)
 
 
 def another(other: BankAgreement | None) -> Obstacle:
@@ -209,20 +253,31 @@ def deactivated() -> Obstacle:
     return Obstacle("deactivated", text, _("Copy it in the portal, and activate the copy."))
 
 
-def order(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
+def order(*, agreement: BankAgreement, by: changes.By) -> None:
     """Marks an agreement as ordered from the bank; raises moves.Conflict."""
-    moves.move(
-        BankAgreement.objects.filter(pk=agreement.pk),
-        lifecycle.ORDER,
-        by=actors.person(user),
-        at=at,
-        expected=1,
+    with transaction.atomic():
+        moves.move(
+            BankAgreement.objects.filter(pk=agreement.pk),
+            lifecycle.ORDER,
+            by=by.actor,
+            at=by.at,
+            expected=1,
+        )
+        log("agreement.ordered", agreement, by)
+
+
+def log(act: str, agreement: BankAgreement, by: changes.By) -> None:
+    """Writes in the change log what was done with the agreement as a whole."""
+    company = agreement.company
+    told = {"account": agreement.account_number}
+    changes.record(
+        act, by=by, customer=company.customer, company=company, name=str(agreement), after=told
     )
 
 
-def activate(*, agreement: BankAgreement, by: Actor, at: dt.datetime) -> None:
+def activate(*, agreement: BankAgreement, by: Actor, told: changes.By) -> None:
     """Makes an agreement active; raises AnotherIsActive, Unfit, moves.Conflict."""
-    faults = warnings(agreement)
+    faults = [*warnings(agreement), *unfit(agreement, today=clock.today())]
     if not sharing.holds(agreement):
         faults.append(_("The other company does not share the account any more."))
     if faults:
@@ -233,14 +288,16 @@ def activate(*, agreement: BankAgreement, by: Actor, at: dt.datetime) -> None:
                 BankAgreement.objects.filter(pk=agreement.pk),
                 lifecycle.ACTIVATE,
                 by=by,
-                at=at,
+                at=told.at,
                 expected=1,
             )
+            log("agreement.activated", agreement, told)
+            inbox.read_unknown_again(agreement.channel_id)
     except IntegrityError as error:
         raise AnotherIsActive(another_active(agreement)) from error
 
 
-def deactivate(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
+def deactivate(*, agreement: BankAgreement, user: User, by: changes.By) -> None:
     """Deactivates an agreement for good, and with it what others make of it; payments sent run on.
     Raises moves.Conflict."""
     with transaction.atomic():
@@ -248,7 +305,8 @@ def deactivate(*, agreement: BankAgreement, user: Any, at: dt.datetime) -> None:
             BankAgreement.objects.filter(pk=agreement.pk),
             lifecycle.DEACTIVATE,
             by=actors.person(user),
-            at=at,
+            at=by.at,
             expected=1,
         )
-        sharing.end_all(agreement=agreement, user=user, at=at)
+        sharing.end_all(agreement=agreement, user=user, at=by.at)
+        log("agreement.deactivated", agreement, by)

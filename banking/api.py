@@ -10,20 +10,22 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from ninja import Query, Router, Schema
 
-from banking import agreements, labels, lifecycle, numbers, stops
-from banking.models import BankAgreement
+from banking import agreements, connecting, labels, lifecycle, numbers, stops, tasks
+from banking.models import BankAgreement, ConnectionTest
 from portal import clock
 from portal.access.models import Company
 from portal.access.roles import Permission
 from portal.erp import codes, door, problems
 from portal.erp.api import CompanyOut
 from portal.events import moves
+from portal.people import changes
 
 router = Router(tags=["Agreements"])
 AFTER_MAX = 2**63 - 1
@@ -59,6 +61,14 @@ class ObstacleOut(Schema):
     existing: str
 
 
+class ConnectionOut(Schema):
+    tested_at: dt.datetime
+    state: str
+    code: str
+    problem: str
+    cure: str
+
+
 class AgreementOut(Schema):
     id: str
     description: str
@@ -77,6 +87,7 @@ class AgreementOut(Schema):
     sending_stopped: bool
     company_sending_stopped: bool
     erp: ErpOut
+    connection: ConnectionOut | None
     obstacles: list[ObstacleOut]
 
 
@@ -201,11 +212,32 @@ def _told(rows: list[BankAgreement]) -> list[dict[str, Any]]:
     """Each as it is answered, in a constant number of queries and in the active language."""
     obstacles = agreements.obstacles(rows)
     stopped = stops.now_in({row.company_id for row in rows})
+    tests = connecting.latest(rows)
     return [
         _facts(row, stopped[row.company_id])
-        | {"obstacles": [_obstacle(one) for one in obstacles[row.pk]]}
+        | {
+            "connection": _connection(tests.get(row.pk)),
+            "obstacles": [_obstacle(one) for one in obstacles[row.pk]],
+        }
         for row in rows
     ]
+
+
+def _connection(test: ConnectionTest | None) -> dict[str, Any] | None:
+    """What the latest test of the way to the bank found."""
+    if test is None:
+        return None
+    failed = next((step.told for step in connecting.shown(test) if step.ok is False), None)
+    state = "closed" if failed else "open" if test.ended_at else "under_way"
+    if not failed and not test.ended_at and not connecting.under_way(test):
+        state = "not_carried_out"
+    return {
+        "tested_at": test.asked_at,
+        "state": state,
+        "code": failed.code if failed else "",
+        "problem": failed.problem if failed else "",
+        "cure": failed.cure if failed else "",
+    }
 
 
 def _facts(row: BankAgreement, stopped: stops.Stops) -> dict[str, Any]:
@@ -310,9 +342,13 @@ def _activated(caller: door.Caller, agreement: str) -> dict[str, Any]:
     row = _found(caller.company, agreement)
     if row.status != lifecycle.ACTIVE:
         try:
-            agreements.activate(agreement=row, by=caller.actor(), at=clock.now())
+            with transaction.atomic():
+                agreements.activate(agreement=row, by=caller.actor(), told=_log(caller))
+                tasks.nudge_reading()
+                _test(row, caller)
         except agreements.Unfit as error:
-            faults = [agreements.authority_missing(text) for text in error.reasons]
+            told = agreements.obstacles([row])[row.pk]
+            faults = told or [agreements.unfit_as_it_is(text) for text in error.reasons]
             raise _refused(faults) from error
         except agreements.AnotherIsActive as error:
             raise _refused([agreements.another(error.other)]) from error
@@ -321,6 +357,19 @@ def _activated(caller: door.Caller, agreement: str) -> dict[str, Any]:
                 raise _refused([agreements.deactivated()]) from error
         row = _found(caller.company, agreement)
     return _told([row])[0]
+
+
+def _log(caller: door.Caller) -> changes.By:
+    who = f"{caller.user} (ERP)" if caller.user else "ERP"
+    return changes.By(caller.user, who, None, clock.now())
+
+
+def _test(row: BankAgreement, caller: door.Caller) -> None:
+    """Begins a test of the way to the bank; who asks for the agreement is told what it finds."""
+    assert caller.user is not None
+    test = connecting.begin(agreement=row, user=caller.user)
+    if test is not None:
+        tasks.nudge_test(row.company_id, test.pk)
 
 
 def _found(company: Company, agreement: str) -> BankAgreement:

@@ -17,6 +17,7 @@ class BankingConfig(AppConfig):
 
         from banking import agreements, calendar, labels, lifecycle, lists, profiles
         from banking.iso20022 import codes
+        from banking.models import BankAgreement
         from portal.access.roles import Permission
         from portal.events import questions
         from portal.lists import spec
@@ -57,6 +58,12 @@ class BankingConfig(AppConfig):
         profiles.every()  # a file that is not made as it must be stops the start
         acts.ACTS.update(labels.ACTS)
         acts.FIELDS.update(labels.FIELDS)
+        acts.VALUES.update(
+            file_format=dict(BankAgreement.Format.choices),
+            bank_approval=dict(BankAgreement.BankApproval.choices),
+            approvers_required=_by_text(BankAgreement.Approvers.choices),
+            bank_approvers_required=_by_text(BankAgreement.Approvers.choices),
+        )
         questions.set_up.register(set_up)
         questions.unfinished.register(unfinished)
         questions.explain_reason.register(explain_reason)
@@ -64,3 +71,7 @@ class BankingConfig(AppConfig):
         questions.menu.register(menu)
         spec.register(lists.AGREEMENTS)
         spec.register(lists.FILES)
+
+
+def _by_text(choices: Any) -> dict[str, Any]:
+    return {str(value): label for value, label in choices}

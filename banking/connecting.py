@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -83,6 +84,15 @@ def of(agreement: BankAgreement) -> ConnectionTest | None:
         "asked_by", "request", "agreement__channel"
     )
     return rows.order_by("-id").first()
+
+
+def latest(agreements: Iterable[BankAgreement]) -> dict[int, ConnectionTest]:
+    """Agreement id → its latest test; one query for all."""
+    rows = ConnectionTest.objects.filter(agreement__in=list(agreements)).select_related(
+        "request", "agreement__channel"
+    )
+    found = rows.order_by("agreement_id", "-id").distinct("agreement_id")
+    return {test.agreement_id: test for test in found}
 
 
 def asks(agreement: BankAgreement) -> bool:

@@ -13,6 +13,9 @@ ACTS: dict[str, Any] = {
     "agreement.mails": _("Mail addresses of an agreement changed"),
     "agreement.shared": _("Agreement shared"),
     "agreement.unshared": _("Agreement shared no more"),
+    "agreement.ordered": _("Agreement ordered"),
+    "agreement.activated": _("Agreement activated"),
+    "agreement.deactivated": _("Agreement deactivated"),
     "sending.stopped": _("All sending stopped"),
     "sending.started": _("Sending started again"),
 }

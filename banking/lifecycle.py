@@ -100,7 +100,7 @@ FILE = lifecycle(
         Status(
             SET_ASIDE,
             _("Set aside"),
-            _("It could not be read; nothing from it has been carried out."),
+            _("It could not be carried out; nothing of it was done."),
             tone="bad",
         ),
     ],

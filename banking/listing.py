@@ -75,6 +75,7 @@ class Row:
     credit_account: str = ""
     name: str = ""
     kid: str | None = None
+    creditor_reference: str = ""
     text: str = ""
     status: str = ""
     reasons: tuple[Reason, ...] = ()
@@ -292,6 +293,7 @@ def _booked(account: str, entry: Entry, detail: EntryDetail | None) -> Row:
         credit_account=account if credit else other,
         name=detail.counterparty_name if detail else "",
         kid=detail.kid if detail else None,
+        creditor_reference=detail.creditor_reference if detail else "",
         text=(detail.message if detail else entry.text).replace("\n", " "),
         status=status,
         reasons=(detail.return_reason,) if detail and detail.return_reason else (),

@@ -6,7 +6,9 @@ them is banking.setups' to say.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -18,6 +20,7 @@ from stdnum import bic
 from banking import numbers, profiles
 from banking.iso20022 import characters
 from banking.models import BankAgreement, BankChannel
+from banking.nets import remittance
 from banking.profiles import BankProfile
 from portal.access.models import User
 from portal.lists import widgets
@@ -43,6 +46,12 @@ CALLED: dict[str, tuple[Any, Any]] = {
         gettext_lazy("The id that the bank lets sign payments by file."),
     ),
 }
+
+
+OLD_FORMAT_IDENTIFIERS = gettext_lazy(
+    "The old format carries a customer number of at most 8 digits and an agreement id of at most 9,"
+    " and nothing but digits. Correct them under Payer and approvers, or choose ISO 20022."
+)
 
 
 def carried(text: str) -> str:
@@ -89,6 +98,8 @@ class BankStep(forms.Form):
         super().__init__(*args, **kwargs)
         banks = BankChannel.objects.filter(is_active=True).order_by("name")
         self.fields["channel"].queryset = banks  # type: ignore[attr-defined]
+        if banks.count() > 1:  # a bank is chosen, and not left as it happens to stand first
+            self.fields["channel"].empty_label = _("Choose a bank")  # type: ignore[attr-defined]
         connected = set(banks.values_list("bank", flat=True))
         known = [
             one.name
@@ -109,7 +120,9 @@ class AccountStep(forms.Form):
         label=gettext_lazy("Account number"),
         max_length=20,
         required=False,
-        help_text=gettext_lazy("Eleven digits; spaces and dots are removed."),
+        help_text=gettext_lazy(
+            "Eleven digits; spaces and dots are removed. Or write the IBAN alone."
+        ),
     )
     iban = forms.CharField(
         label=gettext_lazy("IBAN"),
@@ -133,6 +146,10 @@ class AccountStep(forms.Form):
     tax_withholding = forms.BooleanField(
         label=gettext_lazy("It is a tax-withholding account"), required=False
     )
+
+    def __init__(self, *args: Any, profile: BankProfile, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.profile = profile
 
     def clean_account_number(self) -> str:
         if not self.cleaned_data["account_number"].strip():
@@ -158,6 +175,10 @@ class AccountStep(forms.Form):
         text = str(self.cleaned_data["bic"]).replace(" ", "").upper()
         if text and not bic.is_valid(text):
             raise forms.ValidationError(_("A BIC has 8 or 11 letters and digits."))
+        if text and self.profile.bics and text[:8] not in self.profile.bics:
+            told = _("This is not a BIC of %(bank)s, which has %(bics)s.")
+            words = {"bank": self.profile.name, "bics": ", ".join(self.profile.bics)}
+            raise forms.ValidationError(told % words)
         return text
 
     def clean(self) -> dict[str, Any]:
@@ -289,7 +310,9 @@ class ServicesStep(forms.Form):
         choices=BankAgreement.Format.choices,
         widget=widgets.Select,
         help_text=gettext_lazy(
-            "The old format sends back settled payments only: rejections are set by hand."
+            "Norwegian banks withdrew Direkte remittering for sending on 1 October 2024: choose it"
+            " only where your bank still takes it. It sends back settled payments only; rejections"
+            " are set by hand."
         ),
     )
     pain_version = forms.ChoiceField(label=gettext_lazy("Version"), widget=widgets.Select)
@@ -321,8 +344,16 @@ class ServicesStep(forms.Form):
         ),
     )
 
-    def __init__(self, *args: Any, profile: BankProfile, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        profile: BankProfile,
+        identifiers: Mapping[str, str],
+        today: dt.date,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.identifiers, self.today = identifiers, today
         versions: Any = [(name, name) for name in profile.messages]
         self.fields["pain_version"].choices = versions  # type: ignore[attr-defined]
         if not profile.direkte_remittering:
@@ -333,8 +364,19 @@ class ServicesStep(forms.Form):
             ]
             self.fields["file_format"].choices = kept  # type: ignore[attr-defined]
 
+    def clean_cut_over_date(self) -> dt.date | None:
+        day: dt.date | None = self.cleaned_data["cut_over_date"]
+        if day is not None and day < self.today:
+            raise forms.ValidationError(_("The day has passed. Choose today or later."))
+        return day
+
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("file_format") == BankAgreement.Format.NETS and not remittance.carries(
+            sender=self.identifiers.get("customer_number", ""),
+            agreement=self.identifiers.get("agreement_id", ""),
+        ):
+            self.add_error("file_format", OLD_FORMAT_IDENTIFIERS)
         services = ("remittance", "incoming", "statements")
         if not any(cleaned.get(name) for name in services):
             self.add_error(

@@ -18,6 +18,7 @@ from banking import agreement_events, lifecycle, profiles
 from banking.models import AgreementSetup as Setup
 from banking.models import Authority, BankAccount, BankAgreement, BankChannel
 from banking.setup_forms import AccountStep, BankStep, PayerStep, ServicesStep
+from portal import clock
 from portal.access import grants
 from portal.access.models import Company, User
 from portal.access.roles import Permission
@@ -102,12 +103,14 @@ def form(setup: Setup, step: str, data: Any = None) -> forms.Form:
     profile = profiles.of(channel.bank)
     if step == "account":
         first = {"bic": profile.bics[0] if profile.bics else "", "currency": "NOK"}
-        return AccountStep(bound, initial=first)
+        return AccountStep(bound, initial=first, profile=profile)
     if step == "payer":
         # Of an account that is paid from now, who holds authority is told and not asked.
         people = [] if live_of(setup) else approvers(setup.company)
         return PayerStep(bound, profile=profile, approvers=people)
-    return ServicesStep(bound, profile=profile)
+    kept_payer = setup.values.get("payer", {})
+    identifiers = {name: kept_payer.get(name, [""])[0] for name in profiles.IDENTIFIERS}
+    return ServicesStep(bound, profile=profile, identifiers=identifiers, today=clock.today())
 
 
 def _posted(kept: Mapping[str, list[str]] | None) -> QueryDict | None:

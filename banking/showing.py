@@ -38,12 +38,14 @@ The JSON form (keys may be added, none is renamed or removed):
   balances             [{kind, date, amount, currency, direction}], statements only
   remarks              [{code, text, line, path}]: departures that did not stop the reading
   transactions         [{level, number, instruction_id, end_to_end_id, reference, date, amount,
-                       currency, direction, debit_account, credit_account, name, kid, text,
-                       status, reasons: [{code, proprietary, text}], line, path}]
+                       currency, direction, debit_account, credit_account, name, kid,
+                       creditor_reference, text, status,
+                       reasons: [{code, proprietary, text}], line, path}]
 
 level is "transaction", or "group" or "payment" for a status of more than one. Amounts are text with
 a decimal point, or null. number is the payment's, or the transaction's own in Nets files. Dates are
-YYYY-MM-DD or null. kid is null where there is none.
+YYYY-MM-DD or null. kid is null where there is none; creditor_reference is a structured reference
+of another type, with its type before it, or "".
 
 Exit: 0 read; 2 it cannot be read (place, cause and cure on standard error); 1 no such file.
 """
@@ -73,6 +75,8 @@ def main(words: Sequence[str]) -> int:
     )
     add_arguments(parser)
     options = parser.parse_args(words)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         show(options.file, as_json=options.json, write=sys.stdout.write)
         sys.stdout.flush()
@@ -154,6 +158,7 @@ def _row(row: Row) -> dict[str, Any]:
         "credit_account": row.credit_account,
         "name": row.name,
         "kid": row.kid,
+        "creditor_reference": row.creditor_reference,
         "text": row.text,
         "status": row.status,
         "reasons": [_reason(reason) for reason in row.reasons],
@@ -231,6 +236,7 @@ def _facts(row: Row) -> Iterator[tuple[str, str]]:
         ("To account", row.credit_account),
         ("Name", row.name),
         ("KID", row.kid or ""),
+        ("Reference of payee", row.creditor_reference),
         ("Text", row.text),
     ):
         if value:

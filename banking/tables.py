@@ -35,6 +35,8 @@ KINDS = {
 
 def kind_of(file: BankFile) -> str:
     """What a file holds, in words."""
+    if file.kind == "direkte-remittering" and file.direction == BankFile.Direction.OUT:
+        return str(_("Payments (Direkte remittering)"))
     words = KINDS.get(file.kind) or KINDS.get(file.kind[: len("pain.001")])
     return str(words or _("Unknown"))
 

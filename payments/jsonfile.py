@@ -135,8 +135,8 @@ def _words(error: Exception) -> str:
     return words.partition("\n")[0].rstrip(" .")
 
 
-def _fault(code: str, path: str, problem: str, cure: str) -> Unreadable:
-    return Unreadable(code=code, problem=problem, cure=cure, place=Place(0, path))
+def _fault(code: str, path: str, problem: str, cure: str, **params: str) -> Unreadable:
+    return Unreadable(code=code, problem=problem, cure=cure, place=Place(0, path), params=params)
 
 
 class _Reader:
@@ -386,6 +386,7 @@ class _Reader:
                 "totals",
                 "The number of lines and their sum are missing, or are no numbers.",
                 "Send totals: {lines, sum} over all payments.",
+                missing="yes",
             )
         if lines != self.lines or total != self.sum:
             raise _fault(
@@ -394,6 +395,8 @@ class _Reader:
                 f"The totals say {lines} lines and {total}; the lines are {self.lines} and"
                 f" {self.sum}.",
                 "Send the whole file, with totals over all its lines.",
+                declared=f"{lines}; {total}",
+                found=f"{self.lines}; {self.sum}",
             )
 
 

@@ -24,11 +24,13 @@ class Group:
 @dataclass(slots=True)
 class Dates:
     """Payments that are not paid on their due date: it has passed, banks are closed on it, or the
-    day's cut-off has passed."""
+    day's cut-off has passed. `soon` are those that a bank still pays today, if they reach it by its
+    cut-off; they are no deviation."""
 
     past: list[Group]
     closed: list[Group]
     late: list[Group]
+    soon: list[Group]
 
     def __bool__(self) -> bool:
         return bool(self.past or self.closed or self.late)
@@ -42,7 +44,9 @@ def dates(payments: Iterable[Payment], *, now: dt.datetime, abroad: Collection[i
     """
     local = now.astimezone(clock.OSLO)
     today = local.date()
-    found: dict[str, dict[tuple[object, ...], Group]] = {"past": {}, "closed": {}, "late": {}}
+    found: dict[str, dict[tuple[object, ...], Group]] = {
+        kind: {} for kind in ("past", "closed", "late", "soon")
+    }
     for payment in payments:
         bank = payment.agreement.channel
         kinds = ["urgent" if payment.urgent else "domestic"]
@@ -57,6 +61,9 @@ def dates(payments: Iterable[Payment], *, now: dt.datetime, abroad: Collection[i
         )
         first = calendar.next_bank_day(today) if is_late else calendar.roll(today)
         paid_on = calendar.roll(max(payment.due_date, first))
+        if cut_off is not None and paid_on == today:
+            alike = (today, str(bank), cut_off)
+            found["soon"].setdefault(alike, Group(*alike)).numbers.append(payment.number)
         if payment.due_date < today:
             kind, told = "past", Group(paid_on)
         elif is_late:

@@ -54,8 +54,12 @@ WORDS = {
         _("A single part of the file is larger than any payment can be."),
         _("Export the file again from the system that made it; do not edit it by hand."),
     ),
+    "totals-missing": (
+        _("The number of lines and their sum are missing, or are no numbers."),
+        _("Send totals: {lines, sum} over all payments."),
+    ),
     "totals": (
-        _("The totals do not agree with the lines: {told}"),
+        _("The totals do not agree with the lines: {declared} are told, {found} are found."),
         _("Send the whole file, with totals over all its lines."),
     ),
 }
@@ -72,7 +76,8 @@ def problem_of(fault: Unreadable) -> Problem:
     """The fault as an ERP is told it, in the active language, with its place."""
     line = f"line {fault.place.line}" if fault.place.line else ""
     place = ", ".join(part for part in (line, fault.place.path) if part)
-    words = WORDS.get(fault.code)
+    words = WORDS.get(f"{fault.code}-missing") if fault.params.get("missing") else None
+    words = words or WORDS.get(fault.code)
     if words is None:
         return Problem(fault.code, place or "body", fault.problem, fault.cure)
     params = _Words(fault.params, told=fault.problem)

@@ -136,6 +136,7 @@ def detail(element: etree._Element, names: Names, *, entry: Entry, place: Place)
         money.ordered if money else None,
         money.ordered_currency if money else "",
         money.rate if money else None,
+        remittance.reference,
     )
 
 

@@ -30,13 +30,15 @@ _ADDRESS = {
 
 
 class Remittance(NamedTuple):
-    """RmtInf: the KID, free text, documents, AddtlRmtInf, and what of it is not carried."""
+    """RmtInf: the KID, free text, documents, AddtlRmtInf, and what of it is not carried; reference
+    is a creditor's of another type than the KID's, as "ISR Reference 1500…"."""
 
     kid: str | None
     message: tuple[str, ...]
     documents: tuple[Document, ...]
     additional: tuple[str, ...]
     unread: tuple[str, ...]
+    reference: str = ""
 
 
 NO_REMITTANCE = Remittance(None, (), (), (), ())
@@ -214,6 +216,7 @@ def remittance(element: etree._Element, names: Names) -> Remittance:
     documents: tuple[Document, ...] = ()
     additional: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    reference = ""
     for child in element:
         name = names[child.tag]
         if name == "Ustrd":
@@ -223,18 +226,20 @@ def remittance(element: etree._Element, names: Names) -> Remittance:
             documents += one.documents
             additional += one.additional
             unread += one.unread
+            reference = reference or one.reference
             if one.kid is not None and kid is not None:
                 unread += ("Strd/CdtrRefInf",)
             elif one.kid is not None:
                 kid = one.kid
         else:
             unread += (name,)
-    return Remittance(kid, tuple(message), documents, additional, unread)
+    return Remittance(kid, tuple(message), documents, additional, unread, reference)
 
 
 def _structured(element: etree._Element, names: Names) -> Remittance:
     """One Strd. Its reference belongs to its documents if it has any, else to the transfer."""
     reference: str | None = None
+    other = ""
     papers: list[tuple[str, str]] = []
     amount: tuple[str, Decimal, str] | None = None
     additional: tuple[str, ...] = ()
@@ -242,8 +247,9 @@ def _structured(element: etree._Element, names: Names) -> Remittance:
     for child in element:
         name = names[child.tag]
         if name == "CdtrRefInf":
-            reference, proprietary = creditor_reference(child, names)
-            if proprietary:
+            reference, standard = creditor_reference(child, names)
+            if standard not in ("", "SCOR"):
+                other = f"{standard} {reference or ''}".strip()
                 reference, unread = None, (*unread, "Strd/CdtrRefInf")
         elif name == "RfrdDocInf":
             papers.append(_paper(child, names))
@@ -255,7 +261,7 @@ def _structured(element: etree._Element, names: Names) -> Remittance:
         else:
             unread += (f"Strd/{name}",)
     if not papers and amount is None:
-        return Remittance(reference, (), (), additional, unread)
+        return Remittance(reference, (), (), additional, unread, other)
     documents: list[Document] = []
     for position, (code, number) in enumerate(papers or [("", "")]):
         mine = amount if position == 0 else None
@@ -265,11 +271,11 @@ def _structured(element: etree._Element, names: Names) -> Remittance:
             unread += (f"Strd/RfrdDocInf/Tp={code}",)
         value, currency = (mine[1], mine[2]) if mine else (None, "")
         documents.append(Document(kind, number, value, currency, reference))
-    return Remittance(None, (), tuple(documents), additional, unread)
+    return Remittance(None, (), tuple(documents), additional, unread, other)
 
 
-def creditor_reference(element: etree._Element, names: Names) -> tuple[str | None, bool]:
-    """(reference, proprietary) of CdtrRefInf: a KID unless its type is another than SCOR."""
+def creditor_reference(element: etree._Element, names: Names) -> tuple[str | None, str]:
+    """(reference, type) of CdtrRefInf: a KID unless its type is another than SCOR or none."""
     reference = kind = ""
     for child in element:
         name = names[child.tag]
@@ -281,7 +287,7 @@ def creditor_reference(element: etree._Element, names: Names) -> tuple[str | Non
                     kind = choice(inner, names)
                 elif names[inner.tag] in ("Cd", "Prtry"):
                     kind = text(inner)
-    return reference or None, kind not in ("", "SCOR")
+    return reference or None, kind
 
 
 def _paper(element: etree._Element, names: Names) -> tuple[str, str]:

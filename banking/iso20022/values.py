@@ -236,7 +236,8 @@ class EntryDetail:
     amount is in the account's currency where told; None where the bank tells none and the entry
     has other details too. instructed_amount and instructed_currency are what was ordered,
     exchange_rate what turned it into the booked amount. message holds the lines of free text,
-    parted by line feeds.
+    parted by line feeds. creditor_reference is a structured one of another type
+    than the KID's, with its type before it.
     """
 
     bank_reference: str
@@ -257,6 +258,7 @@ class EntryDetail:
     instructed_amount: Decimal | None = None
     instructed_currency: str = ""
     exchange_rate: Decimal | None = None
+    creditor_reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)

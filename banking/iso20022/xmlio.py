@@ -155,8 +155,10 @@ class Guarded:
                 cure="Export it again and send the new file.",
                 place=Place(1, ""),
             )
-        if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start[:64]:
+        if start.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise _encoding("UTF-16")
+        if b"\0" in start[:64]:
+            raise _encoding("UTF-16" if start[1:2] == b"\0" or start[:1] == b"\0" else "binary")
         opening = _Opening(self.line_offset)
         opening.look(start)
         if opening.root is None:
@@ -176,7 +178,7 @@ class Guarded:
         return Unreadable(
             code="unknown-message",
             problem=f"The file's first element is {top}, and no known bank message is inside.",
-            cure="Send a pain.001 payment file; other kinds of file have their own address.",
+            cure="Send one of the messages that are read here, as a pain.001 with payments.",
             place=place,
             params={"element": top},
         )

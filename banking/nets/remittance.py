@@ -17,6 +17,7 @@ NOTICE, KIDS, CREDIT_NOTES = "03", "16", "17"
 MESSAGE_LINES, MESSAGE_LENGTH = 42, 40
 PIECES_PER_WRITE = 500
 AMOUNT_DIGITS, ACCOUNT_DIGITS = 17, 11
+SENDER_DIGITS, AGREEMENT_DIGITS = 8, 9
 
 
 def write(
@@ -39,6 +40,14 @@ def write(
     target.write(b"".join(pieces))
 
 
+def carries(*, sender: str, agreement: str) -> bool:
+    """Whether a customer's number and an agreement's can stand in a file: only digits, that fit."""
+    return all(
+        text.isascii() and text.isdigit() and len(text) <= most
+        for text, most in ((sender, SENDER_DIGITS), (agreement, AGREEMENT_DIGITS))
+    )
+
+
 class _Writer:
     """Turns orders into records and counts them."""
 
@@ -53,7 +62,7 @@ class _Writer:
         first: datetime.date | None = None
         yield self._record(
             "NY000010",
-            self._digits(told.sender, 8),
+            self._digits(told.sender, SENDER_DIGITS),
             self._digits(told.number, 7),
             self._digits(told.recipient, 8),
         )
@@ -61,7 +70,7 @@ class _Writer:
             self._place = Place(0, f"20 {assignment.number}")
             yield self._record(
                 f"NY{REMITTANCE}0020",
-                self._digits(assignment.agreement, 9),
+                self._digits(assignment.agreement, AGREEMENT_DIGITS),
                 self._digits(assignment.number, 7),
                 self._digits(assignment.account, ACCOUNT_DIGITS),
             )

@@ -26,6 +26,7 @@ from banking import (
     setups,
     sharing,
     stops,
+    tasks,
     unreadable,
 )
 from banking.lists import AGREEMENTS
@@ -104,6 +105,9 @@ def one(request: HttpRequest, agreement: int) -> HttpResponse:
         "services": _services(row),
         "stop": stop if not row.state.final else None,
         "other": agreements.another_active(row) if not row.state.final else None,
+        "elsewhere": agreements.active_elsewhere(row, user=guard.user_of(request))
+        if row.status in lifecycle.ACTIVATE.sources
+        else None,
         "changes": acting.may(Permission.CHANGE_AGREEMENTS),
         "may_stop": bool(acting.permissions & set(MAY_STOP)),
         "convertible": conversions.may_be(row),
@@ -164,10 +168,12 @@ def _acts(row: BankAgreement, acting: guard.Acting) -> list[details.Act]:
 def change(request: HttpRequest, agreement: int) -> HttpResponse:
     """Orders, activates or ends an agreement; asks first what ending it would hold up."""
     row, act = found(request, agreement), request.POST.get("act")
-    at, user = clock.now(), request.user
+    log, user = changes.by(request), guard.user_of(request)
+    at = log.at
     try:
         if act == "activate":
-            agreements.activate(agreement=row, by=actors.person(user), at=at)
+            agreements.activate(agreement=row, by=actors.person(user), told=log)
+            tasks.nudge_reading()
             messages.success(request, _("The agreement is active: payments can be sent on it."))
         elif act == "reopened":
             if not agreement_events.open_again(agreement=row, by=actors.person(user), at=at):
@@ -175,14 +181,14 @@ def change(request: HttpRequest, agreement: int) -> HttpResponse:
             else:
                 messages.success(request, _("The agreement is told as open at the bank again."))
         elif act == "order":
-            agreements.order(agreement=row, user=user, at=at)
+            agreements.order(agreement=row, by=log)
             messages.success(
                 request, _("The agreement is ordered. It is active when the bank says so.")
             )
         elif act == "deactivate" and not row.state.final:
             return _before_the_end(request, row)
         elif act in ("deactivate", "end"):
-            agreements.deactivate(agreement=row, user=user, at=at)
+            agreements.deactivate(agreement=row, user=user, by=log)
             messages.success(request, _("The agreement is deactivated: nothing is sent on it."))
         else:
             messages.error(request, _("Nothing was changed: choose what to do first."))

@@ -14,6 +14,7 @@ def found(request: HttpRequest, pk: int) -> Payment:
     """The payment with what its page shows of it; 404 outside the company and the axes."""
     acting = guard.acting_of(request)
     rows = queries.visible(company=acting.company, permissions=acting.permissions)
-    return get_object_or_404(
-        rows.select_related("account", "agreement__channel", "bank_file", "upload__user"), pk=pk
+    rows = rows.select_related(
+        "account", "agreement__account", "agreement__channel", "bank_file", "upload__user"
     )
+    return get_object_or_404(rows, pk=pk)

@@ -78,6 +78,8 @@ FIELDS: dict[str, Any] = {
     "two_factor_to_upload": _("Two-factor to upload"),
 }
 
+# field → {text as it is kept: words}; apps add theirs when they are ready.
+VALUES: dict[str, dict[str, Any]] = {}
 AMOUNTS = ("per_payment", "per_day")
 _YES_NO = {"yes": _("Yes"), "no": _("No")}
 
@@ -105,4 +107,4 @@ def value(name: str, text: str) -> str:
         return kroner(Decimal(text))
     if name == "kind" and text in Customer.Kind.values:
         return str(Customer.Kind(text).label)
-    return str(_YES_NO.get(text, text))
+    return str(VALUES.get(name, _YES_NO).get(text, text))

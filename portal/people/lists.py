@@ -91,7 +91,7 @@ def _company_choices() -> Any:
 class ChangeFilter(FilterSet):
     """Filters of the change log."""
 
-    act = ChoiceFilter(label=_("What was done"), choices=list(ACTS.items()))
+    act = ChoiceFilter(label=_("What was done"), choices=lambda: list(ACTS.items()))
     who = TextFilter(label=_("By whom"), field_name="user_name", lookup_expr="icontains")
     about = TextFilter(
         label=_("To whom or what"), field_name="subject_name", lookup_expr="icontains"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from django.utils import timezone
 
 from banking import agreements, lifecycle, profiles, stops
 from banking.models import AgreementSetup, Authority, BankAccount, BankAgreement
+from portal.access import tenancy
 from portal.access.roles import Role
 from portal.events import moves
 from portal.events.models import Event
+from portal.people import changes as change_log
 from portal.people.models import Change
 from portal.people.templatetags import kvitt
 from tests import kit
@@ -246,7 +249,7 @@ def test_an_account_has_one_active_agreement_at_a_time(made: Stage, kari: Client
             agreements.activate(
                 agreement=second,
                 by=agreements.actors.person(made.users["kari"]),
-                at=timezone.now(),
+                told=change_log.By(None, "Kari", None, timezone.now()),
             )
         assert refused.value.other == first
         with pytest.raises(IntegrityError), transaction.atomic():
@@ -463,6 +466,84 @@ def test_banks_that_kvitt_knows_and_is_not_connected_to_are_named(
     assert "Kvitt is not connected to these yet: Danske Bank, Nordea" in page
 
 
+@pytest.mark.parametrize(
+    ("changes", "step", "said"),
+    [
+        ({"file_format": "nets", "customer_number": "00910000077", "agreement_id": "123"},
+         "services", "at most 8 digits"),
+        ({"file_format": "nets", "customer_number": "123", "agreement_id": "NORD-1"},
+         "services", "nothing but digits"),
+        ({"cut_over_date": "01.01.2020"}, "services", "The day has passed"),
+        ({"channel": "dnb", "bic": "NDEANOKK"}, "account", "not a BIC of DNB"),
+    ],
+)  # fmt: skip
+def test_what_would_fail_later_is_refused_in_the_form(
+    changes: dict[str, str], step: str, said: str, made: Stage, kari: Client
+) -> None:
+    if changes.get("channel"):
+        changes |= {"channel": kit.channel_of_bank("dnb", "DNB").pk}
+    page = through(made, kari, **changes)
+    assert page.status_code == 422
+    assert page.wsgi_request.path.endswith(f"/{step}/")
+    assert said in page.content.decode()
+
+
+def test_an_agreement_that_would_fail_is_not_activated(made: Stage, kari: Client) -> None:
+    agreement = drafted(made, kari)
+    with made.scope():
+        BankAgreement.objects.filter(pk=agreement.pk).update(file_format="nets")
+    assert "at most 8 digits" in act(made, kari, agreement, "activate")
+    with made.scope():
+        BankAgreement.objects.filter(pk=agreement.pk).update(
+            file_format="iso20022", cut_over_date=dt.date(2020, 1, 1)
+        )
+    assert "The last day of the agreement has passed" in act(made, kari, agreement, "activate")
+    assert status_of(made, agreement) == "draft"
+
+
+def test_the_log_tells_who_ordered_activated_and_ended_an_agreement(
+    made: Stage, kari: Client
+) -> None:
+    agreement = drafted(made, kari)
+    for wish in ("order", "activate", "end"):
+        act(made, kari, agreement, wish)
+    admin = kit.person("vera", made.company)
+    kit.give_at(admin, made.company.customer, Role.CUSTOMER_ADMINISTRATOR)
+    client = kit.signed_in(admin)
+    client.cookies["kvitt_language"] = "en"
+    log = f"/c/{made.company.public_id}/administration/log/"
+    page = " ".join(client.get(log).content.decode().split())
+    for words in ("Agreement ordered", "Agreement activated", "Agreement deactivated"):
+        assert words in page
+    assert "ISO 20022" in page
+    assert "iso20022" not in page
+    only = client.get(log + "?act=agreement.activated").content.decode()
+    assert "1 change" in " ".join(only.split())
+
+
+def test_an_account_that_is_active_in_another_company_of_ones_own_leads_there(
+    made: Stage, kari: Client
+) -> None:
+    other = kit.company(3, "Søster AS")
+    account = BankAccount(company=other, number=FREE, name="Felles")
+    with tenancy.acting_for([other]):
+        account.save()
+        there = BankAgreement.objects.create(
+            company=other, channel=made.channel, account=account, agreement_id="X"
+        )
+        BankAgreement.objects.filter(pk=there.pk).update(status="active")
+    agreement = drafted(made, kari)
+    address = f"{base(made)}{agreement.pk}/"
+    assert "Søster AS" not in kari.get(address).content.decode(), "who may not there is told less"
+    told = act(made, kari, agreement, "activate")
+    assert "IBAN and key exist already" in told
+    assert "in another company" in told
+    kit.give(made.users["kari"], other, Role.AUTOPAY_ADMINISTRATOR)
+    page = kari.get(address).content.decode()
+    assert "Søster AS" in page
+    assert f"/c/{other.public_id}/agreements/{there.pk}/" in page
+
+
 def test_another_companys_form_is_not_found(made: Stage, kari: Client) -> None:
     through(made, kari)
     other = kit.company(3, "Tom AS")
@@ -476,7 +557,7 @@ def test_each_bank_asks_for_its_own_identifiers_and_another_bank_asks_anew(
     made: Stage, kari: Client
 ) -> None:
     nordea = kit.channel_of_bank("nordea", "Nordea")
-    page = through(made, kari)
+    page = through(made, kari, bic=None)
     setup = begun(made)
     kari.post(f"{base(made)}setup/{setup.public_id}/bank/", {"channel": nordea.pk})
     payer = kari.get(f"{base(made)}setup/{setup.public_id}/payer/").content.decode()
@@ -484,7 +565,9 @@ def test_each_bank_asks_for_its_own_identifiers_and_another_bank_asks_anew(
     assert 'name="customer_number"' not in payer
     assert "CCM" in payer
     assert kari.post(page.wsgi_request.path)["Location"].endswith("/payer/")
-    agreement = drafted(made, kari, channel=nordea.pk, customer_number=None, signer_id="S1")
+    agreement = drafted(
+        made, kari, bic=None, channel=nordea.pk, customer_number=None, signer_id="S1"
+    )
     assert (agreement.signer_id, agreement.customer_number) == ("S1", "")
     with made.scope():
         profile = profiles.of(agreement.channel.bank)

@@ -13,8 +13,8 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from banking import agreements, lifecycle, numbers, stops
-from banking.models import Authority, BankAccount, BankAgreement
+from banking import agreements, connecting, lifecycle, numbers, stops
+from banking.models import Authority, BankAccount, BankAgreement, ConnectionTest
 from portal.access import actors, tenancy
 from portal.access.models import (
     Authenticator,
@@ -36,7 +36,7 @@ FREE = kit.account(500)
 FIELDS = {
     "id", "description", "bank", "account", "status", "status_text", "format", "version", "services",
     "approvers", "customer_number", "agreement_id", "cut_over_date",
-    "closed_by_bank_at", "sending_stopped",
+    "closed_by_bank_at", "connection", "sending_stopped",
     "company_sending_stopped", "erp", "obstacles",
 }  # fmt: skip
 
@@ -390,6 +390,14 @@ def events_of(made: Stage, row: BankAgreement) -> list[tuple[str, str, int, str]
 def test_an_administrators_word_and_code_make_it_active(made: Stage, erp: Erp, status: str) -> None:
     row = drafted(made, status=status)
     told = ok(activate(erp, row))
+    # Activating an agreement tests it: the ERP is told what was found when it asks.
+    assert told["connection"]["state"] == "under_way"
+    with made.scope():
+        connecting.run(ConnectionTest.objects.get(agreement=row).pk)
+    found = ok(erp.get(f"agreements/{row.pk}"))["connection"]
+    assert (found["state"], found["code"]) == ("closed", "no-connection")
+    assert found["cure"]
+    told |= {"connection": found}
     assert (set(told), told["status"], told["obstacles"]) == (FIELDS, "active", [])
     assert told == ok(erp.get(f"agreements/{row.pk}"))
     assert status_of(row) == "active"
@@ -793,7 +801,9 @@ def test_pages_and_addresses_ask_by_one_rule(made: Stage) -> None:
         for row in rows:
             try:
                 agreements.activate(
-                    agreement=row, by=actors.person(made.users["kari"]), at=timezone.now()
+                    agreement=row,
+                    by=actors.person(made.users["kari"]),
+                    told=changes.By(None, "Kari", None, timezone.now()),
                 )
                 taken = True
             except refusals:

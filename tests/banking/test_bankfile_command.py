@@ -44,6 +44,7 @@ ROW = {
     "credit_account",
     "name",
     "kid",
+    "creditor_reference",
     "text",
     "status",
     "reasons",

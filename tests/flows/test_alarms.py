@@ -238,7 +238,7 @@ def test_a_file_that_is_nobodys_is_told_to_those_who_run_kvitt_and_its_bank_to_c
     for part in ("rart.xml", str(pk), "bankfile again", "unknown-kind"):
         assert part in letters[0].text
     shown = page(made, "overview/")
-    assert f"A file from {made.channel.name} could not be read" in shown
+    assert f"A file from {made.channel.name} could not be carried out" in shown
     assert "rart.xml" not in shown
     client = kit.signed_in(eva)
     there = client.get(f"/c/{elsewhere.public_id}/overview/").content.decode()

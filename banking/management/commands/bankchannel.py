@@ -113,7 +113,7 @@ class Command(BaseCommand):
 def _options(parser: argparse.ArgumentParser, *, required: bool) -> None:
     parser.add_argument("--name", required=required, help="what people call the bank")
     parser.add_argument("--host", required=required)
-    parser.add_argument("--port", type=int)
+    parser.add_argument("--port", type=int, choices=range(1, 65536), metavar="PORT")
     parser.add_argument(
         "--host-key",
         required=required,
