@@ -23,7 +23,7 @@ from banking.iso20022 import pain001
 from banking.iso20022.values import Initiation, Instruction, Transfer
 from banking.located import Place, Unreadable
 from banking.models import BankAccount, BankAgreement
-from payments import checks, digest, jsonfile, lifecycle, notices, unreadable
+from payments import checks, digest, guards, jsonfile, lifecycle, notices, staging, unreadable
 from payments.models import Payment, PaymentLine, Upload
 from portal.access import actors
 from portal.access.actors import Actor
@@ -39,16 +39,9 @@ LINE_COLUMNS = (
     "position, reference, instruction_id, amount, currency, payee_name, payee_address,"
     " payee_account, payee_account_kind, payee_bic, kid, message, documents, extra"
 )
-COLUMNS = f"payment_index, {LINE_COLUMNS}, reasons"
-STAGING = """
-CREATE TEMPORARY TABLE IF NOT EXISTS intake_line (
-  payment_index int, position int, reference text, instruction_id text, amount numeric(18, 2),
-  currency text, payee_name text, payee_address jsonb, payee_account text,
-  payee_account_kind text, payee_bic text, kid text, message text, documents jsonb, extra jsonb,
-  reasons jsonb
-) ON COMMIT DELETE ROWS;
-TRUNCATE intake_line
-"""
+STAGED = {"payment_index": "int"} | dict.fromkeys(LINE_COLUMNS.split(", "), "text")
+STAGED |= {"position": "int", "amount": "numeric(18, 2)", "reasons": "jsonb"}
+STAGED |= dict.fromkeys(("payee_address", "documents", "extra"), "jsonb")
 
 
 class KeyReused(Exception):
@@ -172,11 +165,7 @@ class _Reading:
         self.lines = 0
 
     def read(self, values: Iterable[Initiation | Instruction | Transfer]) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(STAGING)
-            with cursor.copy(f"COPY intake_line ({COLUMNS}) FROM STDIN") as copy:
-                for row in self._rows(values):
-                    copy.write_row(row)
+        staging.fill("intake_line", STAGED, self._rows(values))
 
     def _rows(
         self, values: Iterable[Initiation | Instruction | Transfer]
@@ -457,6 +446,7 @@ def _store(upload: Upload, reading: _Reading, *, by: Actor, at: dt.datetime) -> 
     if stopped:
         rows = moves.Staged(PaymentLine, table, columns=("reasons",))
         moves.move(rows, lifecycle.STOP, by=actors.CLOCK, at=at, within=ids)
+    guards.look(ids, company_id=upload.company_id, at=at)
     notices.to_approve(company=upload.company, payment_ids=ids)
     return ids
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import Case, Q, Value, When
-from django.db.models.functions import Collate
+from django.db.models import Case, Func, Q, Value, When
+from django.db.models.functions import Collate, Lower
 from django.utils.translation import gettext as _
 
 from payments import lifecycle
@@ -203,6 +203,19 @@ class PaymentLine(CompanyOwned):
     reasons = models.JSONField(null=True)
     booked_date = models.DateField(null=True)
     bank_reference = models.CharField(max_length=35, blank=True)
+    # What the payee is known by among others: the letters and digits of the name alone.
+    payee_key = models.GeneratedField(
+        expression=Func(
+            Lower("payee_name"),
+            Value("[^[:alnum:]]+"),
+            Value(""),
+            Value("g"),
+            function="regexp_replace",
+            output_field=models.CharField(max_length=140),
+        ),
+        output_field=models.CharField(max_length=140),
+        db_persist=True,
+    )
 
     class Meta:
         constraints: ClassVar[list[Any]] = [
@@ -211,6 +224,17 @@ class PaymentLine(CompanyOwned):
             models.CheckConstraint(condition=Q(amount__gt=0), name="line_amount_above_zero"),
             models.CheckConstraint(
                 condition=Q(status__in=lifecycle.LINE.codes()), name="line_status"
+            ),
+        ]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["company", "payee_account", "-id"], name="line_by_payee_account"),
+            models.Index(fields=["company", "payee_key", "-id"], name="line_by_payee"),
+            models.Index(
+                models.F("company"),
+                models.F("payee_account"),
+                Func(models.F("kid"), Value("0"), function="ltrim"),
+                condition=~Q(kid=""),
+                name="line_by_payee_kid",
             ),
         ]
 
@@ -322,3 +346,32 @@ class CancellationAsk(CompanyOwned):
             )
         ]
         indexes: ClassVar[list[Any]] = [models.Index(fields=["line"], name="cancellation_of_line")]
+
+
+class Finding(CompanyOwned):
+    """Something about a line that looks like a mistake or a fraud, as it was found when the line
+    came in (payments.guards). `other` is the line that it was compared with, if it was with one."""
+
+    class Severity(models.TextChoices):
+        WARN = "warn", "warn"
+        INFORM = "inform", "inform"
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="findings")
+    line = models.ForeignKey(
+        PaymentLine, on_delete=models.PROTECT, related_name="findings", db_index=False
+    )
+    code = models.CharField(max_length=30)
+    severity = models.CharField(max_length=6, choices=Severity.choices)
+    other = models.ForeignKey(
+        PaymentLine, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    facts = models.JSONField(default=dict)
+    found_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["line", "code"], name="finding_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.line_id}"

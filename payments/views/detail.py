@@ -23,6 +23,7 @@ from payments import (
     approval,
     cancelling,
     changing,
+    guards,
     lifecycle,
     limits,
     policy,
@@ -45,6 +46,7 @@ from portal.people.forms import one_line
 
 EVENTS_READ = 1000  # so that one event of many lines, told once, leaves room for the others
 DEPARTED_SHOWN = 100
+FINDINGS_SHOWN = 50
 FILES_SHOWN = 50
 # Each act's own field of the form that holds them all.
 REASON_OF = dict.fromkeys(lifecycle.BY_HAND, "seen_at_bank")
@@ -78,6 +80,7 @@ def one(request: HttpRequest, payment: int) -> HttpResponse:
         ],
         "lines": lines,
         "more": more,
+        "findings": guards.of([row], size=FINDINGS_SHOWN),
         "departed": departed if len(departed) != row.line_count else [],
         "days": details.timeline(events),
         "cut": len(events) if len(events) == EVENTS_READ else 0,

@@ -19,6 +19,7 @@ from banking import stops
 from payments import (
     approval,
     choice,
+    guards,
     lifecycle,
     limits,
     policy,
@@ -41,6 +42,7 @@ from portal.people.forms import SigningForm, told
 PAYEES_SHOWN = 200  # on a page
 LEFT_SHOWN = 10
 OTHERS_SHOWN = 5
+FINDINGS_SHOWN = 20
 NONCES = "signing_nonces"
 
 
@@ -265,6 +267,8 @@ def _context(
         "dates": timing.dates(payments, now=clock.now(), abroad=queries.abroad(payments)),
         "stopped": _stopped(request, payments),
         "closed": _closed(payments),
+        "findings": guards.of(payments, severity=guards.WARN, size=FINDINGS_SHOWN + 1),
+        "findings_most": FINDINGS_SHOWN,
         "beyond": [payment.number for payment in payments if payment.after_last_day],
         "others": _others(request, rows),
         "choice": chosen,

@@ -85,11 +85,13 @@ def test_the_erp_is_told_2_while_open_and_a_final_code_only_at_the_end() -> None
         assert status.erp_code in {2, 4, 5, 7, None}
 
 
-def test_only_the_bank_settles_rejects_and_returns() -> None:
+def test_only_the_bank_settles_rejects_and_returns_but_for_what_is_set_by_hand() -> None:
     from portal.access.actors import ActorKind
 
+    by_hand = set(lifecycle.BY_HAND.values())
+    assert all(m.who == {ActorKind.USER} for m in by_hand)
     for target in (lifecycle.SETTLED, lifecycle.REJECTED, lifecycle.RETURNED, lifecycle.ACCEPTED):
-        makers = [m for m in lifecycle.LINE.moves.values() if m.target == target]
+        makers = {m for m in lifecycle.LINE.moves.values() if m.target == target} - by_hand
         assert makers
         assert all(m.who == {ActorKind.BANK} for m in makers)
 
