@@ -113,7 +113,7 @@ def _opened(name: str) -> BinaryIO:
     """The file as something that can be read twice."""
     if name != "-":
         return Path(name).open("rb")
-    content: BinaryIO = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # type: ignore  # noqa: SIM115
+    content: BinaryIO = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # type: ignore[assignment]  # noqa: SIM115
     shutil.copyfileobj(sys.stdin.buffer, content)
     content.seek(0)
     return content

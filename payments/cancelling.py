@@ -31,6 +31,7 @@ from banking.iso20022.values import (
 from banking.models import BankAgreement, BankFile
 from payments import checks, lifecycle, policy, reports, staging
 from payments.models import CancellationAsk, Payment, PaymentLine
+from payments.telling import tell
 from portal import clock, faults
 from portal.access import actors, tenancy
 from portal.access.actors import Actor
@@ -189,7 +190,8 @@ def _ask_one(
             ],
             batch_size=1000,
         )
-        _tell(ASKED, part.payment, part.count, by, at, detail={"reason": reason, "file": file.name})
+        detail = {"reason": reason, "file": file.name}
+        tell(ASKED, part.payment, by=by, at=at, rows=part.count, detail=detail)
     return count
 
 
@@ -237,32 +239,6 @@ def _must_read_back(content: BinaryIO, count: int) -> None:
             f"{count} transfers were to be cancelled, and {found} stand in the file"
         )
     content.seek(0)
-
-
-def _tell(
-    event: str,
-    payment: Payment,
-    rows: int,
-    by: Actor,
-    at: dt.datetime,
-    *,
-    reasons: list[dict[str, Any]] | None = None,
-    detail: dict[str, Any] | None = None,
-) -> None:
-    moves.record(
-        company_id=payment.company_id,
-        event=event,
-        subject="payment",
-        subject_id=payment.pk,
-        group_id=payment.pk,
-        number=payment.number,
-        salary=payment.kind == Payment.Kind.SALARY,
-        rows=rows,
-        by=by,
-        at=at,
-        reasons=reasons,
-        detail=detail,
-    )
 
 
 # --- the bank's answer ---------------------------------------------------------------------------
@@ -438,7 +414,8 @@ def _carry_out(file: BankFile, sent: BankFile, found: _Answer) -> list[dict[str,
     payments = Payment.objects.in_bulk([payment_id for payment_id, _why, _n in refused])
     for payment_id, why, count in refused:
         reasons = json.loads(why) if isinstance(why, str) else why
-        _tell(NOT_CANCELLED, payments[payment_id], count, by, at, reasons=reasons)
+        payment = payments[payment_id]
+        tell(NOT_CANCELLED, payment, by=by, at=at, rows=count, reasons=reasons)
     if moved.rows < accepted:
         return [{"code": "already-further-on", "status": "CANC", "count": accepted - moved.rows}]
     return []

@@ -13,11 +13,11 @@ from django.db import transaction
 
 from payments import approval, digest, lifecycle, notices, policy, writing
 from payments.models import Payment, PaymentLine, Signature
+from payments.telling import tell
 from portal.access import actors
 from portal.access.models import Company, User
 from portal.access.roles import Permission
 from portal.events import moves
-from portal.events.lifecycle import Status
 
 NOTE_MAX = 500
 BATCH = 5000
@@ -96,12 +96,12 @@ def move_date(
         payment.digest = _root(payment)
         payment.save(update_fields=["due_date", "digest"])
         by = actors.person(user)
-        _tell(
+        tell(
             DATE_MOVED,
             payment,
-            by,
-            at,
-            {"due_from": before.isoformat(), "due_to": to.isoformat(), "reason": reason},
+            by=by,
+            at=at,
+            detail={"due_from": before.isoformat(), "due_to": to.isoformat(), "reason": reason},
             standing=lifecycle.PAYMENT_STATUSES[lifecycle.AWAITING],
         )
         approval.void(payment_ids=[payment.pk], by=by, at=at, reason=lifecycle.DATE_MOVED)
@@ -154,31 +154,7 @@ def set_by_hand(
 
 def note(*, payment: Payment, user: User, text: str, at: dt.datetime) -> None:
     """Writes a note beside the payment; everybody who may open it reads it."""
-    _tell(NOTE, payment, actors.person(user), at, {"note": text[:NOTE_MAX]})
-
-
-def _tell(
-    event: str,
-    payment: Payment,
-    by: actors.Actor,
-    at: dt.datetime,
-    detail: dict[str, str],
-    *,
-    standing: Status | None = None,
-) -> None:
-    moves.record(
-        company_id=payment.company_id,
-        event=event,
-        subject="payment",
-        subject_id=payment.pk,
-        group_id=payment.pk,
-        number=payment.number,
-        salary=payment.kind == Payment.Kind.SALARY,
-        by=by,
-        at=at,
-        standing=standing,
-        detail=detail,
-    )
+    tell(NOTE, payment, by=actors.person(user), at=at, detail={"note": text[:NOTE_MAX]})
 
 
 def _locked(company: Company, wanted: Sequence[int]) -> list[Payment]:

@@ -4,6 +4,7 @@ and its transactions. Reads values, writes moves; knows no XML.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -81,12 +82,10 @@ def read(file: BankFile, content: Any) -> None:
 def answered(file: BankFile, content: Any) -> BankFile | None:
     """The one file of ours that a report answers, from as much of it as can be read."""
     names = set()
-    try:
+    with contextlib.suppress(Unreadable):  # why it cannot be read is told already
         for value in pain002.read(content):
             if isinstance(value, GroupStatus):
                 names.add(value.original_message_id)
-    except Unreadable:
-        pass
     return inbox.company_of_message(file.channel_id, names.pop()) if len(names) == 1 else None
 
 

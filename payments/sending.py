@@ -19,6 +19,7 @@ from banking.located import InvalidOutput
 from banking.models import BankAgreement, BankFile
 from payments import approval, lifecycle, writing
 from payments.models import CancellationAsk, Payment, PaymentLine, Signature
+from payments.telling import tell
 from portal import clock, faults
 from portal.access import actors
 from portal.access.models import Company
@@ -157,14 +158,9 @@ def _take_out(company: Company, broken: dict[int, str], *, event: str = "signatu
             reason="not as signed" if event == "signature_broken" else "file not made",
         )
         for payment in Payment.objects.of(company).filter(pk__in=ids):
-            moves.record(
-                company_id=company.pk,
-                event=event,
-                subject="payment",
-                subject_id=payment.pk,
-                group_id=payment.pk,
-                number=payment.number,
-                salary=payment.kind == Payment.Kind.SALARY,
+            tell(
+                event,
+                payment,
                 by=actors.CLOCK,
                 at=at,
                 reasons=[{"code": code, "text": broken[payment.pk]}],
@@ -211,18 +207,7 @@ def _close_asks(file_id: int, at: dt.datetime) -> None:
     rows = dict(asks.values_list("line__payment_id").annotate(n=Count("pk")).order_by())
     asks.update(answered_at=at)
     for payment in Payment.objects.filter(pk__in=rows).order_by("pk"):
-        moves.record(
-            company_id=payment.company_id,
-            event="cancel_undelivered",
-            subject="payment",
-            subject_id=payment.pk,
-            group_id=payment.pk,
-            number=payment.number,
-            salary=payment.kind == Payment.Kind.SALARY,
-            rows=rows[payment.pk],
-            by=actors.CLOCK,
-            at=at,
-        )
+        tell("cancel_undelivered", payment, by=actors.CLOCK, at=at, rows=rows[payment.pk])
 
 
 def approved(*, company: Company) -> bool:
