@@ -13,7 +13,7 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -31,20 +31,28 @@ ROOT = Path(__file__).resolve().parent.parent
 _numbers = itertools.count(1)
 
 
+def once(what: str, make: Callable[[], str]) -> str:
+    """What the first worker to ask makes, for all of them: `make`'s words, kept for this run."""
+    with (Path(os.environ["KVITT_DATA_DIR"]) / f"{what}.once").open("a+") as note:
+        fcntl.flock(note, fcntl.LOCK_EX)
+        note.seek(0)
+        made = note.read()
+        if not made:
+            made = make()
+            note.write(made)
+    return made
+
+
 def _template() -> str:
-    """The migrated database that all others are cloned from; made once, whoever comes first."""
-    name = bootstrap_name()
-    folder = Path(os.environ["KVITT_DATA_DIR"])
-    with (folder / "template.lock").open("a+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.seek(0)
-        if lock.read() != name:
-            environment = os.environ | {"DATABASE_URL": os.environ["DATABASE_OWNER_URL"]}
-            command = [sys.executable, "manage.py", "migrate", "--no-input", "-v", "0"]
-            subprocess.run(command, cwd=ROOT, env=environment, check=True)
-            lock.truncate(0)
-            lock.write(name)
-    return name
+    """The migrated database that all others are cloned from."""
+    return once("template", _migrated)
+
+
+def _migrated() -> str:
+    environment = os.environ | {"DATABASE_URL": os.environ["DATABASE_OWNER_URL"]}
+    command = [sys.executable, "manage.py", "migrate", "--no-input", "-v", "0"]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    return bootstrap_name()
 
 
 def bootstrap_name() -> str:
@@ -52,13 +60,13 @@ def bootstrap_name() -> str:
     return unquote(urlsplit(os.environ["DATABASE_URL"]).path.lstrip("/"))
 
 
-def clone(name: str) -> None:
-    """Makes a database as a copy of the template."""
+def clone(name: str, *, of: str = "") -> None:
+    """Makes a database as a copy of the template, or of another that nobody is signed in to."""
     owner = urlsplit(os.environ["DATABASE_OWNER_URL"]).username
     kit.administer(
         f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)',
         # Copying files is quicker than logging every page, where nothing need survive a crash.
-        f'CREATE DATABASE "{name}" TEMPLATE "{_template()}" OWNER "{owner}" STRATEGY FILE_COPY',
+        f'CREATE DATABASE "{name}" TEMPLATE "{of or _template()}" OWNER "{owner}" STRATEGY FILE_COPY',
     )
 
 
@@ -122,19 +130,28 @@ def own_database(
 
 
 @contextlib.contextmanager
-def own(worker: str) -> Iterator[str]:
-    """Puts Django on a clone of the template; its name. The clone is gone afterwards."""
-    before = connection.settings_dict["NAME"]
+def own(worker: str, *, of: str = "") -> Iterator[str]:
+    """Puts Django on a clone of the template or of another; its name. It is gone afterwards."""
     name = f"{bootstrap_name()}_{worker}_{next(_numbers)}"
-    clone(name)
+    clone(name, of=of)
+    try:
+        with on(name):
+            yield name
+    finally:
+        kit.administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@contextlib.contextmanager
+def on(name: str) -> Iterator[None]:
+    """Django is on this database, and afterwards on the one before."""
+    before = connection.settings_dict["NAME"]
     connection.close()
     connection.settings_dict["NAME"] = name
     try:
-        yield name
+        yield
     finally:
         connection.close()
         connection.settings_dict["NAME"] = before
-        kit.administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 @pytest.fixture

@@ -457,9 +457,13 @@ class Done:
         """Writes down what all steps have found, and made."""
         self._note.write_text(json.dumps({step: self._print(f) for step, f in steps.items()}))
 
-    @staticmethod
-    def _print(files: Sequence[Path]) -> str:
-        stats = [(str(file), file.stat()) for file in sorted(files) if file.is_file()]
+    def _print(self, files: Sequence[Path]) -> str:
+        here = self._note.parent  # a folder that was moved or copied has made its own files
+        stats = [
+            (str(file.relative_to(here) if file.is_relative_to(here) else file), file.stat())
+            for file in sorted(files)
+            if file.is_file()
+        ]
         rows = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 

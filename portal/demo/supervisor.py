@@ -63,8 +63,7 @@ MIGRATE = Program("migrate", "manage.py migrate --no-input")
 TRANSLATIONS = Program("translations", "-m portal.translations compile")
 ASSETS = Program("assets", "-m portal.assets build")
 STATIC = Program("static", "manage.py collectstatic --no-input")
-LOAD = Program("demo", "manage.py demo load")
-SIGNINS = Program("signins", "manage.py demo signins")
+LOAD = Program("demo", "manage.py demo load signins")
 
 # What `stack.json` tells of the environment, under the same names in lower case.
 TOLD = "KVITT_BASE_URL KVITT_DATA_DIR SIMBANK_CONTROL_URL SIMBANK_SFTP_PORT SIMERP_URL"
@@ -290,17 +289,16 @@ class Stack:
         done.note({step.name: files for step, files in self._inputs().items()})
         watch.until(bank_ready.exists, "The simulated bank", READY_SECONDS)
         self._start(WEB, env)  # it loads its code on one core while the data load on the other
-        watch.finish([self._start(LOAD, env, runs_on=False)])
+        load = self._start(LOAD, env, runs_on=False)
+        load.quiet = True  # who can sign in is told last
+        watch.finish([load])
         for program in PROGRAMS:
             self._start(program, self.env if program.name == "erp" else env)
-        signins = self._start(SIGNINS, env, runs_on=False)
-        signins.quiet = True
         watch.until(lambda: answers_200(self.ports.web, "/healthz"), "The web", READY_SECONDS)
         watch.until(lambda: not is_free(self.ports.erp), "The simulated ERP", READY_SECONDS)
-        watch.finish([signins])
         self._write_ready(env)
         took = time.monotonic() - began
-        words = (watch.logs / "signins.log").read_text().rstrip()
+        words = (watch.logs / "demo.log").read_text().rstrip()
         watch.say(f"\nKvitt is ready at {self.base_url} ({took:.1f} s)\n\n{words}\n")
         watch.say("Ctrl-C stops everything; ./run --reset starts over.\n")
 

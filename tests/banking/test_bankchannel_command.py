@@ -93,3 +93,10 @@ def test_a_channel_is_tried_against_the_bank(own_database: str, bank: Bank) -> N
     told("change", str(made.channel.pk), "--download-folder", "finnes-ikke")
     with pytest.raises(CommandError, match="folder-missing"):
         told("try", str(made.channel.pk))
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "ssh"])
+def test_a_port_that_is_none_is_refused(db: None, port: str) -> None:
+    with pytest.raises(CommandError, match="--port"):
+        told("add", *WORDS, "--port", port)
+    assert not BankChannel.objects.exists()

@@ -163,12 +163,14 @@ def test_a_file_is_shown_in_slices(tmp_path: Path, report: Path) -> None:
     assert out.getvalue() == ""
 
 
-def run(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+def run(
+    *words: str, encoding: str = "utf-8", **options: Any
+) -> subprocess.CompletedProcess[str]:
     """manage.py with an environment that holds no setting of ours."""
     return subprocess.run(
         [sys.executable, "manage.py", "bankfile", "show", *words],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "PYTHONIOENCODING": "utf-8"},
+        env={"PATH": os.environ["PATH"], "PYTHONIOENCODING": encoding},
         capture_output=True,
         text=True,
         timeout=60,
@@ -191,6 +193,22 @@ def test_it_needs_no_settings_and_no_database(report: Path, tmp_path: Path) -> N
     assert "No such file" in gone.stderr
     assert run(str(tmp_path)).returncode == 1
     assert "control_sum" in run("--help").stdout
+
+
+def test_a_terminal_that_knows_only_ascii_gets_question_marks(tmp_path: Path) -> None:
+    path = tmp_path / "report.xml"
+    path.write_text(REPORT.replace("Ugyldig KID", "Ugyldig beløp"), "utf-8")
+    done = run(str(path), encoding="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Ugyldig bel?p" in done.stdout
+    assert "Ugyldig beløp" in run(str(path)).stdout
+
+
+def test_a_payees_structured_reference_is_told(reference: Path) -> None:
+    path = reference / "samples" / "postfinance_camt054_esr_batch.xml"
+    assert "Reference of payee" in shown(path)
+    rows = json.loads(shown(path, "--json"))["transactions"]
+    assert "120000000000234478943216899" in [row["creditor_reference"] for row in rows]
 
 
 def test_whoever_reads_may_stop_reading(tmp_path: Path) -> None:

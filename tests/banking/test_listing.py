@@ -605,6 +605,18 @@ def test_accounts_stand_on_the_side_that_the_money_went(sample: Sample) -> None:
     assert booked.credit_account != booked.debit_account
 
 
+def test_a_structured_reference_of_another_kind_is_told_as_the_payees_not_as_a_kid(
+    sample: Sample,
+) -> None:
+    rows = [
+        row
+        for row in listing.rows(sample("postfinance_camt054_esr_batch.xml"))
+        if row.level == "transaction"
+    ]
+    assert rows[0].creditor_reference == "120000000000234478943216899"
+    assert {row.kid for row in rows} == {None}
+
+
 def test_parties_are_told_with_their_identifiers(sample: Sample) -> None:
     told = listing.summarise(sample("nordea_pain002_group_rjct_du01.xml")).parties
     assert ("InitgPty", ("BIC", "NDEASESS")) in [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +19,8 @@ import pytest
 
 from portal.demo.servers import free_port
 from tests.browser import chromium
-from tests.browser.site import Site, running
-from tests.conftest import own
+from tests.browser.site import Site, over_the_scene
+from tests.conftest import once
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 120
@@ -31,6 +33,15 @@ class Stack:
         self.data = data
         self.process: subprocess.Popen[bytes] | None = None
         self.facts: dict[str, Any] = {}
+
+    @classmethod
+    def ready(cls, data: Path) -> Stack:
+        """Running, on what the first start of this run of the tests has made: migrated, loaded."""
+        made = once("stack", _loaded)
+        shutil.copytree(made, data, ignore=shutil.ignore_patterns("ports.json", "logs", "out.log"))
+        stack = cls(data)
+        stack.start()
+        return stack
 
     def start(self) -> None:
         command = [sys.executable, "-m", "portal.demo.supervisor", "--data", str(self.data)]
@@ -72,13 +83,29 @@ class Stack:
             return json.load(answer)
 
 
+def _loaded() -> str:
+    """A stack that has been started once and stopped; its folder."""
+    stack = Stack(Path(os.environ["KVITT_DATA_DIR"]) / "stack")
+    stack.start()
+    stack.stop()
+    return str(stack.data)
+
+
+@contextlib.contextmanager
+def running_stack(data: Path) -> Iterator[Stack]:
+    """A stack of one's own, stopped afterwards where it still runs."""
+    stack = Stack.ready(data)
+    try:
+        yield stack
+    finally:
+        if stack.process is not None and stack.process.poll() is None:
+            stack.stop()
+
+
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    running = Stack(tmp_path / "kvitt")
-    running.start()
-    yield running
-    if running.process is not None and running.process.poll() is None:
-        running.stop()
+    with running_stack(tmp_path / "kvitt") as stack:
+        yield stack
 
 
 @pytest.fixture
@@ -97,8 +124,8 @@ def site(
 ) -> Iterator[Site]:
     """A server over a full scene, for all tests of a module: they read, and change nothing."""
     _needs_chromium()
-    with django_db_blocker.unblock(), own(worker_id) as database:
-        with running(database, tmp_path_factory.mktemp("site")) as made:
+    with django_db_blocker.unblock():
+        with over_the_scene(worker_id, tmp_path_factory.mktemp("site")) as (_database, made):
             yield made
 
 

@@ -120,11 +120,11 @@ def _jobs(options: argparse.Namespace, names: Sequence[str]) -> Iterator[Job]:
 def _site(folder: Path) -> Iterator[Facts]:
     from django.conf import settings
 
-    from tests import conftest, kit
+    from tests import kit
     from tests.browser import site
 
     settings.REDIS_URL = kit.redis_url("crawl")
-    with conftest.own("crawl") as database, site.running(database, folder) as made:
+    with site.over_the_scene("crawl", folder) as (database, made):
         seen = folder / "seen"
         seen.mkdir()
         yield Facts(database, made.url, made.scene.written(), seen, Path())

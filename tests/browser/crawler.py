@@ -61,7 +61,7 @@ class Seen:
 
 
 class Register(Protocol):
-    """Whether a page is seen for the first time; each fingerprint is new once."""
+    """Whether a page is seen, or a link asked, for the first time; each fingerprint is new once."""
 
     def new(self, fingerprint: str) -> bool: ...
 
@@ -247,9 +247,11 @@ class Crawler:
         found = []
         for link in links:
             shape = re.sub(r"\d+", "N", link)
-            if asked[link] or (asked[shape] >= OF_A_KIND and not self.thorough):
+            if asked[shape] >= OF_A_KIND and not self.thorough:
                 continue
-            asked.update({link, shape})
+            if not self.seen.new(fingerprint(link, role, ())):
+                continue
+            asked[shape] += 1
             seen.links += 1
             status, body = self._lead(link, cookies)
             parts = urlsplit(link)

@@ -72,6 +72,7 @@ class Eye:
         self.host = urlsplit(url).netloc
         self.data = sorted(data, key=len, reverse=True)
         self.heard: list[tuple[str, str]] = []
+        self.on: Look | None = None
         self.page = context.new_page()
         self.page.add_init_script(LISTEN)
         self.page.on("console", self._console)
@@ -151,9 +152,11 @@ class Eye:
     # One look
 
     def turn(self, look: Look) -> None:
-        """Takes on the look; it stays until the next."""
-        self.page.emulate_media(color_scheme=look.scheme, reduced_motion="reduce")
-        self.page.set_viewport_size({"width": look.width, "height": look.height})
+        """Takes on the look; it stays until the next, on other pages too."""
+        if look != self.on:
+            self.page.emulate_media(color_scheme=look.scheme, reduced_motion="reduce")
+            self.page.set_viewport_size({"width": look.width, "height": look.height})
+            self.on = look
         self.page.evaluate("window.scrollTo(0, 0)")
 
     def look(self, look: Look, *, care: Care, stops: int) -> list[Finding]:

@@ -22,7 +22,7 @@ from django.db import connection
 from django.test import Client, override_settings
 
 from portal.access.models import User
-from tests import kit
+from tests import conftest, kit
 from tests.browser import scene
 from tests.browser.scene import NOBODY, Scene
 from tests.portal.erp import servers
@@ -94,13 +94,30 @@ def _connected() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def over_the_scene(worker: str, folder: Path) -> Iterator[tuple[str, Site]]:
+    """A site over a database of its own with the scene in it, and that database's name."""
+    conftest.once("scene", _filled)
+    with conftest.own(worker, of=_scene()) as database, running(database, folder) as site:
+        yield database, site
+
+
+def _scene() -> str:
+    return f"{conftest.bootstrap_name()}_scene"
+
+
+def _filled() -> str:
+    """Fills the database that each site gets a clone of; its facts."""
+    conftest.clone(_scene())
+    with conftest.on(_scene()), _quietly():
+        return scene.make().written()
+
+
+@contextlib.contextmanager
 def running(database: str, folder: Path, *, workers: int = 2) -> Iterator[Site]:
-    """The site over this database, which Django is connected to and which is filled first.
+    """The site over this database, a clone of the scene's, which Django is connected to.
 
     What the server writes (its log) lies in the folder.
     """
-    with _quietly():
-        made = scene.make()
     (folder / "static").symlink_to(settings.STATIC_ROOT)
     with servers.running(
         database,
@@ -113,7 +130,7 @@ def running(database: str, folder: Path, *, workers: int = 2) -> Iterator[Site]:
         SIMBANK_CONTROL_URL="http://localhost:1",
     ) as port:
         try:
-            yield Site(f"http://localhost:{port}", made)
+            yield Site(f"http://localhost:{port}", Scene.read(conftest.once("scene", _filled)))
         finally:
             # «Update now» and the like leave tasks that no worker of this database will take.
             redis.Redis.from_url(settings.REDIS_URL).flushdb()

@@ -10,14 +10,16 @@ fails.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.architecture.test_access_matrix import ROLES as MATRIX
 from tests.architecture.test_access_matrix import TABLE
 from tests.browser import chromium
-from tests.browser.crawler import Crawler
+from tests.browser.crawler import Crawler, InFolder
 from tests.browser.findings import LOOKS, PLAIN, Finding, table, unknown
 from tests.browser.known import KNOWN
 from tests.browser.places import STATES, Place, few, places
@@ -36,8 +38,11 @@ OPEN, CLOSED = 3, 16  # one in so many of the pages that are open and closed to 
 
 @pytest.fixture(scope="module")
 def crawler(site: Site) -> Iterator[Crawler]:
+    """What one test worker has looked at, no other looks at again: their scenes are the same."""
+    folder = Path(os.environ["KVITT_DATA_DIR"]) / "looked-at"
+    folder.mkdir(exist_ok=True)
     with chromium.running() as browser:
-        crawler = Crawler(browser, site)
+        crawler = Crawler(browser, site, seen=InFolder(folder))
         yield crawler
         crawler.close()
 

@@ -14,7 +14,7 @@ from django_otp.oath import TOTP
 from banking import numbers
 from portal.demo import cast
 from tests.browser import chromium
-from tests.browser.conftest import Stack, _needs_chromium
+from tests.browser.conftest import Stack, _needs_chromium, running_stack
 from tests.browser.test_main_job import ANNE, Person, next_step, propose_and_send
 
 pytestmark = pytest.mark.stack
@@ -27,14 +27,9 @@ LIVE = 120_000
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Any]]:
     """One running stack and one browser for all journeys."""
     _needs_chromium()
-    stack = Stack(tmp_path_factory.mktemp("stack") / "kvitt")
-    stack.start()
-    try:
+    with running_stack(tmp_path_factory.mktemp("stack") / "kvitt") as stack:
         with chromium.running() as browser:
             yield stack, browser
-    finally:
-        if stack.process is not None and stack.process.poll() is None:
-            stack.stop()
 
 
 def number(place: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from banking import inbox
+from banking import inbox, tables
 from banking.models import BankAgreement, BankFile
 from banking.nets import reader as nets
 from banking.nets.values import Order
@@ -97,6 +97,10 @@ def test_payments_are_sent_as_direkte_remittering_and_settled_by_what_comes_back
         assert line.bank_reference
         back = BankFile.objects.get(direction="in")
         assert (back.kind, back.status, back.remarks) == ("direkte-remittering", "read", None)
+        assert (tables.kind_of(file), tables.kind_of(back)) == (
+            "Payments (Direkte remittering)",
+            "Settled payments (Direkte remittering)",
+        )
 
 
 def test_what_the_bank_refuses_stays_sent_and_the_rest_is_settled(made: Stage, bank: Bank) -> None:

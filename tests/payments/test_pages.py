@@ -489,6 +489,8 @@ def test_what_comes_after_the_banks_cut_off_is_told_before_signing(
             page = text_of(choose(made, anne, late, tomorrow))
         text = r"cut-off at DNB was 14:00.*05.02.2031.*: <strong>LATE</strong>"
         assert bool(re.search(text, page)) == told
+        soon = "Approve before 14:00: DNB pays 1 payment today if it has it by then."
+        assert (soon in page) == (not told)  # of the one for tomorrow nothing is told
         assert "TOMORROW</strong>" not in page
 
 

@@ -14,14 +14,17 @@ class Command(BaseCommand):
     help = "Loads the demo data, or prints the demo sign-ins."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("act", choices=["load", "signins"])
+        parser.add_argument("acts", nargs="+", choices=["load", "signins"], metavar="load|signins")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEMO:
             raise CommandError("The demo needs KVITT_DEMO=1; it never mixes with real companies.")
-        if options["act"] == "load":
+        if "load" in options["acts"]:
             dataset.load()
-            return
+        if "signins" in options["acts"]:
+            self._signins()
+
+    def _signins(self) -> None:
         write = self.stdout.write
         write(f"Sign in with one of these (password {cast.PASSWORD}):")
         for name, email, _language, roles, *_rest in cast.PEOPLE:
