@@ -17,12 +17,15 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
 import paramiko
 import psycopg
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.utils import timezone
 from django_otp.oath import TOTP
@@ -34,7 +37,7 @@ from banking import lifecycle as banking_lifecycle
 from banking.models import Authority, BankAccount, BankAgreement, BankChannel
 from payments.models import Payment, PaymentLine, Upload
 from portal import clock
-from portal.access import actors, tenancy
+from portal.access import actors, guard, secondfactor, tenancy
 from portal.access.models import (
     Authenticator,
     Company,
@@ -51,6 +54,7 @@ from portal.demo.dataset import DOWNLOAD_FOLDERS
 from portal.events import moves
 from portal.events.models import Event
 from portal.mail.models import Letter
+from portal.people import entering
 from tests.bank_process import BankProcess
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -372,11 +376,18 @@ def code_of(user: User) -> str:
 
 
 def signed_in(user: User) -> Client:
-    """A browser's client that has passed both factors."""
+    """A browser's client that has passed both factors, without the pages that ask for them."""
+    request = HttpRequest()
+    request.META["REMOTE_ADDR"] = "127.0.0.1"
+    request.user = AnonymousUser()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore()
+    entering.begin(request, user, to="")
+    entering.prove(request, secondfactor.verify(user=user, code=code_of(user)))
+    guard.GuardMiddleware(lambda _request: HttpResponse())(request)  # its time begins
     client = Client()
-    client.post("/sign-in/", {"email": user.email, "password": PASSWORD})
-    answer = client.post("/sign-in/code/", {"code": code_of(user)})
-    assert answer.status_code == 302, answer.content.decode()
+    client.cookies.update(entering.speak(request, HttpResponse()).cookies)
+    request.session.save()
+    client.cookies[settings.SESSION_COOKIE_NAME] = request.session.session_key
     return client
 
 
