@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client, override_settings
 
+from portal.access import secondfactor
 from portal.access.models import User
 from tests import conftest, kit
 from tests.browser import scene
@@ -36,7 +37,7 @@ def _signed_in(user: User) -> Client:
     for _n in range(TRIES - 1):
         try:
             return kit.signed_in(user)
-        except AssertionError:
+        except secondfactor.WrongCode:
             time.sleep(1)
     return kit.signed_in(user)
 
