@@ -55,7 +55,11 @@ def _today(rows: QuerySet[Deputy]) -> QuerySet[Deputy]:
 def roles_in(*, user: User, company: Company) -> frozenset[Role]:
     """The roles in this company: by own grant, by group, at its customer, or as a deputy."""
     sql, places = _roles_in()
-    given = {_USER: user.pk, _COMPANY: company.pk, _CUSTOMER: company.customer_id}
+    given: dict[object, int] = {
+        _USER: user.pk,
+        _COMPANY: company.pk,
+        _CUSTOMER: company.customer_id,
+    }
     with connection.cursor() as cursor:
         cursor.execute(sql, [given.get(place, place) for place in places])
         return frozenset(Role(row) for (row,) in cursor.fetchall())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -99,18 +99,43 @@ def post_to_list(
     Being on a list gives no rights, so the words tell nothing that only a role may know. Nobody of
     `besides` is told twice. Run it while acting for the company.
     """
+    told = {user.email.lower() for user in besides}
+    wanted = [one for one in dict.fromkeys(map(str.lower, addresses)) if one not in told]
+    values = {"company": company.name, "listed": True, **context}
+    return _to_addresses(wanted, kind=kind, company=company, language=language, context=values)
+
+
+def post_to_operators(*, kind: str, context: Context) -> int:
+    """Writes a letter to each of those who run Kvitt (KVITT_OPERATORS) and answers how many."""
+    from django.conf import settings
+
+    return _to_addresses(
+        settings.OPERATORS,
+        kind=kind,
+        company=None,
+        language=settings.LANGUAGE_CODE,
+        context={"company": "", **context},
+    )
+
+
+def _to_addresses(
+    addresses: Sequence[str],
+    *,
+    kind: str,
+    company: Company | None,
+    language: str,
+    context: Context,
+) -> int:
+    """The same letter to addresses that are nobody's here; how many."""
     from django.utils import timezone, translation
 
     from portal.mail import composing
     from portal.mail.models import Letter
 
-    told = {user.email.lower() for user in besides}
-    wanted = [one for one in dict.fromkeys(map(str.lower, addresses)) if one not in told]
-    if not wanted:
+    if not addresses:
         return 0
     with translation.override(language):
-        values = {"company": company.name, "listed": True, **context}
-        words = composing.compose(kind=kind, language=language, context=values)
+        words = composing.compose(kind=kind, language=language, context=context)
     now = timezone.now()
     letters = [
         Letter(
@@ -123,37 +148,9 @@ def post_to_list(
             next_attempt_at=now,
             **words._asdict(),
         )
-        for address in wanted
+        for address in addresses
     ]
     return _keep(letters, company)
-
-
-def post_to_operators(*, kind: str, context: Context) -> int:
-    """Writes a letter to each of those who run Kvitt (KVITT_OPERATORS) and answers how many."""
-    from django.conf import settings
-    from django.utils import timezone, translation
-
-    from portal.mail import composing
-    from portal.mail.models import Letter
-
-    language = settings.LANGUAGE_CODE
-    with translation.override(language):
-        words = composing.compose(kind=kind, language=language, context={"company": "", **context})
-    now = timezone.now()
-    letters = [
-        Letter(
-            company=None,
-            user=None,
-            kind=kind,
-            address=address,
-            language=language,
-            created_at=now,
-            next_attempt_at=now,
-            **words._asdict(),
-        )
-        for address in settings.OPERATORS
-    ]
-    return _keep(letters, None)
 
 
 def posted_within(time: dt.timedelta, *, kind: str, company: Company | None) -> bool:

@@ -163,9 +163,7 @@ def test_a_file_is_shown_in_slices(tmp_path: Path, report: Path) -> None:
     assert out.getvalue() == ""
 
 
-def run(
-    *words: str, encoding: str = "utf-8", **options: Any
-) -> subprocess.CompletedProcess[str]:
+def run(*words: str, encoding: str = "utf-8", **options: Any) -> subprocess.CompletedProcess[str]:
     """manage.py with an environment that holds no setting of ours."""
     return subprocess.run(
         [sys.executable, "manage.py", "bankfile", "show", *words],

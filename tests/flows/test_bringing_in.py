@@ -233,14 +233,20 @@ def test_the_log_of_a_year_is_downloaded(made: Stage, bank: Bank) -> None:
         assert bytes(file.sha256).hex() in text
 
 
-def test_a_file_brought_into_the_wrong_company_stands_in_nobodys_way(
-    made: Stage, bank: Bank
-) -> None:
-    """Neither in the right company's, nor in that of the bank's own copy."""
+def elsewhere(made: Stage, bank: Bank) -> Stage:
+    """Another company at the same bank, once ours has sent something."""
     other = kit.stage(bank, place=2, balance="10.00")
     other.users["eva"] = kit.person("eva", other.company, Role.AUTOPAY_ADMINISTRATOR)
     approved(made, "H")
     job.send(made)
+    return other
+
+
+def test_a_file_brought_into_the_wrong_company_stands_in_nobodys_way(
+    made: Stage, bank: Bank
+) -> None:
+    """Neither in the right company's, nor in that of the bank's own copy."""
+    other = elsewhere(made, bank)
     laid_out = at_the_bank(made, bank)
     name, content = laid_out[0]
     wrong = kit.signed_in(other.users["eva"])
@@ -261,10 +267,7 @@ def test_a_file_brought_into_the_wrong_company_stands_in_nobodys_way(
 def test_the_banks_own_copy_of_a_file_that_went_astray_is_fetched_and_carried_out(
     made: Stage, bank: Bank
 ) -> None:
-    other = kit.stage(bank, place=2, balance="10.00")
-    other.users["eva"] = kit.person("eva", other.company, Role.AUTOPAY_ADMINISTRATOR)
-    approved(made, "H")
-    job.send(made)
+    other = elsewhere(made, bank)
     for name, content in at_the_bank(made, bank):
         client = kit.signed_in(other.users["eva"])
         bring_in(client, other, name, content, channel=other.channel.pk)

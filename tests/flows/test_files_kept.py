@@ -176,13 +176,18 @@ def test_word_that_it_is_closed_deactivates_nothing_and_is_told(made: Stage, ban
     assert "deaktiver avtalen hvis det stemmer" in page.content.decode()
 
 
+def takes_in(bank: Bank, row: BankAgreement) -> None:
+    """The bank tells what comes in on the agreement's account."""
+    account = {"number": row.account.number, "incoming": "both", "ocr_agreement": "123456789"}
+    bank.ask("/setup", {"customers": [customer(row) | {"active": True, "accounts": [account]}]})
+
+
 def test_what_comes_with_the_word_that_opens_an_agreement_is_read_after_it(
     made: Stage, bank: Bank
 ) -> None:
     row = ordered(made)
     register(bank, row)
-    bank.ask("/setup", {"customers": [customer(row) | {"active": True, "accounts": [
-        {"number": row.account.number, "incoming": "both", "ocr_agreement": "123456789"}]}]})  # fmt: skip
+    takes_in(bank, row)
     bank.ask("/incoming", {"account": row.account.number, "amount": "10", "kid": "2345676"})
     bank.ask("/activate", {"customer": "NEW", "active": True})
     bank.work()
@@ -200,8 +205,7 @@ def test_files_that_lay_aside_for_an_unknown_account_are_read_when_it_is_active(
 ) -> None:
     row = ordered(made)
     register(bank, row)
-    bank.ask("/setup", {"customers": [customer(row) | {"active": True, "accounts": [
-        {"number": row.account.number, "incoming": "both", "ocr_agreement": "123456789"}]}]})  # fmt: skip
+    takes_in(bank, row)
     bank.ask("/incoming", {"account": row.account.number, "amount": "10"})
     bank.work()
     job.fetch(made)

@@ -122,7 +122,9 @@ def extracted() -> list[tuple[str, int, object, str | None]]:
     return list(translations.messages())
 
 
-def test_extraction_finds_every_tag_of_every_template(extracted: list[tuple[str, int, object, str | None]]) -> None:
+def test_extraction_finds_every_tag_of_every_template(
+    extracted: list[tuple[str, int, object, str | None]],
+) -> None:
     found: dict[str, int] = {}
     for name, *_rest in extracted:
         found[name] = found.get(name, 0) + 1
