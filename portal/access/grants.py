@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import connection
 from django.db.models import DateField, Exists, Func, OuterRef, Q, QuerySet
@@ -55,18 +56,14 @@ def _today(rows: QuerySet[Deputy]) -> QuerySet[Deputy]:
 def roles_in(*, user: User, company: Company) -> frozenset[Role]:
     """The roles in this company: by own grant, by group, at its customer, or as a deputy."""
     sql, places = _roles_in()
-    given: dict[object, int] = {
-        _USER: user.pk,
-        _COMPANY: company.pk,
-        _CUSTOMER: company.customer_id,
-    }
+    given = {_USER: user.pk, _COMPANY: company.pk, _CUSTOMER: company.customer_id}
     with connection.cursor() as cursor:
         cursor.execute(sql, [given.get(place, place) for place in places])
         return frozenset(Role(row) for (row,) in cursor.fetchall())
 
 
 @functools.cache
-def _roles_in() -> tuple[str, tuple[object, ...]]:
+def _roles_in() -> tuple[str, tuple[Any, ...]]:
     """The question as SQL, with the places where user, company and customer stand: every page asks
     it, and writing it takes Django many times as long as answering takes the database."""
     user, company = User(pk=_USER), Company(pk=_COMPANY, customer_id=_CUSTOMER)
