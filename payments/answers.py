@@ -16,6 +16,7 @@ from payments.models import Payment
 from portal.access import roles
 from portal.access.guard import Acting
 from portal.access.models import Company, ServiceActivation
+from portal.access.roles import Permission
 from portal.events import questions
 
 AUTOPAY = ServiceActivation.Service.AUTOPAY
@@ -43,6 +44,7 @@ def event_label(event: str) -> Any:
         "received_from_erp": _("Received from the ERP"),
         "signature_broken": _("Not what was signed; not sent"),
         "note": _("Note"),
+        "check_passed": _("An administrator let it pass a check that stops"),
         "due_date_moved": _("Due date moved; approve again"),
         "cancel_asked": _("The bank was asked to stop it"),
         "cancel_undelivered": _("The bank could not be reached, so it was not asked to stop it"),
@@ -62,6 +64,8 @@ def menu(permissions: Any) -> list[questions.MenuItem] | None:
         rows.append(questions.MenuItem(10, "payments:list", _("Outgoing"), icon="TasklistSend"))
     if roles.APPROVE_PAYMENTS & permissions:
         rows.append(questions.MenuItem(20, "payments:approve", _("Approve"), icon="PencilWriting"))
+    if Permission.DECIDE_CHECKS in permissions:
+        rows.append(questions.MenuItem(25, "payments:checks", _("Checks"), icon="ShieldCheckmark"))
     return rows or None
 
 

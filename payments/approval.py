@@ -55,6 +55,14 @@ class AlreadySigned(Exception):
         self.numbers = numbers
 
 
+class StoppedByCheck(Exception):
+    """A check stops the payments, and no administrator has let them pass."""
+
+    def __init__(self, numbers: list[str]) -> None:
+        super().__init__(", ".join(numbers))
+        self.numbers = numbers
+
+
 class Changed(Exception):
     """The payments are no longer as they were shown: somebody was quicker."""
 
@@ -81,7 +89,8 @@ def sign(
     """Signs payments, all or none; `fingerprints` are what the page showed, by payment id, and
     `evidence` what a passkey said to just that.
 
-    Raises WeakProof, NotYours, ServiceOff, OverLimit, AlreadySigned, Changed, moves.Conflict.
+    Raises WeakProof, NotYours, ServiceOff, StoppedByCheck, OverLimit, AlreadySigned, Changed,
+    moves.Conflict.
     """
     if proof.factor not in SIGNING:
         raise WeakProof
@@ -129,6 +138,7 @@ def _must_be_lawful(
             user_id=user.pk,
             permissions=permissions,
             in_use=in_use,
+            stops=row.stops,
             hand=hands[policy.approve_permission(row.payment)],
         )
         if refusal is not None:
@@ -139,6 +149,8 @@ def _must_be_lawful(
         raise ServiceOff
     if policy.NOT_WAITING in refused:
         raise Changed(refused[policy.NOT_WAITING])
+    if policy.STOPPED in refused:
+        raise StoppedByCheck(refused[policy.STOPPED])
     if policy.ALREADY_SIGNED in refused:
         raise AlreadySigned(refused[policy.ALREADY_SIGNED])
 

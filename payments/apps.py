@@ -11,9 +11,10 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         from django.utils.translation import gettext_lazy as _
 
-        from payments import answers, lists
+        from payments import answers, guards, lists
         from portal import mail
         from portal.lists import spec
+        from portal.people import acts
 
         mail.optional.update(
             {
@@ -23,6 +24,8 @@ class PaymentsConfig(AppConfig):
                 "payments.sent_back": _("Files that the bank has refused, to be approved again"),
             }
         )
+        acts.FIELDS.update({code: words.title for code, words in guards.WORDS.items()})
+        acts.VALUES.update(dict.fromkeys(guards.WORDS, guards.SEVERITIES))
         answers.register()
         spec.register(lists.PAYMENTS)
         spec.register(lists.TO_APPROVE)

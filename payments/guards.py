@@ -1,26 +1,29 @@
 """What looks like a mistake or a fraud among payments that have come in, before anybody signs.
 
-A guard compares new lines with what the company has paid before, and with each other. It stops
-nothing: it tells, beside what it compared with, and people decide. Each guard is one statement for
-all lines of an upload; what it found stays as it was found. What was paid as salary is compared
-with salary alone, and so shown to nobody else.
+A guard compares new lines with what the company has paid before, and with each other. It tells,
+beside what it compared with, and people decide. A company chooses whether a guard informs, warns
+or stops: then an administrator must let the line pass before it is signed (payments.deciding). A
+salary payment is never stopped, since no administrator may see it. Each guard is one statement for
+all lines of an upload, and so is the choice; what was found stays as it was found. What was paid
+as salary is compared with salary alone, and so shown to nobody else.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Min
+from django.db.models import Count, Min, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from payments import lifecycle
 from payments.models import Finding, Payment, PaymentLine
 
-WARN, INFORM = Finding.Severity.WARN, Finding.Severity.INFORM
+STOP, WARN, INFORM = Finding.Severity.STOP, Finding.Severity.WARN, Finding.Severity.INFORM
+SEVERITIES = {str(INFORM): _("Inform"), str(WARN): _("Warn"), str(STOP): _("Stop")}
 DUPLICATE, NEAR_KID, SAME_AMOUNT = "possible-duplicate", "near-kid", "same-amount"
 ACCOUNT_CHANGED, FIRST_PAYMENT, UNUSUAL = "account-changed", "first-payment", "unusual-amount"
 # The same KID or text to the same account is looked for so far back, and so far ahead.
@@ -41,10 +44,12 @@ NEVER_PAID = [
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A finding in words: what it is, and what to do before signing."""
+    """A finding in words: what it is, what to do before signing, and what the guard does where a
+    company has chosen nothing else."""
 
     title: Any
     cure: Any
+    severity: str = WARN
 
 
 WORDS = {
@@ -70,6 +75,7 @@ WORDS = {
     FIRST_PAYMENT: Words(
         _("First payment to this account"),
         _("Check the account with the payee where the amount matters."),
+        INFORM,
     ),
     UNUSUAL: Words(
         _("The amount is unusual for this payee"),
@@ -77,6 +83,13 @@ WORDS = {
     ),
 }
 
+AS_CHOSEN = """
+UPDATE payments_finding f
+SET severity = CASE WHEN p.kind = 'salary' AND s.severity = 'stop' THEN 'warn' ELSE s.severity END
+FROM payments_guardsetting s, payments_payment p
+WHERE s.company_id = %(company)s AND f.payment_id = ANY(%(ids)s)
+  AND p.id = f.payment_id AND s.code = f.code
+"""
 HEAD = """
 INSERT INTO payments_finding
   (company_id, payment_id, line_id, code, severity, other_id, facts, found_at)
@@ -202,6 +215,11 @@ class Told:
     row: Finding
     words: Words
 
+    @property
+    def field(self) -> str:
+        """What the field for a reason to let it pass is called in a page with several."""
+        return f"reason-{self.row.pk}"
+
 
 def look(payment_ids: Sequence[int], *, company_id: int, at: dt.datetime) -> int:
     """Compares the lines of these payments, which have just been stored, with what was paid before;
@@ -221,17 +239,36 @@ def look(payment_ids: Sequence[int], *, company_id: int, at: dt.datetime) -> int
         for guard in GUARDS:
             cursor.execute(guard, words)
             found += cursor.rowcount
+        if found:
+            cursor.execute(AS_CHOSEN, words)
     return found
 
 
-def of(payments: Sequence[Payment], *, severity: str = "", size: int) -> list[Told]:
+def stopping() -> QuerySet[Finding]:
+    """What keeps lines from being signed: it stops, nobody has let it pass, and the line waits."""
+    return Finding.objects.filter(
+        severity=STOP, passed_at=None, line__status__in=lifecycle.PHASES[lifecycle.OPEN]
+    )
+
+
+def stops(payment_ids: Iterable[int]) -> dict[int, int]:
+    """Payment id → how many findings keep it from being signed; in one query."""
+    rows = stopping().filter(payment__in=list(payment_ids)).order_by()
+    return dict(rows.values_list("payment_id").annotate(n=Count("id")))
+
+
+def of(payments: Sequence[Payment], *, severities: Sequence[str] = (), size: int) -> list[Told]:
     """What was found on lines of these payments that may still be stopped, the largest amounts
     first, with what each was compared with; in one query."""
     rows = Finding.objects.filter(
         payment__in=list(payments), line__status__in=[*lifecycle.AT_HOME]
     ).exclude(line__status__in=[lifecycle.CANCELLED, lifecycle.REFUSED, lifecycle.STOPPED])
-    if severity:
-        rows = rows.filter(severity=severity)
-    loaded = rows.select_related("line", "payment", "other__payment")
-    found = loaded.order_by("-line__amount", "line_id", "code")[:size]
-    return [Told(row, WORDS[row.code]) for row in found]
+    if severities:
+        rows = rows.filter(severity__in=severities)
+    return told(rows.order_by("-line__amount", "line_id", "code")[:size])
+
+
+def told(rows: QuerySet[Finding]) -> list[Told]:
+    """Findings with their words, and all that is told of them at hand."""
+    loaded = rows.select_related("line", "payment", "other__payment", "passed_by")
+    return [Told(row, WORDS[row.code]) for row in loaded]

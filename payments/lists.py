@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from banking.models import BankAccount
-from payments import lifecycle, queries
+from payments import guards, lifecycle, queries
 from payments.models import Payment, Signature
 from payments.tables import ApprovalTable, PaymentTable
 from portal.access.guard import Acting
@@ -134,7 +134,8 @@ def to_sign(*, acting: Acting, user: Any) -> QuerySet[Payment]:
     kinds = kinds_approved(acting.permissions)
     if len(kinds) < len(Payment.Kind):
         rows = rows.filter(kind__in=kinds)
-    return rows.filter(~Exists(given))
+    stopped = guards.stopping().filter(payment=OuterRef("pk"))
+    return rows.filter(~Exists(given), ~Exists(stopped))
 
 
 def waiting_for(*, acting: Acting, user: Any) -> questions.Waiting | None:

@@ -350,9 +350,11 @@ class CancellationAsk(CompanyOwned):
 
 class Finding(CompanyOwned):
     """Something about a line that looks like a mistake or a fraud, as it was found when the line
-    came in (payments.guards). `other` is the line that it was compared with, if it was with one."""
+    came in (payments.guards). `other` is the line that it was compared with, if it was with one.
+    One that stops is passed once, by somebody who says why (payments.deciding)."""
 
     class Severity(models.TextChoices):
+        STOP = "stop", "stop"
         WARN = "warn", "warn"
         INFORM = "inform", "inform"
 
@@ -367,11 +369,39 @@ class Finding(CompanyOwned):
     )
     facts = models.JSONField(default=dict)
     found_at = models.DateTimeField()
+    passed_at = models.DateTimeField(null=True)
+    passed_by = models.ForeignKey(
+        "access.User", on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    pass_reason = models.CharField(max_length=200, blank=True, db_default="")
 
     class Meta:
         constraints: ClassVar[list[Any]] = [
             models.UniqueConstraint(fields=["line", "code"], name="finding_once")
         ]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(
+                fields=["company", "id"],
+                condition=Q(severity="stop", passed_at__isnull=True),
+                name="finding_that_stops",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.code} {self.line_id}"
+
+
+class GuardSetting(CompanyOwned):
+    """What a company has chosen that a check of payments.guards does; where it has chosen nothing,
+    the check does what its words say."""
+
+    code = models.CharField(max_length=30)
+    severity = models.CharField(max_length=6, choices=Finding.Severity.choices)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["company", "code"], name="guard_setting_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.severity}"

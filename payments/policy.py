@@ -30,7 +30,7 @@ AT_BANK = (
     lifecycle.ACCEPTED,
     lifecycle.UNKNOWN,
 )
-NOT_YOURS, NOT_WAITING, ALREADY_SIGNED, GONE, NOT_UNDELIVERED, SERVICE_OFF, OVER_LIMIT = (
+NOT_YOURS, NOT_WAITING, ALREADY_SIGNED, GONE, NOT_UNDELIVERED, SERVICE_OFF, OVER_LIMIT, STOPPED = (
     "not-yours",
     "not-waiting",
     "already-signed",
@@ -38,6 +38,7 @@ NOT_YOURS, NOT_WAITING, ALREADY_SIGNED, GONE, NOT_UNDELIVERED, SERVICE_OFF, OVER
     "not-undelivered",
     "service-off",
     "over-limit",
+    "stopped-by-check",
 )
 
 
@@ -76,6 +77,14 @@ def service_off() -> str:
     return _("AutoPay is off for the company. A customer administrator can switch it on again.")
 
 
+def stopped_by_check() -> str:
+    """Why nobody may approve a payment with a line that a check stops."""
+    return _(
+        "A check stops it. An AutoPay Administrator can let it pass, with a reason; or hold the"
+        " line back, and approve the rest."
+    )
+
+
 def approving(
     payment: Payment,
     *,
@@ -83,11 +92,13 @@ def approving(
     user_id: int,
     permissions: frozenset[Permission],
     in_use: bool,
+    stops: int,
     hand: Collection[int] = (),
 ) -> Refusal | None:
     """Why this user may not sign the payment; None when they may. `signers` are user ids,
-    `in_use` says whether AutoPay is on for the company, and `hand` are the users whose approval
-    and this one's count as one person's.
+    `in_use` says whether AutoPay is on for the company, `stops` is how many findings of checks
+    nobody has let pass, and `hand` are the users whose approval and this one's count as one
+    person's.
     """
     missing = _not_held(approve_permission(payment), permissions)
     if missing is not None:
@@ -99,6 +110,8 @@ def approving(
         return Refusal(NOT_WAITING, text)
     if not in_use:
         return Refusal(SERVICE_OFF, service_off())
+    if stops:
+        return Refusal(STOPPED, stopped_by_check())
     if user_id in signers:
         text = _("You have approved it already; another person must be the second.")
         return Refusal(ALREADY_SIGNED, text)

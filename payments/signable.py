@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from django.db.models import Count, Sum
 
-from payments import lifecycle, limits, policy
+from payments import guards, lifecycle, limits, policy
 from payments.models import Payment, PaymentLine, Signature
 from portal.access import grants
 from portal.access.models import Company, User
@@ -24,6 +24,7 @@ class Shown:
     totals: dict[str, Decimal]
     excluded: tuple[int, ...]
     signed_by: tuple[Signature, ...]
+    stops: int = 0  # findings of checks that nobody has let pass
 
     @property
     def needed_after(self) -> int:
@@ -63,8 +64,16 @@ def shown(payments: Sequence[Payment]) -> list[Shown]:
         "user"
     ):
         signatures[signature.payment_id].append(signature)
+    stops = guards.stops(ids)
     return [
-        Shown(p, lines[p.pk], sums[p.pk], tuple(excluded[p.pk]), tuple(signatures[p.pk]))
+        Shown(
+            p,
+            lines[p.pk],
+            sums[p.pk],
+            tuple(excluded[p.pk]),
+            tuple(signatures[p.pk]),
+            stops.get(p.pk, 0),
+        )
         for p in payments
     ]
 
@@ -102,6 +111,7 @@ def by(
             user_id=user.pk,
             permissions=permissions,
             in_use=in_use,
+            stops=row.stops,
             hand=(hands or {}).get(policy.approve_permission(row.payment), ()),
         )
         is None

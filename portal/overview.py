@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET
 
 from banking import alarms, calendar
 from banking.models import BankChannel
-from payments import lifecycle, lists, queries
+from payments import deciding, lifecycle, lists, queries
 from payments.models import Payment, PaymentLine
 from portal import clock, details
 from portal.access import guard
@@ -74,6 +74,8 @@ def page(request: HttpRequest) -> HttpResponse:
         "may_stop": bool(acting.permissions & (APPROVE_PAYMENTS | {Permission.CHANGE_AGREEMENTS})),
         "key": _key(acting),
     }
+    if acting.may(Permission.DECIDE_CHECKS):
+        context["stopped"] = keyset.count(deciding.waiting(company=acting.company))
     if acting.permissions & APPROVE_PAYMENTS:
         context["to_sign"] = _to_sign(request, acting)
     if acting.permissions & SEE_PAYMENTS:

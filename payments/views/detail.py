@@ -113,6 +113,7 @@ def _acts(request: HttpRequest, row: Payment, signatures: list[Signature]) -> li
         signers=signers,
         user_id=user.pk,
         in_use=services.in_use(acting.company),
+        stops=guards.stops([row.pk]).get(row.pk, 0),
         hand=grants.one_hand(company=acting.company, user=user, permission=needed),
         **held,
     )

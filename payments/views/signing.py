@@ -211,6 +211,12 @@ def _try_to_sign(
     except approval.ServiceOff:
         form.add_error(None, policy.service_off())
         return None
+    except approval.StoppedByCheck as error:
+        text = _(
+            "Nothing is approved: a check stops %(numbers)s until an administrator lets it pass."
+        )
+        form.add_error(None, text % {"numbers": ", ".join(error.numbers)})
+        return None
     except approval.AlreadySigned as error:
         form.add_error(
             None,
@@ -267,7 +273,9 @@ def _context(
         "dates": timing.dates(payments, now=clock.now(), abroad=queries.abroad(payments)),
         "stopped": _stopped(request, payments),
         "closed": _closed(payments),
-        "findings": guards.of(payments, severity=guards.WARN, size=FINDINGS_SHOWN + 1),
+        "findings": guards.of(
+            payments, severities=[guards.STOP, guards.WARN], size=FINDINGS_SHOWN + 1
+        ),
         "findings_most": FINDINGS_SHOWN,
         "beyond": [payment.number for payment in payments if payment.after_last_day],
         "others": _others(request, rows),
@@ -355,6 +363,7 @@ def _checked(
                     user_id=who.pk,
                     permissions=acting.permissions,
                     in_use=True,
+                    stops=row.stops,
                     hand=hands[policy.approve_permission(row.payment)],
                 )
             ),

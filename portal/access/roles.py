@@ -19,6 +19,7 @@ class Permission(StrEnum):
     APPROVE_SALARY = "payments.approve_salary"
     CANCEL_SUPPLIER = "payments.cancel_supplier"
     CANCEL_SALARY = "payments.cancel_salary"
+    DECIDE_CHECKS = "payments.decide_checks"
     UPLOAD = "payments.upload"
     SEE_AGREEMENTS = "agreements.see"
     CHANGE_AGREEMENTS = "agreements.change"
@@ -100,8 +101,12 @@ ROLES: dict[Role, Facts] = {
     ),
     Role.AUTOPAY_ADMINISTRATOR: _role(
         _("AutoPay Administrator"),
-        _("Sets up agreements with banks, holds the signing key, and sees bank files."),
+        _(
+            "Sets up agreements with banks, holds the signing key, sees bank files, and lets"
+            " supplier payments pass that a check stops."
+        ),
         Section.AUTOPAY,
+        _P.DECIDE_CHECKS,
         _P.SEE_AGREEMENTS,
         _P.CHANGE_AGREEMENTS,
         _P.SEE_FILES,

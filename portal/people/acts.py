@@ -36,6 +36,7 @@ ACTS: dict[str, Any] = {
     "group.joined": _("Added to a user group"),
     "group.left": _("Removed from a user group"),
     "limit.changed": _("Amount limit changed"),
+    "checks.changed": _("Checks before approval changed"),
     "deputy.named": _("Deputy named"),
     "deputy.ended": _("Deputy ended"),
     "support.code": _("One-time code issued by support"),

@@ -11,7 +11,7 @@ from django.urls import get_resolver
 
 from banking import setups
 from banking.models import AgreementShare, BankFile
-from payments.models import Payment
+from payments.models import Finding, Payment
 from portal.access import guard, tenancy
 from portal.access.models import Authenticator, Membership, RoleGrant, User, UserGroup
 from portal.access.roles import CUSTOMER_ROLES, Role
@@ -192,6 +192,8 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "payments:withdraw": {"post": codes(403, **SUPPLIER_ACTORS)},
     "payments:note": {"post": codes(403, **SUPPLIER_ACTORS)},
     "payments:due-date": form(codes(403, **SUPPLIER_SEERS), 422),
+    "payments:checks": form(codes(403, admin=200), 422),
+    "payments:let-pass": {"post": codes(403, admin=302)},
     "payments:send-again": {"post": codes(403, **SUPPLIER_ACTORS)},
     "banking:agreements": {"get": codes(403, **AGREEMENT_SEERS)},
     "banking:agreement-new": form(codes(403, admin=200), 422),
@@ -385,6 +387,8 @@ def staged(place: int = 1) -> tuple[kit.Stage, dict[str, Client], dict[str, Any]
             made_by=made.users["admin"],
         )
         member = Membership.objects.get(user=made.users["approver"])
+        finding = Finding.objects.first()
+        assert finding is not None
         group = UserGroup.objects.create(customer=made.company.customer, name="Regnskap")
     words = {
         "member": member.pk,
@@ -397,6 +401,7 @@ def staged(place: int = 1) -> tuple[kit.Stage, dict[str, Client], dict[str, Any]
         "customer": made.company.customer.public_id,
         "company": made.company.public_id,
         "payment": payment.pk,
+        "finding": finding.pk,
         "agreement": made.agreement.pk,
         "setup": setup.public_id,
         "share": share.pk,

@@ -29,6 +29,7 @@ PARAMETERS: dict[str, Callable[[Scene], Mapping[str, Any]]] = {
     "share": lambda _known: {"": 1},
     "step": lambda _known: {step: step for step in (*STEPS, OVERVIEW)},
     "file": lambda known: known.files,
+    "finding": lambda known: known.findings,
     "ceremony": lambda known: known.ceremonies,
     "number": lambda known: {"": "M0001"},
     "job": lambda known: known.jobs,
@@ -446,6 +447,8 @@ STATES = [
         422,
     ),
     Place("payments:due-date", "gone", at("payments:due-date", payment="sent")),
+    Place("payments:checks", "wrong", post("payments:checks"), 422),
+    Place("payments:let-pass", "no-reason", post("payments:let-pass", to=("finding", "stops"))),
     Place("payments:lines", "none-chosen", post("payments:lines", to=("payment", "awaiting"))),
     Place("payments:send-again", "not", post("payments:send-again", to=("payment", "sent"))),
     # Agreements

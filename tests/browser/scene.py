@@ -17,6 +17,7 @@ from django.test import Client, override_settings
 from banking import lifecycle, numbers, setups, stops
 from banking.connecting import STEPS
 from banking.models import AgreementShare, Authority, BankAccount, BankAgreement, ConnectionTest
+from payments import deciding
 from payments import lifecycle as payments_lifecycle
 from payments.models import Payment
 from portal.access import actors, secondfactor, tenancy
@@ -58,6 +59,7 @@ class Scene:
     agreements: dict[str, int] = field(default_factory=dict)
     setups: dict[str, str] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
+    findings: dict[str, int] = field(default_factory=dict)
     ceremonies: dict[str, int] = field(default_factory=dict)
     jobs: dict[str, str] = field(default_factory=dict)
     letters: dict[str, int] = field(default_factory=dict)
@@ -91,6 +93,7 @@ def make() -> Scene:
     _deactivated(made, scene)
     scene.payments = story.by_status(made)
     _ceremonies(made, scene)
+    _checks(made, scene)
     _neighbours(made, scene)
     _setups(made, scene)
     _connections(made, scene)
@@ -280,6 +283,30 @@ def _ceremonies(made: Stage, scene: Scene) -> None:
         for name in ("B-salary-waiting",)
         for pk in story.ids(made, [name])
     }
+
+
+def _checks(made: Stage, scene: Scene) -> None:
+    """A payment that a check stops, and one that an administrator has let pass."""
+    boss = made.users[ALL]
+    numbers = ["B-check-stops", "B-check-passed"]
+    with made.scope():
+        usual = deciding.settings(company=made.company)
+        by = changes.By(boss, str(boss), None, now())
+        deciding.choose(company=made.company, wanted=dict.fromkeys(usual, "stop"), by=by)
+    story.upload(made, [story.some(made, number, place) for place, number in enumerate(numbers)])
+    with made.scope():
+        for row in deciding.waiting(company=made.company).filter(payment__number=numbers[1]):
+            deciding.let_pass(
+                company=made.company,
+                user=boss,
+                finding_id=row.pk,
+                reason="Ringte leverandøren på nummeret vi kjenner fra før; kontoen er riktig",
+                at=now(),
+            )
+        deciding.choose(company=made.company, wanted=usual, by=by)
+        scene.findings["stops"] = deciding.waiting(company=made.company)[0].pk
+    ids = story.ids(made, numbers)
+    scene.payments |= dict(zip(["check-stops", "check-passed"], ids, strict=True))
 
 
 def _neighbours(made: Stage, scene: Scene) -> None:
