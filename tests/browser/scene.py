@@ -293,7 +293,7 @@ def _checks(made: Stage, scene: Scene) -> None:
         usual = deciding.settings(company=made.company)
         by = changes.By(boss, str(boss), None, now())
         deciding.choose(company=made.company, wanted=dict.fromkeys(usual, "stop"), by=by)
-    story.upload(made, [story.some(made, number, place) for place, number in enumerate(numbers)])
+    story.upload(made, [story.some(made, number, place) for place, number in enumerate(numbers, 1)])
     with made.scope():
         for row in deciding.waiting(company=made.company).filter(payment__number=numbers[1]):
             deciding.let_pass(
