@@ -19,6 +19,7 @@ class PaymentsConfig(AppConfig):
         mail.optional.update(
             {
                 "payments.to_approve": _("Payments that wait for your approval"),
+                "payments.stopped": _("Lines that a check stops"),
                 "payments.rejected": _("Payments that the bank has rejected"),
                 "payments.returned": _("Payments whose money has come back"),
                 "payments.sent_back": _("Files that the bank has refused, to be approved again"),

@@ -251,6 +251,13 @@ def stopping() -> QuerySet[Finding]:
     )
 
 
+def telling() -> QuerySet[Finding]:
+    """What an approver is to look at: it warns or stops, and its line waits."""
+    return Finding.objects.filter(
+        severity__in=[STOP, WARN], line__status__in=lifecycle.PHASES[lifecycle.OPEN]
+    )
+
+
 def stops(payment_ids: Iterable[int]) -> dict[int, int]:
     """Payment id → how many findings keep it from being signed; in one query."""
     rows = stopping().filter(payment__in=list(payment_ids)).order_by()

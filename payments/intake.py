@@ -448,6 +448,7 @@ def _store(upload: Upload, reading: _Reading, *, by: Actor, at: dt.datetime) -> 
         moves.move(rows, lifecycle.STOP, by=actors.CLOCK, at=at, within=ids)
     guards.look(ids, company_id=upload.company_id, at=at)
     notices.to_approve(company=upload.company, payment_ids=ids)
+    notices.stopped(company=upload.company, payment_ids=ids)
     return ids
 
 

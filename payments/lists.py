@@ -67,6 +67,16 @@ class PaymentFilter(FilterSet):
         choices=[("supplier", _("Supplier")), ("salary", _("Salary"))],
     )
 
+    checks = ChoiceFilter(
+        label=_("Checks"),
+        choices=[("stop", _("Stopped by a check")), ("warn", _("Warned of or stopped"))],
+        method="filter_checks",
+    )
+
+    def filter_checks(self, rows: QuerySet[Payment], name: str, value: str) -> QuerySet[Payment]:
+        told = guards.stopping() if value == "stop" else guards.telling()
+        return rows.filter(Exists(told.filter(payment=OuterRef("pk"))), phase=lifecycle.OPEN)
+
     def left_out(self) -> list[str]:
         both = len(queries.kinds_seen(self.acting.permissions)) == len(Payment.Kind)
         return [] if both else ["kind"]
@@ -105,7 +115,12 @@ def loaded(rows: QuerySet[Payment]) -> QuerySet[Payment]:
     reads and sorts all that match instead of following the index for one page.
     """
     alive = Signature.objects.filter(voided_at=None).select_related("user").order_by("pk")
-    return rows.defer("digest").prefetch_related(
+    here = OuterRef("pk")
+    told = rows.annotate(
+        stopped=Exists(guards.stopping().filter(payment=here)),
+        warned=Exists(guards.telling().filter(payment=here)),
+    )
+    return told.defer("digest").prefetch_related(
         "account", "agreement", Prefetch("signatures", queryset=alive, to_attr="alive")
     )
 
@@ -136,6 +151,15 @@ def to_sign(*, acting: Acting, user: Any) -> QuerySet[Payment]:
         rows = rows.filter(kind__in=kinds)
     stopped = guards.stopping().filter(payment=OuterRef("pk"))
     return rows.filter(~Exists(given), ~Exists(stopped))
+
+
+def stopped(*, acting: Acting) -> Count:
+    """How many payments that this user could sign a check stops."""
+    rows = Payment.objects.of(acting.company).filter(
+        Exists(guards.stopping().filter(payment=OuterRef("pk"))),
+        kind__in=kinds_approved(acting.permissions),
+    )
+    return keyset.count(rows)
 
 
 def waiting_for(*, acting: Acting, user: Any) -> questions.Waiting | None:

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from banking.models import BankAgreement
-from payments import lifecycle
+from payments import guards, lifecycle
 from payments.models import Payment, PaymentLine
 from portal import mail
 from portal.access import grants
@@ -115,6 +115,20 @@ def to_approve(*, company: Company, payment_ids: Sequence[int]) -> None:
                     + reverse("payments:approve", kwargs={"company": company.public_id}),
                 },
             )
+
+
+def stopped(*, company: Company, payment_ids: Sequence[int]) -> None:
+    """Tells the administrators how many lines of these payments a check stops, if any."""
+    count = sum(guards.stops(payment_ids).values())
+    if not count:
+        return
+    page = reverse("payments:checks", kwargs={"company": company.public_id})
+    mail.post(
+        kind="payments.stopped",
+        company=company,
+        **_holders(company, Permission.DECIDE_CHECKS),
+        context={"count": count, "page": f"{settings.BASE_URL}{page}"},
+    )
 
 
 def rejected(*, company: Company, payment_ids: Sequence[int], at: dt.datetime) -> None:

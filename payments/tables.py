@@ -94,10 +94,18 @@ class PaymentTable(Table):
             for status, count in row.line_counts.items()
             if count and status != row.status and status in _APART
         ]
-        if not apart:
-            return kvitt.tag(row.state)
         told = format_html_join("", " <small>{}: {}</small>", apart)
+        checked = self._checked(row)
+        if checked:
+            told = format_html("{} <small>{}</small>", told, checked)
         return format_html("{}{}", kvitt.tag(row.state), told)
+
+    @staticmethod
+    def _checked(row: Payment) -> str:
+        """What the checks say of a payment that waits."""
+        if row.stopped:  # type: ignore[attr-defined]
+            return _("Stopped by a check")
+        return _("Look at the warnings") if row.warned else ""  # type: ignore[attr-defined]
 
     def render_lines(self, row: Payment) -> str:
         return kvitt.number(row.line_count)
@@ -202,3 +210,8 @@ class ApprovalTable(PaymentTable):
         "received",
         "approvals",
     )
+
+    def render_number(self, row: Payment) -> str:
+        checked = self._checked(row)  # the status is the same for all, and not shown
+        told = format_html(" <small>{}</small>", checked) if checked else ""
+        return format_html("{}{}", super().render_number(row), told)

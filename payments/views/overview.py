@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from banking import alarms
 from banking import tasks as banking_tasks
-from payments import queries, tasks
+from payments import lists, queries, tasks
 from payments.lists import PAYMENTS, TO_APPROVE
 from portal.access import guard
 from portal.access.roles import APPROVE_PAYMENTS, CANCEL_PAYMENTS, SEE_PAYMENTS
@@ -42,6 +42,7 @@ def approve(request: HttpRequest) -> HttpResponse:
     acting = guard.acting_of(request)
     context = {
         "list": ListPage(request, TO_APPROVE),
+        "stopped": lists.stopped(acting=acting),
         "may_approve": True,
         "may_cancel": bool(CANCEL_PAYMENTS & acting.permissions),
         "at_once": settings.SIGN_AT_ONCE_MAX,

@@ -12,7 +12,7 @@ from django.test import Client
 from payments import approval, deciding, guards, lifecycle
 from payments.models import Finding, GuardSetting, Payment, PaymentLine
 from portal import clock
-from portal.access import grants
+from portal.access import grants, tenancy
 from portal.access.roles import Role, permissions_of
 from portal.events.models import Event
 from portal.people import changes
@@ -206,6 +206,32 @@ def test_what_is_stopped_is_not_counted_among_what_waits_for_me(made: Stage) -> 
     assert "1 waits for you" in anne.get(at(made, "overview/")).content.decode()
     let_pass(made)
     assert "2 wait for you" in anne.get(at(made, "overview/")).content.decode()
+
+
+def test_lists_show_what_is_stopped_and_find_it(made: Stage) -> None:
+    anne = client_of(made, "anne")
+    page = anne.get(at(made, "outgoing/")).content.decode()
+    assert page.count("<small>Stopped by a check</small>") == 1
+    page = anne.get(at(made, "outgoing/?checks=stop")).content.decode()
+    assert ">N</a>" in page
+    assert ">B</a>" not in page
+    page = anne.get(at(made, "approve/")).content.decode()
+    assert ">N</a>" not in page
+    assert "A check stops 1 payment more." in page
+    let_pass(made)
+    page = anne.get(at(made, "approve/")).content.decode()
+    assert "Look at the warnings" in page
+    assert "1 payment more" not in page
+    assert ">N</a>" in anne.get(at(made, "outgoing/?checks=warn")).content.decode()
+
+
+def test_administrators_are_told_by_mail_what_is_stopped(made: Stage) -> None:
+    from portal.mail.models import Letter
+
+    with made.scope(), tenancy.acting_for([made.company], letters=True):
+        (letter,) = Letter.objects.filter(kind="payments.stopped")
+    assert letter.user == made.users["chief"]
+    assert "/checks/" in letter.text
 
 
 def test_a_choice_is_logged_and_holds_for_what_comes_in_afterwards(made: Stage) -> None:
