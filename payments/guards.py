@@ -64,6 +64,7 @@ WORDS = {
     SAME_AMOUNT: Words(
         _("The same amount to the same account within days"),
         _("Check that these are two different invoices."),
+        INFORM,
     ),
     ACCOUNT_CHANGED: Words(
         _("The payee's account has changed"),

@@ -121,7 +121,7 @@ def test_the_approver_is_told_who_can_let_it_pass(made: Stage) -> None:
     with made.scope():
         ids = {name: payment(made, name).pk for name in "BN"}
     page = anne.get(at(made, f"outgoing/{ids['N']}/")).content.decode()
-    assert "Stopped</span> <strong>The payee&#x27;s account has changed" in page
+    assert "Stopped by a check</span> <strong>The payee&#x27;s account has changed" in page
     assert "An AutoPay Administrator can let it pass, with a reason" in page
     chosen = {"payment": list(ids.values())}
     page = anne.post(at(made, "outgoing/sign/"), chosen, follow=True).content.decode()

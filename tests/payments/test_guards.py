@@ -127,6 +127,11 @@ CASES: dict[str, tuple[list[Line], Line, int, dict[str, str]]] = {
 }  # fmt: skip
 
 
+def test_what_a_guard_finds_is_as_grave_as_its_words_say() -> None:
+    seen = {pair for case in CASES.values() for pair in case[3].items()}
+    assert seen == {(code, str(words.severity)) for code, words in guards.WORDS.items()}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_named_case_is_told_and_no_more(made: Stage, name: str) -> None:
     before, new, days, wanted = CASES[name]
