@@ -89,25 +89,42 @@ def read(file: BankFile, content: BinaryIO) -> None:
     faults.point("activation.read")
 
 
+# Of several agreements with one number on an account, the bank means the first that is there: a
+# copy that waits to take over says nothing of the one in use.
+MEANT_FIRST = (lifecycle.ACTIVE, lifecycle.ORDERED, lifecycle.DRAFT, lifecycle.DEACTIVATED)
+
+
 def _meant(bank_channel_id: int, word: Word) -> tuple[int, list[int]]:
-    """The one company that has the agreement with this bank, and its rows here."""
+    """The one company that has the agreement with this bank, and its rows here: one for each
+    account. Those that others share are their owner's."""
     everybody = Company.objects.values_list("pk", flat=True)
     with tenancy.acting_for(everybody):
         rows = BankAgreement.objects.filter(
             channel_id=bank_channel_id,
             customer_number=word.customer_number,
             agreement_id=word.agreement_id,
+            share=None,
         )
         if word.accounts:
             rows = rows.filter(account_number__in=word.accounts)
-        found = list(rows.values_list("company_id", "pk"))
-    owners = {company for company, _pk in found}
+        by_account: dict[str, list[tuple[int, int, int]]] = {}
+        for number, status, company, pk in rows.values_list(
+            "account_number", "status", "company_id", "pk"
+        ):
+            rank = MEANT_FIRST.index(status)
+            by_account.setdefault(number, []).append((rank, company, pk))
+    owners, ids = set(), []
+    for found in by_account.values():
+        best = min(rank for rank, _company, _pk in found)
+        meant = [(company, pk) for rank, company, pk in found if rank == best]
+        owners |= {company for company, _pk in meant}
+        ids.append(max(pk for _company, pk in meant))
     if len(owners) != 1:
         raise inbox.NotOurs(
             "unknown-agreement",
             f"No one company has agreement {word.agreement_id} of customer {word.customer_number}.",
         )
-    return owners.pop(), [pk for _company, pk in found]
+    return owners.pop(), ids
 
 
 def _carry_out(

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
-from banking import inbox, lifecycle, sharing
+from banking import connecting, inbox, lifecycle, sharing
 from banking.models import Authority, BankAccount, BankAgreement, BankChannel
 from banking.nets import remittance
 from banking.setup_forms import OLD_FORMAT_IDENTIFIERS
@@ -273,6 +273,14 @@ def log(act: str, agreement: BankAgreement, by: changes.By) -> None:
     changes.record(
         act, by=by, customer=company.customer, company=company, name=str(agreement), after=told
     )
+
+
+def doubted(agreement: BankAgreement) -> bool:
+    """Whether an agreement that could be activated has not been shown to be open at the bank."""
+    if [*warnings(agreement), *unfit(agreement, today=clock.today())]:
+        return False  # that is told first
+    test = connecting.latest([agreement]).get(agreement.pk)
+    return test is None or not connecting.is_open(test)
 
 
 def activate(*, agreement: BankAgreement, by: Actor, told: changes.By) -> None:

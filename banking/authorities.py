@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from banking import setups
 from banking.models import Authority, BankAccount
-from banking.setup_forms import carried
+from banking.setup_forms import identifier, twice
 from portal.access.models import Company, User
 from portal.people import changes
 
@@ -53,11 +53,10 @@ class AuthorityForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        taken: dict[str, str] = {}
         for user in self.approvers:
             name = f"identity_{user.pk}"
             try:
-                text = cleaned[name] = carried(cleaned.get(name, ""))
+                text = cleaned[name] = identifier(cleaned.get(name, ""))
             except forms.ValidationError as error:
                 self.add_error(name, error)
                 continue
@@ -66,12 +65,8 @@ class AuthorityForm(forms.Form):
                     "Write who the person is at the bank; the bank checks it against authority."
                 )
                 self.add_error(name, told)
-            if text and text in taken:
-                told = _(
-                    "%(name)s has this identity already; two people are never one at the bank."
-                )
-                self.add_error(name, told % {"name": taken[text]})
-            taken.setdefault(text, user.name)
+        for name, told in twice(cleaned, self.approvers).items():
+            self.add_error(name, told)
         return cleaned
 
 

@@ -109,6 +109,11 @@ def under_way(test: ConnectionTest) -> bool:
     return test.ended_at is None and timezone.now() - test.asked_at < limit
 
 
+def is_open(test: ConnectionTest) -> bool:
+    """Whether the bank has answered that the agreement is open, and the account the customer's."""
+    return any(step["step"] == ACCOUNT and step["ok"] for step in test.steps)
+
+
 def waits(test: ConnectionTest) -> bool:
     """Whether all that is left is the bank's answer."""
     return test.ended_at is None and test.request_id is not None

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from banking import amendments, lifecycle, profiles
 from banking.models import BankAgreement
-from banking.setup_forms import CALLED, carried
+from banking.setup_forms import CALLED, identifier
 from portal.access.guard import Acting
 from portal.events import questions
 from portal.lists import widgets
@@ -51,7 +51,7 @@ class ConvertForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         for name in set(cleaned) & set(profiles.IDENTIFIERS):
             try:
-                cleaned[name] = carried(cleaned[name])
+                cleaned[name] = identifier(cleaned[name])
             except forms.ValidationError as error:
                 self.add_error(name, error)
         return cleaned

@@ -5,7 +5,7 @@ It owns the way in and knows no payments: whoever reads a kind of file asks here
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Case, F, Q, QuerySet, When
 from django.utils import timezone
 
-from banking import channel, filestore, lifecycle, notices, recognition
+from banking import channel, filestore, lifecycle, notices, profiles, recognition
 from banking.located import Unreadable
 from banking.models import BankAgreement, BankChannel, BankFile, BankFilePart
 from portal import clock, faults
@@ -258,9 +258,14 @@ def owner_of_account(bank_channel_id: int, number: str) -> int | None:
     return None
 
 
-def owner_of_accounts(bank_channel_id: int, numbers: Iterable[str]) -> int:
-    """Id of the one company whose these accounts are; raises NotOurs for none or several."""
-    owners = set()
+def owner_of_accounts(
+    bank_channel_id: int, numbers: Iterable[str], addressed: Collection[tuple[str, str]] = ()
+) -> int:
+    """Id of the one company whose these accounts are. `addressed` are the (scheme, identifier) of
+    whom the bank wrote the file to. Raises NotOurs where there is none, or several, or where the
+    file is written to another customer than the agreements on the accounts name.
+    """
+    numbers, owners = set(numbers), set()
     for number in numbers:
         owner = owner_of_account(bank_channel_id, number)
         if owner is None:
@@ -268,7 +273,30 @@ def owner_of_accounts(bank_channel_id: int, numbers: Iterable[str]) -> int:
         owners.add(owner)
     if len(owners) != 1:
         raise NotOurs("several-owners", "It speaks of no account, or of several companies'.")
-    return owners.pop()
+    (owner,) = owners
+    if addressed and not _is_addressee(bank_channel_id, owner, numbers, set(addressed)):
+        told = ", ".join(f"{scheme} {value}" for scheme, value in sorted(addressed))
+        raise NotOurs("another-customer", f"The bank wrote it to {told}.")
+    return owner
+
+
+def _is_addressee(
+    bank_channel_id: int, owner: int, numbers: set[str], addressed: set[tuple[str, str]]
+) -> bool:
+    """Whether an agreement of the company on these accounts is known to the bank by one of the
+    identifiers; also where they are of no kind that agreements have."""
+    with tenancy.acting_for([owner]):
+        rows = BankAgreement.objects.filter(channel_id=bank_channel_id, share=None).filter(
+            Q(account__number__in=numbers) | Q(account__iban__in=numbers)
+        )
+        asked = {
+            (one.scheme, str(getattr(row, one.field)))
+            for row in rows.select_related("channel")
+            for one in profiles.of(row.channel.bank).identifiers
+        }
+    schemes = {scheme for scheme, _value in asked}
+    told = {pair for pair in addressed if pair[0] in schemes}
+    return not told or bool(told & asked)
 
 
 def claim(file: BankFile, *, company_id: int, answers_to: BankFile | None, salary: bool) -> None:

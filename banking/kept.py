@@ -29,6 +29,7 @@ class _Content:
 
     message_id: str = ""
     accounts: set[str] = field(default_factory=set)
+    addressed: set[tuple[str, str]] = field(default_factory=set)
     transactions: int = 0
     has_debits: bool = False
     remarks: list[dict[str, Any]] = field(default_factory=list)
@@ -45,7 +46,7 @@ def read(file: BankFile, content: BinaryIO) -> None:
     """
     with transaction.atomic():
         found = _statement(content) if file.kind.startswith("camt") else _nets(content)
-        owner = inbox.owner_of_accounts(file.channel_id, found.accounts)
+        owner = inbox.owner_of_accounts(file.channel_id, found.accounts, found.addressed)
         with tenancy.acting_for([owner], unclaimed=True):
             inbox.claim(file, company_id=owner, answers_to=None, salary=found.has_debits)
             inbox.finish(
@@ -78,6 +79,7 @@ def _entries(content: BinaryIO, found: _Content) -> Iterator[tuple[Entry, int]]:
             found.has_debits = found.has_debits or not value.credit
         elif isinstance(value, Notification):
             found.message_id = found.message_id or value.message_id
+            found.addressed.update(value.addressed)
             if value.account is not None:
                 found.accounts.add(value.account.number)
         elif isinstance(value, Discrepancy):
@@ -92,7 +94,7 @@ def _entries(content: BinaryIO, found: _Content) -> Iterator[tuple[Entry, int]]:
 
 
 def _nets(content: BinaryIO) -> _Content:
-    found, skipped = _Content(), set()
+    found, skipped, receipts = _Content(), set(), 0
     for value in nets.read(content):
         if isinstance(value, Transmission):
             found.message_id = f"{value.sender}-{value.number}"
@@ -101,8 +103,11 @@ def _nets(content: BinaryIO) -> _Content:
                 found.accounts.add(value.account)
         elif isinstance(value, Receipt | Mandate):
             found.transactions += 1
+            receipts += isinstance(value, Receipt)
         elif isinstance(value, Skipped):
             skipped.add(value.service)
+    if receipts:
+        found.remark("incoming", count=receipts)
     for service in sorted(skipped):
         found.remark("skipped", service=service)
     return found

@@ -11,9 +11,9 @@ import datetime
 import functools
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from banking.iso20022.pain001 import WriterProfile
 
@@ -24,7 +24,9 @@ PLACES = ("InitgPty", "Dbtr")
 PAYMENTS = ("domestic", "urgent", "foreign")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}")
+_SCHEME = re.compile(r"[A-Z0-9]{1,4}")
 Place = Literal["InitgPty", "Dbtr"]
+Made = TypeVar("Made")
 
 
 class Unfit(ValueError):
@@ -110,6 +112,8 @@ def every() -> dict[str, BankProfile]:
 
 def of(code: str) -> BankProfile:
     """The profile by the name of its file; KeyError for one that is not there."""
+    if code not in every():
+        every.cache_clear()  # laid there since this process began
     return every()[code]
 
 
@@ -121,26 +125,31 @@ def read(path: Path) -> BankProfile:
 def _read(path: Path, general: Mapping[str, Any]) -> BankProfile:
     try:
         own = tomllib.loads(path.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Unfit(f"{path.name}: {error}") from error
     facts = _Facts(path.name, own, general)
     messages, rules = facts.table("messages"), facts.table("rules")
+    documents_max = facts.of_type("rules", rules, "documents_max", int)
+    if documents_max < 1:
+        raise Unfit(f"{path.name}: rules.documents_max is {documents_max}, not 1 or more")
     made = BankProfile(
         code=path.stem,
         name=facts.word("name"),
-        bics=tuple(facts.bic(text) for text in own.get("bics", [])),
+        bics=tuple(map(facts.bic, facts.listed("", own, "bics"))),
         ask=facts.words("ask"),
-        demo=bool(own.get("demo", False)),
-        identifiers=tuple(facts.identifier(row) for row in facts.rows("identifiers")),
-        messages=tuple(facts.message(name) for name in messages.get("payments", [])),
-        cancel=str(messages.get("cancel", "")),
-        balance=str(messages.get("balance", "")),
-        direkte_remittering=bool(messages.get("direkte_remittering", False)),
+        demo=facts.of_type("", {"demo": False, **own}, "demo", bool),
+        identifiers=facts.once("identifiers", "field", facts.identifier),
+        messages=tuple(map(facts.message, facts.listed("messages", messages, "payments"))),
+        cancel=facts.named(messages, "cancel", "camt.055"),
+        balance=facts.named(messages, "balance", "camt.060"),
+        direkte_remittering=facts.of_type(
+            "messages", {"direkte_remittering": False, **messages}, "direkte_remittering", bool
+        ),
         switches=facts.switches(),
         parks=facts.one_of("rules", rules, "unauthorised", ("rejects", "parks")) == "parks",
-        documents_max=int(rules.get("documents_max", 25)),
-        structured_address=bool(rules.get("structured_address", True)),
-        cut_offs=tuple(facts.cut_off(row) for row in facts.rows("cut_offs")),
+        documents_max=documents_max,
+        structured_address=facts.of_type("rules", rules, "structured_address", bool),
+        cut_offs=facts.once("cut_offs", "payment", facts.cut_off),
         sources=facts.sources(),
         unverified=tuple(facts.unverified),
     )
@@ -173,7 +182,7 @@ class _Facts:
     def words(self, name: str) -> dict[str, str]:
         """A text in both languages."""
         texts = self._own.get(name, {})
-        if not all(texts.get(language) for language in ("nb", "en")):
+        if not isinstance(texts, dict) or not all(texts.get(language) for language in ("nb", "en")):
             raise self._unfit(name, "is needed in nb and en")
         return dict(texts)
 
@@ -182,16 +191,61 @@ class _Facts:
             raise self._unfit("bics", f"holds {text!r}, which is no BIC of 8 characters")
         return text
 
+    def of_type(self, place: str, facts: Mapping[str, Any], name: str, kind: type) -> Any:
+        """A fact of this type: TOML has yes and no (true, false), numbers and texts."""
+        value = facts.get(name)
+        if type(value) is not kind:
+            where = ".".join(filter(None, (place, name)))
+            raise self._unfit(where, f"is {value!r}, not a {_CALLED[kind]}")
+        return value
+
+    def listed(self, place: str, facts: Mapping[str, Any], name: str) -> list[str]:
+        """A list of texts; empty where there is none."""
+        found = self.of_type(place, {name: [], **facts}, name, list)
+        if not all(isinstance(one, str) for one in found):
+            raise self._unfit(".".join(filter(None, (place, name))), "is no list of texts")
+        return [str(one) for one in found]
+
+    def named(self, facts: Mapping[str, Any], name: str, kind: str) -> str:
+        """The full name of a message of this kind, or "" for none."""
+        text = self.of_type("messages", {name: "", **facts}, name, str)
+        if text and not re.fullmatch(rf"{re.escape(kind)}\.001\.\d\d", text):
+            raise self._unfit(f"messages.{name}", f"is {text!r}, not a name as {kind}.001.01")
+        return str(text)
+
+    def once(
+        self, name: str, field: str, made: Callable[[Mapping[str, Any]], Made]
+    ) -> tuple[Made, ...]:
+        """The rows of a table, none of which may tell of the same as another."""
+        rows = self.rows(name)
+        keys = [row.get(field) for row in rows]
+        twice = sorted({str(key) for key in keys if keys.count(key) > 1})
+        if twice:
+            raise self._unfit(name, f"tells twice of {', '.join(twice)}")
+        return tuple(map(made, rows))
+
     def table(self, name: str) -> dict[str, Any]:
         """A table, its own fields over the general ones."""
-        found = {**self._general.get(name, {}), **self._own.get(name, {})}
+        own = self._own.get(name, {})
+        if not isinstance(own, dict):
+            raise self._unfit(name, "is no table; write [name] once, with its facts below")
+        found = {**self._general.get(name, {}), **own}
+        self._known_here(name, found)
         self._sourced(name, found)
         return found
+
+    def _known_here(self, name: str, facts: Mapping[str, Any]) -> None:
+        unknown = set(facts) - _FIELDS[name] - {"source", "verified"}
+        if unknown:
+            raise self._unfit(name, f"holds {', '.join(sorted(unknown))}, which is not known here")
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """Rows of a table; its own replace the general ones."""
         found: list[dict[str, Any]] = self._own.get(name, self._general.get(name, []))
+        if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+            raise self._unfit(name, "is no list of tables; write [[name]] above each")
         for number, row in enumerate(found, start=1):
+            self._known_here(name, row)
             self._sourced(f"{name}[{number}]", row)
         return found
 
@@ -216,8 +270,8 @@ class _Facts:
     def identifier(self, row: Mapping[str, Any]) -> Identifier:
         place = self.one_of("identifiers", row, "place", PLACES)
         scheme = str(row.get("scheme", ""))
-        if not scheme or not isinstance(row.get("required"), bool):
-            raise self._unfit("identifiers", "needs scheme and required")
+        if not _SCHEME.fullmatch(scheme) or not isinstance(row.get("required"), bool):
+            raise self._unfit("identifiers", "needs a scheme of 1 to 4 letters, and required")
         field = self.one_of("identifiers", row, "field", IDENTIFIERS)
         return Identifier(field, place, scheme, row["required"])  # type: ignore[arg-type]
 
@@ -228,10 +282,12 @@ class _Facts:
 
     def switches(self) -> WriterProfile:
         facts = self.table("switches")
-        known = {field.name for field in dataclasses.fields(WriterProfile)}
-        words = {name: value for name, value in facts.items() if name not in ("source", "verified")}
-        if set(words) - known:
-            raise self._unfit("switches", f"holds {', '.join(sorted(set(words) - known))}")
+        usual = WriterProfile()
+        words = {
+            name: self.of_type("switches", facts, name, type(getattr(usual, name)))
+            for name in facts
+            if name not in ("source", "verified")
+        }
         return WriterProfile(**words)
 
     def cut_off(self, row: Mapping[str, Any]) -> CutOff:
@@ -250,6 +306,14 @@ class _Facts:
         return found
 
 
+_CALLED = {bool: "yes or no (true, false)", int: "whole number", str: "text", list: "list"}
+_FIELDS = {
+    "messages": {"payments", "cancel", "balance", "direkte_remittering"},
+    "rules": {"unauthorised", "documents_max", "structured_address"},
+    "identifiers": {"field", "place", "scheme", "required"},
+    "cut_offs": {"payment", "time"},
+    "switches": {field.name for field in dataclasses.fields(WriterProfile)},
+}
 _TABLES = {
     "name",
     "country",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
@@ -63,6 +63,26 @@ def carried(text: str) -> str:
             _("Banks do not carry these characters: %(odd)s") % {"odd": " ".join(odd)}
         )
     return text
+
+
+def identifier(text: str) -> str:
+    """A number or id at the bank as it is sent: letters from banks write them in groups."""
+    return carried(text).replace(" ", "")
+
+
+def twice(cleaned: Mapping[str, Any], people: Iterable[User]) -> dict[str, str]:
+    """Field → what is wrong, of those that give a person an identity that another has."""
+    taken: dict[str, str] = {}
+    found = {}
+    for user in people:
+        name = f"identity_{user.pk}"
+        text = cleaned.get(name)
+        if text and text in taken:
+            told = _("%(name)s has this identity already; two people are never one at the bank.")
+            found[name] = told % {"name": taken[text]}
+        elif text:
+            taken[text] = user.name
+    return found
 
 
 class MailsField(forms.CharField):
@@ -281,9 +301,12 @@ class PayerStep(forms.Form):
         ]:
             if cleaned.get(name):
                 try:
-                    cleaned[name] = carried(cleaned[name])
+                    cleaned[name] = identifier(cleaned[name])
                 except forms.ValidationError as error:
                     self.add_error(name, error)
+        for name, told in twice(cleaned, self.approvers).items():
+            if name not in self.errors:
+                self.add_error(name, told)
         for user in self.approvers:
             name = f"identity_{user.pk}"
             lacks = cleaned.get(f"authority_{user.pk}") and not cleaned.get(name)

@@ -123,15 +123,22 @@ def _posted(kept: Mapping[str, list[str]] | None) -> QueryDict | None:
     return data
 
 
-def keep(setup: Setup, step: str, data: QueryDict) -> None:
-    """Keeps what was sent for a step, right or wrong, but for the token of the form."""
-    values = {name: data.getlist(name)[:1] for name in data if name != "csrfmiddlewaretoken"}
+def keep(setup: Setup, step: str, data: QueryDict) -> bool:
+    """Keeps what was sent for a step, right or wrong, but for the token of the form. Whether what
+    was written in other steps is let go, since another bank asks for other things."""
+    values = {  # the database keeps no NUL, and no field of ours is named with one
+        name: [text.replace("\0", "") for text in data.getlist(name)[:1]]
+        for name in data
+        if name not in ("csrfmiddlewaretoken", "go") and "\0" not in name
+    }
+    let_go = False
     if step == "bank" and setup.values.get("bank") not in (None, values):
-        # Another bank asks for other things; what was written of the account is kept.
-        setup.values.pop("payer", None)
-        setup.values.pop("services", None)
+        # What was written of the account is kept.
+        dropped = [setup.values.pop(name, None) for name in ("payer", "services")]
+        let_go = any(dropped)
     setup.values[step] = {name: [text[:5000] for text in texts] for name, texts in values.items()}
     setup.save(update_fields=["values", "changed_at"])
+    return let_go
 
 
 def cleaned(setup: Setup) -> dict[str, dict[str, Any]]:

@@ -236,7 +236,7 @@ def _facts(row: Row) -> Iterator[tuple[str, str]]:
         ("To account", row.credit_account),
         ("Name", row.name),
         ("KID", row.kid or ""),
-        ("Reference of payee", row.creditor_reference),
+        ("Payee ref.", row.creditor_reference),
         ("Text", row.text),
     ):
         if value:

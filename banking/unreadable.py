@@ -127,6 +127,17 @@ CURED = {
         gettext_lazy("The file is about another company than it was brought into."),
         gettext_lazy("Bring it in where it belongs. Nothing of it was carried out."),
     ),
+    "another-customer": (
+        gettext_lazy(
+            "The bank has written the file to another customer than the one that has the account"
+            " here."
+        ),
+        gettext_lazy(
+            "Compare the customer number and the agreement id with what the bank has confirmed. If"
+            " the account is another company's, deactivate the agreement here; then read the file"
+            " again."
+        ),
+    ),
     "several-owners": (
         gettext_lazy("The file is about no account, or those of several companies."),
         gettext_lazy("Ask the bank for one file for each company."),

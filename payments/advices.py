@@ -35,6 +35,7 @@ class _Advice:
 
     message_id: str = ""
     accounts: set[str] = field(default_factory=set)
+    addressed: set[tuple[str, str]] = field(default_factory=set)
     batches: list[Entry] = field(default_factory=list)
     discrepancies: list[Discrepancy] = field(default_factory=list)
     not_money: int = 0
@@ -65,7 +66,7 @@ def read(file: BankFile, content: Any) -> None:
     with transaction.atomic():
         advice = _Advice()
         advice.staged = staging.fill("advice_line", ADVISED, _advice_rows(advice, content))
-        company_id = inbox.owner_of_accounts(file.channel_id, advice.accounts)
+        company_id = inbox.owner_of_accounts(file.channel_id, advice.accounts, advice.addressed)
         with tenancy.acting_for([company_id], unclaimed=True):
             _carry_out_advice(file, company_id, advice)
     faults.point("outcomes.advice_read")
@@ -92,6 +93,7 @@ def _advice_rows(advice: _Advice, content: Any) -> Iterator[tuple[Any, ...]]:
                 advice.batches.append(entry)
         elif isinstance(value, Notification):
             advice.message_id = value.message_id
+            advice.addressed.update(value.addressed)
             if value.account is not None:
                 advice.accounts.add(value.account.number)
         elif isinstance(value, Discrepancy):

@@ -267,6 +267,15 @@ class _Reading:
                 _("Activate the agreement under Agreements: %(address)s")
                 % {"address": f"{settings.BASE_URL}/c/{self.company.public_id}/agreements/"},
             )
+        elif not agreement.remittance:
+            self._refuse(
+                "agreement-without-payments",
+                _at(head.place, "DbtrAcct"),
+                _("The agreement for the account %(account)s is not for payments.")
+                % {"account": head.debit_account.number},
+                _("Choose another account in the ERP, or order payments from the bank for it."),
+            )
+            return None
         return agreement
 
     def _line(self, payment: _Payment, line: Transfer) -> tuple[Any, ...]:

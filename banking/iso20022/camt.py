@@ -162,7 +162,7 @@ class Reader:
                 amount = xmlio.amount(text(child), self._place(child, f"{path}/Bal/Amt"))
                 currency = child.get("Ccy", "")
             elif name == "CdtDbtInd":
-                credit = text(child) == "CRDT"
+                credit = xmlio.is_credit(text(child), self._place(child, f"{path}/Bal/CdtDbtInd"))
             elif name == "Dt":
                 date = self._day(child, path)
         return Balance(kind, amount, currency, credit, date)

@@ -99,7 +99,7 @@ def detail(element: etree._Element, names: Names, *, entry: Entry, place: Place)
         elif name == "AmtDtls":
             money = _money(child, names, place)
         elif name == "CdtDbtInd":
-            credit = text(child) == "CRDT"
+            credit = xmlio.is_credit(text(child), place)
         elif name == "RltdPties":
             parties = child
         elif name == "RmtInf":

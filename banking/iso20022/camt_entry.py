@@ -61,7 +61,7 @@ def read(
     return Entry(
         amount,
         currency,
-        direction == "CRDT",
+        xmlio.is_credit(direction, place),
         status,
         found.get("RvslInd") in ("true", "1"),
         days.get("BookgDt"),

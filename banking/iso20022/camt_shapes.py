@@ -144,7 +144,7 @@ def _entry(plan: Plan, picked: list[str], place: Place) -> Entry | None:
     return Entry(
         xmlio.amount(amount, place),
         plan.currencies["Amt"],
-        direction == "CRDT",
+        xmlio.is_credit(direction, place),
         status,
         reversal in ("true", "1"),
         booking,
@@ -197,7 +197,7 @@ def _detail(
         amount = xmlio.amount(own, place)
     if own or booked:
         currency = plan.currencies[inside + ("Amt" if own else "AmtDtls/TxAmt/Amt")]
-    credit = direction == "CRDT" if direction else entry.credit
+    credit = xmlio.is_credit(direction, place) if direction else entry.credit
     if credit == (not entry.reversal):
         who, account = payer, _account(payer_iban, payer_number, payer_scheme)
     else:

@@ -190,6 +190,12 @@ class Notification:
     place: Place = NOWHERE
     parties: tuple[tuple[str, Party], ...] = ()
 
+    @property
+    def addressed(self) -> tuple[tuple[str, str], ...]:
+        """(scheme, identifier) of the recipient."""
+        found = [party.identifiers for role, party in self.parties if role == "MsgRcpt"]
+        return found[0] if found else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Balance:

@@ -288,6 +288,15 @@ def decimal(value: str) -> Decimal:
     return Decimal(value)
 
 
+def is_credit(direction: str, place: Place) -> bool:
+    """Whether a CdtDbtInd says that money came in. Raises Unreadable for what is neither way."""
+    if direction == "CRDT":
+        return True
+    if direction == "DBIT":
+        return False
+    raise bad_value(what="CdtDbtInd", value=direction, place=place)
+
+
 def amount(value: str, place: Place) -> Decimal:
     """An amount or sum exactly as written; Unreadable value (params: element, value)."""
     if len(value) > AMOUNT_LENGTH or _DECIMAL.match(value) is None:

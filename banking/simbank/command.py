@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 import urllib.error
 import urllib.parse
@@ -41,7 +42,10 @@ def run(words: list[str]) -> int:
     except (OSError, ValueError) as fault:
         print(f"The bank cannot be reached: {fault}", file=sys.stderr)
         return NOT_REACHED
-    print(json.dumps(answer, ensure_ascii=False, indent=2))
+    try:
+        print(json.dumps(answer, ensure_ascii=False, indent=2), flush=True)
+    except BrokenPipeError:  # whoever reads has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

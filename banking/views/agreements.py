@@ -18,6 +18,7 @@ from banking import (
     agreement_events,
     agreements,
     authorities,
+    connecting,
     conversions,
     labels,
     lifecycle,
@@ -171,10 +172,12 @@ def change(request: HttpRequest, agreement: int) -> HttpResponse:
     log, user = changes.by(request), guard.user_of(request)
     at = log.at
     try:
+        if act == "activate" and not request.POST.get("confirmed") and agreements.doubted(row):
+            return _before_it_is_active(request, row)
         if act == "activate":
             agreements.activate(agreement=row, by=actors.person(user), told=log)
             tasks.nudge_reading()
-            messages.success(request, _("The agreement is active: payments can be sent on it."))
+            messages.success(request, _active(row))
         elif act == "reopened":
             if not agreement_events.open_again(agreement=row, by=actors.person(user), at=at):
                 messages.error(request, MOVED_ON)
@@ -202,6 +205,20 @@ def change(request: HttpRequest, agreement: int) -> HttpResponse:
     if back.isascii() and back.isdigit():  # the agreement whose page it was done from
         return _page(request, found(request, int(back)))
     return _page(request, row)
+
+
+def _active(row: BankAgreement) -> str:
+    """What an active agreement is good for."""
+    if row.remittance:
+        return _("The agreement is active: payments can be sent on it.")
+    return _("The agreement is active: what the bank tells of the account is taken in.")
+
+
+def _before_it_is_active(request: HttpRequest, row: BankAgreement) -> HttpResponse:
+    """Asks whether the bank has confirmed an agreement that no test has shown to be open."""
+    test = connecting.latest([row]).get(row.pk)
+    context = {"row": row, "tried": test is not None, "back": request.POST.get("back", "")}
+    return render(request, "banking/activate.html", context)
 
 
 def _before_the_end(request: HttpRequest, row: BankAgreement) -> HttpResponse:
@@ -285,7 +302,7 @@ def sending(request: HttpRequest) -> HttpResponse:
             return _back(request, row)
         if request.POST.get("act") == "start":
             stops.start(**told)
-            messages.success(request, _("Sending is started. What is approved leaves now."))
+            messages.success(request, _started(row, now))
             return _back(request, row)
     except stops.Already:
         messages.error(request, _("Nothing was changed: somebody else has done it already."))
@@ -298,6 +315,15 @@ def sending(request: HttpRequest) -> HttpResponse:
     }
     status = 422 if form.is_bound else 200
     return render(request, "banking/sending.html", context, status=status)
+
+
+def _started(row: BankAgreement | None, before: stops.Stops) -> str:
+    """What starting again means, when the other brake may still be on."""
+    if row is not None and before.company is not None:
+        return _("Started on this agreement, but all sending of the company is still stopped.")
+    if row is None and before.agreements:
+        return _("Sending is started, but for agreements that are stopped by themselves.")
+    return _("Sending is started. What is approved leaves now.")
 
 
 def _back(request: HttpRequest, row: BankAgreement | None) -> HttpResponse:

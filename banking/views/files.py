@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -19,6 +20,7 @@ from banking.nets import reader as nets
 from portal import clock, details
 from portal.access import guard
 from portal.access.roles import Permission
+from portal.events.lifecycle import Status
 from portal.events.models import Event
 from portal.lists.pages import ListPage
 
@@ -61,7 +63,7 @@ def one(request: HttpRequest, file: int) -> HttpResponse:
     events = Event.objects.filter(subject="bankfile", subject_id=row.pk, group_id=None)
     context: dict[str, Any] = {
         "row": row,
-        "state": row.state,
+        "state": _standing(row),
         "sha256": bytes(row.sha256).hex(),
         "answers": row.answers.order_by("id"),
         "kind": tables.kind_of(row),
@@ -74,6 +76,14 @@ def one(request: HttpRequest, file: int) -> HttpResponse:
         and guard.acting_of(request).may(Permission.CHANGE_AGREEMENTS),
     }
     return render(request, "banking/file.html", context)
+
+
+def _standing(row: BankFile) -> Status:
+    """Where the file stands; a refused one that holds no payments sends none back."""
+    state: Status = row.state
+    if row.status == lifecycle.REFUSED and row.kind.startswith("camt"):
+        return replace(state, meaning=_("The bank took nothing from it. No payment is touched."))
+    return state
 
 
 @require_GET

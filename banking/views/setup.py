@@ -58,7 +58,18 @@ def step(request: HttpRequest, setup: str, step: str) -> HttpResponse:
     except setups.Unfinished as error:
         return _to(request, row, error.step)
     if request.method == "POST":
-        setups.keep(row, step, request.POST)
+        if setups.keep(row, step, request.POST):
+            told = _(
+                "Another bank asks for other things: fill in the steps after the account again."
+            )
+            messages.warning(request, told)
+        if request.POST.get("go") == "back" and step in STEPS[1:]:
+            return _to(request, row, STEPS[STEPS.index(step) - 1])
+        if request.POST.get("go") == "leave":
+            messages.info(request, _("What you wrote is kept; go on with it whenever you like."))
+            return redirect(
+                "banking:agreements", company=guard.acting_of(request).company.public_id
+            )
         if form.is_valid():
             return _to(request, row, [*STEPS, OVERVIEW][STEPS.index(step) + 1])
     return _page(request, row, step, form)

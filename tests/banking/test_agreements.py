@@ -10,8 +10,16 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
-from banking import agreements, lifecycle, profiles, stops
-from banking.models import AgreementSetup, Authority, BankAccount, BankAgreement
+from banking import agreements, channel, lifecycle, profiles, stops
+from banking.models import (
+    AgreementSetup,
+    Authority,
+    BankAccount,
+    BankAgreement,
+    BankChannel,
+    ConnectionTest,
+)
+from portal import clock
 from portal.access import tenancy
 from portal.access.roles import Role
 from portal.events import moves
@@ -20,7 +28,7 @@ from portal.people import changes as change_log
 from portal.people.models import Change
 from portal.people.templatetags import kvitt
 from tests import kit
-from tests.kit import Stage
+from tests.kit import Erp, Line, Stage
 
 FREE = kit.account(500)
 
@@ -108,7 +116,9 @@ def drafted(made: Stage, kari: Client, **changes: Any) -> BankAgreement:
 
 
 def act(made: Stage, client: Client, agreement: BankAgreement, act: str) -> str:
-    answer = client.post(f"{base(made)}{agreement.pk}/change/", {"act": act}, follow=True)
+    answer = client.post(
+        f"{base(made)}{agreement.pk}/change/", {"act": act, "confirmed": "1"}, follow=True
+    )
     return answer.content.decode()
 
 
@@ -702,3 +712,81 @@ def test_an_approver_may_stop_and_only_that_one_or_an_administrator_starts_again
         assert stops.now(made.company.pk).company is None
     overview = clients["anne"].get(f"/c/{made.company.public_id}/overview/").content.decode()
     assert address in overview
+
+
+def test_nobody_activates_what_no_test_has_shown_to_be_open_without_saying_so(
+    made: Stage, kari: Client
+) -> None:
+    agreement = drafted(made, kari)
+    address = f"{base(made)}{agreement.pk}/change/"
+    page = kari.post(address, {"act": "activate"}).content.decode()
+    assert "Has the bank confirmed" in page
+    assert "The connection has not been tested on this agreement." in page
+    assert status_of(made, agreement) == "draft"
+    with made.scope():
+        test = ConnectionTest.objects.create(
+            company=made.company, agreement=agreement, asked_at=clock.now(),
+            asked_by=made.users["kari"], ended_at=clock.now(),
+            steps=[{"step": "account", "ms": 1, "ok": False, "code": "", "detail": ""}],
+        )  # fmt: skip
+    page = kari.post(address, {"act": "activate"}).content.decode()
+    assert "The latest test did not come all the way" in page
+    with made.scope():
+        test.steps[0]["ok"] = True
+        test.save(update_fields=["steps"])
+    assert "is active" in kari.post(address, {"act": "activate"}, follow=True).content.decode()
+    assert status_of(made, agreement) == "active"
+
+
+def test_two_people_are_not_one_at_the_bank_in_the_form_either(made: Stage, kari: Client) -> None:
+    same = {f"identity_{made.users[name].pk}": "SAME" for name in ("anne", "bjorn")}
+    page = through(made, kari, **same)
+    assert page.status_code == 422
+    assert "Anne has this identity already" in page.content.decode()
+
+
+@pytest.mark.parametrize(("go", "leads_to"), [("back", "/bank/"), ("leave", "/agreements/")])
+def test_what_is_written_is_kept_when_one_goes_back_or_leaves(
+    made: Stage, kari: Client, go: str, leads_to: str
+) -> None:
+    address = kari.post(base(made) + "new/", {"channel": made.channel.pk})["Location"]
+    answer = kari.post(address, {"account_name": "Halvveis", "go": go})
+    assert answer["Location"].endswith(leads_to)
+    assert 'value="Halvveis"' in kari.get(address).content.decode()
+
+
+def test_signs_that_no_database_keeps_are_a_fault_of_the_field_and_no_crash(
+    made: Stage, kari: Client
+) -> None:
+    address = kari.post(base(made) + "new/", {"channel": made.channel.pk})["Location"]
+    answer = kari.post(address, {"account_name": "a\0b", "x\0y": "z"})
+    assert answer.status_code == 422
+    assert kari.get(f"{base(made)}setup/%00/bank/").status_code == 404
+
+
+def test_another_bank_lets_go_of_what_only_the_first_asks_for_and_says_so(
+    made: Stage, kari: Client
+) -> None:
+    other = BankChannel.objects.create(
+        bank="dnb", name="DNB", username="x", host="x", private_key=channel.new_key()
+    )
+    through(made, kari)
+    with made.scope():
+        setup = AgreementSetup.objects.latest("pk")
+    address = f"{base(made)}setup/{setup.public_id}/bank/"
+    page = kari.post(address, {"channel": other.pk}, follow=True).content.decode()
+    assert "fill in the steps after the account again" in page
+
+
+def test_an_agreement_without_payments_takes_none(made: Stage, kari: Client) -> None:
+    agreement = drafted(made, kari, remittance=None, incoming="on")
+    assert "is taken in" in act(made, kari, agreement, "activate")
+    body = kit.pain001({"P1": [Line("a", "1.00", kit.account(70))]}, account=FREE, due=kit.soon())
+    answer = Erp(made).post("payments", body)
+    assert answer.status_code == 422
+    assert answer.json()["problems"][0]["code"] == "agreement-without-payments"
+
+
+def test_numbers_in_groups_are_sent_without_the_spaces(made: Stage, kari: Client) -> None:
+    agreement = drafted(made, kari, customer_number=" 900 100 ", agreement_id="NORD 2")
+    assert (agreement.customer_number, agreement.agreement_id) == ("900100", "NORD2")

@@ -97,6 +97,13 @@ def test_a_channel_is_tried_against_the_bank(own_database: str, bank: Bank) -> N
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "ssh"])
 def test_a_port_that_is_none_is_refused(db: None, port: str) -> None:
-    with pytest.raises(CommandError, match="--port"):
+    with pytest.raises(CommandError, match="--port.*a number from 1 to 65535"):
         told("add", *WORDS, "--port", port)
+    assert not BankChannel.objects.exists()
+
+
+@pytest.mark.parametrize(("option", "value"), [("--name", " "), ("--host", "")])
+def test_a_name_or_a_host_that_is_empty_is_refused(db: None, option: str, value: str) -> None:
+    with pytest.raises(CommandError, match="it cannot be empty"):
+        told("add", *WORDS, option, value, "--host-key", HOST_KEY)
     assert not BankChannel.objects.exists()

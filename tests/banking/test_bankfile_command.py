@@ -204,9 +204,11 @@ def test_a_terminal_that_knows_only_ascii_gets_question_marks(tmp_path: Path) ->
 
 def test_a_payees_structured_reference_is_told(reference: Path) -> None:
     path = reference / "samples" / "postfinance_camt054_esr_batch.xml"
-    assert "Reference of payee" in shown(path)
+    assert "Payee ref.    ISR Reference 120000000000234478943216899" in shown(path)
     rows = json.loads(shown(path, "--json"))["transactions"]
-    assert "120000000000234478943216899" in [row["creditor_reference"] for row in rows]
+    assert "ISR Reference 120000000000234478943216899" in [
+        row["creditor_reference"] for row in rows
+    ]
 
 
 def test_whoever_reads_may_stop_reading(tmp_path: Path) -> None:

@@ -613,8 +613,8 @@ def test_a_structured_reference_of_another_kind_is_told_as_the_payees_not_as_a_k
         for row in listing.rows(sample("postfinance_camt054_esr_batch.xml"))
         if row.level == "transaction"
     ]
-    assert rows[0].creditor_reference == "120000000000234478943216899"
-    assert {row.kid for row in rows} == {None}
+    assert rows[0].creditor_reference == "ISR Reference 120000000000234478943216899"
+    assert rows[0].kid is None
 
 
 def test_parties_are_told_with_their_identifiers(sample: Sample) -> None:

@@ -42,6 +42,15 @@ verified = false
 """
 
 
+MESSAGES = '[messages]\n{}\nsource = "guide"\nverified = true\n[rules]'
+SECOND = """[[cut_offs]]
+payment = "foreign"
+time = "10:00"
+source = "guide"
+verified = true
+"""
+
+
 def test_the_banks_that_are_known_are_whole_and_sourced() -> None:
     known = profiles.every()
     assert {"dnb", "nordea", "danske", "general", "simbank"} <= set(known)
@@ -85,10 +94,24 @@ def test_a_bank_is_added_by_a_file_alone(tmp_path: Path) -> None:
         ("FJORNO22", "FJORD", "no BIC"),
         ('place = "Dbtr"', 'place = "Cdtr"', "identifiers.place is 'Cdtr'"),
         ('field = "signer_id"', 'field = "pin"', "identifiers.field is 'pin'"),
-        ("required = true", 'required = "yes"', "needs scheme and required"),
+        ("required = true", 'required = "yes"', "needs a scheme of 1 to 4 letters, and required"),
         ('source = "guide"', 'source = "hearsay"', "names no source"),
         ("verified = true", "", "does not say whether it is verified"),
         ("payment_totals = false", "totals = false", "switches holds totals"),
+        ("payment_totals = false", 'payment_totals = "no"', "switches.payment_totals is 'no'"),
+        ('scheme = "CUST"', 'scheme = "TOOLONG"', "needs a scheme of 1 to 4 letters"),
+        ('unauthorised = "parks"', 'unauthorized = "parks"', "rules holds unauthorized"),
+        ('unauthorised = "parks"', 'documents_max = "many"', "rules.documents_max is 'many'"),
+        ('unauthorised = "parks"', "documents_max = -3", "rules.documents_max is -3"),
+        ('ask.nb = "Spør banken."\nask.en = "Ask the bank."', 'ask = "nb"', "ask is needed in"),
+        ("[rules]", "[[rules]]", "rules is no table"),
+        ("[[cut_offs]]", "[cut_offs]", "cut_offs is no list of tables"),
+        ('bics = ["FJORNO22"]', 'bics = "FJORNO22"', "bics is 'FJORNO22', not a list"),
+        ('name = "Fjordbanken"', 'name = "Fjordbanken"\ndemo = "no"', "demo is 'no'"),
+        ("[rules]", MESSAGES.format('cancel = "camt.999"'), "messages.cancel is 'camt.999'"),
+        ("[rules]", MESSAGES.format('direkte_remittering = "no"'), "direkte_remittering is 'no'"),
+        ("[rules]", MESSAGES.format('payment = ["x"]'), "messages holds payment"),
+        ("[[cut_offs]]", SECOND + "[[cut_offs]]", "cut_offs tells twice of foreign"),
         ('"parks"', '"hides"', "not one of rejects, parks"),
         ('"11:30"', '"25:00"', "no time as 14:00"),
         ("read = 2026-11-26", "", "needs a title and the day"),
@@ -104,3 +127,27 @@ def test_a_file_with_a_fault_says_where_it_is(
     with pytest.raises(profiles.Unfit, match="fjord.toml") as caught:
         profiles.read(path)
     assert said in str(caught.value)
+
+
+def test_a_file_that_is_not_utf_8_is_told_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "fjord.toml"
+    path.write_bytes(NEW.replace("Spør", "Sp\xf8r").encode("latin-1"))
+    with pytest.raises(profiles.Unfit, match="fjord.toml"):
+        profiles.read(path)
+
+
+def test_a_bank_that_is_laid_there_while_the_program_runs_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in profiles.FOLDER.glob("*.toml"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr(profiles, "FOLDER", tmp_path)
+    profiles.every.cache_clear()
+    try:
+        with pytest.raises(KeyError):
+            profiles.of("fjord")
+        (tmp_path / "fjord.toml").write_text(NEW, "utf-8")
+        assert profiles.of("fjord").name == "Fjordbanken"
+    finally:
+        monkeypatch.undo()
+        profiles.every.cache_clear()

@@ -75,7 +75,9 @@ def used(owner: Stage, other: Stage, *, approvers: int = 2) -> BankAgreement:
                 bank_identity=f"{name}-1".upper(),  # as the owner's bank knows them
                 holds_authority=True,
             )
-    page = lise.post(f"{base(other)}{row.pk}/change/", {"act": "activate"}, follow=True)
+    page = lise.post(
+        f"{base(other)}{row.pk}/change/", {"act": "activate", "confirmed": "1"}, follow=True
+    )
     assert "The agreement is active" in page.content.decode()
     with other.scope():
         row = BankAgreement.objects.select_related("account", "channel").get(pk=row.pk)

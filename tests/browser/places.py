@@ -483,6 +483,11 @@ STATES = [
     Place("banking:agreement-offers", "nothing", at("banking:agreement-offers", of="empty")),
     Place("banking:agreement-mails", "wrong", post("banking:agreement-mails", act="add"), 422),
     Place("banking:agreement-mails", "nothing", at("banking:agreement-mails", of="empty")),
+    Place(
+        "banking:agreement-change",
+        "not-confirmed",
+        post(CHANGE, to=("agreement", "fit"), act="activate"),
+    ),
     Place("banking:agreement-change", "unfit", post(CHANGE, to=DRAFT, act="activate")),
     Place("banking:agreement-change", "no-act", post(CHANGE, to=DRAFT)),
     Place(

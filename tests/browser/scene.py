@@ -166,6 +166,16 @@ def _agreements(made: Stage, scene: Scene) -> None:
                     by=actors.person(made.users[ALL]),
                     at=now(),
                 )
+        fit = _agreement(made, 9, "fit")
+        scene.agreements["fit"] = fit.pk
+        for name in (Role.APPROVER.value, ALL):
+            Authority.objects.create(
+                company=made.company,
+                account=fit.account,
+                user=made.users[name],
+                bank_identity=f"FIT-{name}"[:20].upper().replace("_", "-"),
+                holds_authority=True,
+            )
         # The bank says that it has closed one of those in use.
         closed = BankAgreement.objects.filter(pk=scene.agreements["one-approver"])
         closed.update(closed_at=now() - dt.timedelta(days=2))

@@ -9,8 +9,9 @@ import pytest
 from django.db import transaction
 
 from banking import inbox, lifecycle
-from banking.models import Authority, BankAccount, BankAgreement, BankFile
+from banking.models import AgreementShare, Authority, BankAccount, BankAgreement, BankFile
 from payments import outcomes
+from portal import clock
 from portal.access import actors, tenancy
 from portal.access.roles import Role
 from portal.events.models import Event
@@ -219,7 +220,7 @@ def test_files_that_lay_aside_for_an_unknown_account_are_read_when_it_is_active(
             bank_identity="A", holds_authority=True,
         )  # fmt: skip
     address = f"/c/{made.company.public_id}/agreements/{row.pk}/change/"
-    kit.signed_in(admin).post(address, {"act": "activate"})
+    kit.signed_in(admin).post(address, {"act": "activate", "confirmed": "1"})
     outcomes.take_answers()
     with made.scope():
         assert BankFile.objects.get(pk=aside.pk).status == "read"
@@ -292,3 +293,109 @@ def test_word_that_cannot_be_understood_is_set_aside(made: Stage, content: str) 
         file.refresh_from_db()
         assert file.status == "set_aside"
         assert file.error["cure"]
+
+
+def test_a_file_to_another_customer_is_not_given_to_whoever_wrote_its_account_down(
+    made: Stage, bank: Bank
+) -> None:
+    """An agreement that was activated by hand, with a number that is another's at the bank."""
+    row = ordered(made)
+    register(bank, row)
+    takes_in(bank, row)
+    with made.scope():
+        BankAgreement.objects.filter(pk=row.pk).update(
+            customer_number="INVENTED", agreement_id="INVENTED", status=lifecycle.ACTIVE
+        )
+    bank.ask("/incoming", {"account": row.account.number, "amount": "4321"})
+    bank.work()
+    bank.pass_days(1)
+    bank.work()
+    job.fetch(made)
+    with tenancy.acting_for([made.company], unclaimed=True):
+        aside = list(BankFile.objects.filter(status="set_aside", kind__startswith="camt"))
+        assert aside
+        assert {(file.error["code"], file.company) for file in aside} == {
+            ("another-customer", None)
+        }
+        ours = BankFile.objects.filter(direction="in", company=made.company)
+        assert not ours.exclude(kind="camt.053").exists()
+    with made.scope():
+        BankAgreement.objects.filter(pk=row.pk).update(customer_number="NEW")
+    with tenancy.acting_for([made.company], unclaimed=True), transaction.atomic():
+        for file in aside:
+            assert inbox.read_again(file, by=actors.CLOCK)
+    outcomes.take_answers()
+    with made.scope():
+        assert {BankFile.objects.get(pk=file.pk).status for file in aside} == {"read"}
+
+
+def test_the_banks_word_reaches_the_owner_of_an_agreement_that_others_share(
+    made: Stage, bank: Bank
+) -> None:
+    other = kit.stage(bank, place=2)
+    with made.scope():
+        share = AgreementShare.objects.create(
+            company=made.company,
+            agreement=made.agreement,
+            organisation_number=other.company.organisation_number,
+            made_at=clock.now(),
+            made_by=made.users["anne"],
+        )
+    with tenancy.acting_for([made.company, other.company]):
+        account = BankAccount.objects.create(
+            company=other.company, number=made.agreement.account.number, name="Delt"
+        )
+        BankAgreement.objects.create(
+            company=other.company,
+            channel=made.channel,
+            account=account,
+            share=share,
+            customer_number=made.agreement.customer_number,
+            agreement_id=made.agreement.agreement_id,
+            settlement_return=False,
+        )
+    file = word(bank, made, made.agreement.customer_number, active=False)
+    assert (file.status, file.company) == ("read", made.company)
+    assert [remark["code"] for remark in file.remarks] == ["bank-closed"]
+
+
+def test_a_copy_that_waits_does_not_stand_in_the_way_of_the_banks_word(
+    made: Stage, bank: Bank
+) -> None:
+    live = made.agreement
+    with made.scope():
+        copy = BankAgreement.objects.create(
+            company=made.company,
+            channel=made.channel,
+            account=live.account,
+            customer_number=live.customer_number,
+            agreement_id=live.agreement_id,
+        )
+    word(bank, made, live.customer_number, active=False)
+    file = word(bank, made, live.customer_number)
+    assert (file.status, [remark["code"] for remark in file.remarks]) == ("read", ["bank-opened"])
+    with made.scope():
+        copy.refresh_from_db()
+        live.refresh_from_db()
+        assert (copy.status, live.status, live.closed_at) == ("draft", "active", None)
+
+
+def test_anothers_draft_with_the_same_numbers_holds_nobody_up(made: Stage, bank: Bank) -> None:
+    row = ordered(made)
+    register(bank, row)
+    other = kit.stage(bank, place=2)
+    with other.scope():
+        BankAgreement.objects.create(
+            company=other.company,
+            channel=made.channel,
+            account=BankAccount.objects.create(
+                company=other.company, number=row.account.number, name="Gjettet"
+            ),
+            customer_number="NEW",
+            agreement_id="NEW-1",
+        )
+    file = word(bank, made, "NEW")
+    assert (file.status, file.company) == ("read", made.company)
+    with made.scope():
+        row.refresh_from_db()
+        assert row.status == lifecycle.ACTIVE

@@ -98,8 +98,8 @@ def test_payments_are_sent_as_direkte_remittering_and_settled_by_what_comes_back
         back = BankFile.objects.get(direction="in")
         assert (back.kind, back.status, back.remarks) == ("direkte-remittering", "read", None)
         assert (tables.kind_of(file), tables.kind_of(back)) == (
-            "Payments (Direkte remittering)",
-            "Settled payments (Direkte remittering)",
+            "Betalinger (Direkte remittering)",
+            "Utførte betalinger (Direkte remittering)",
         )
 
 

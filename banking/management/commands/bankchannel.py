@@ -110,10 +110,22 @@ class Command(BaseCommand):
             raise CommandError(told) from error
 
 
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return int(text)
+
+
+def _words(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it cannot be empty")
+    return text.strip()
+
+
 def _options(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    parser.add_argument("--name", required=required, help="what people call the bank")
-    parser.add_argument("--host", required=required)
-    parser.add_argument("--port", type=int, choices=range(1, 65536), metavar="PORT")
+    parser.add_argument("--name", type=_words, required=required, help="what people call the bank")
+    parser.add_argument("--host", type=_words, required=required)
+    parser.add_argument("--port", type=_port, metavar="PORT")
     parser.add_argument(
         "--host-key",
         required=required,

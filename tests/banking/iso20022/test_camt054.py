@@ -238,6 +238,13 @@ def test_a_detail_outside_any_entry_is_given_to_none() -> None:
     assert [type(one) for one in values] == [Deviation, Notification, Entry, Deviation]
 
 
+@pytest.mark.parametrize("direction", ["XXXX", "debit"])
+def test_a_direction_that_is_none_cannot_be_read(direction: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        advice(f"<Ntry>{ENTRY.replace('DBIT', direction, 1)}</Ntry>")
+    assert caught.value.code == "value"
+
+
 def test_an_entry_without_direction_cannot_be_read() -> None:
     with pytest.raises(Unreadable) as caught:
         advice('<Ntry><Amt Ccy="NOK">1</Amt></Ntry>')
