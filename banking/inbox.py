@@ -284,19 +284,19 @@ def _is_addressee(
     bank_channel_id: int, owner: int, numbers: set[str], addressed: set[tuple[str, str]]
 ) -> bool:
     """Whether an agreement of the company on these accounts is known to the bank by one of the
-    identifiers; also where they are of no kind that agreements have."""
+    identifiers, or the company itself by its number; also where they are of no kind that the bank
+    asks for. Banks write under one scheme what they ask for under another, so values count alone.
+    """
     with tenancy.acting_for([owner]):
         rows = BankAgreement.objects.filter(channel_id=bank_channel_id, share=None).filter(
             Q(account__number__in=numbers) | Q(account__iban__in=numbers)
         )
-        asked = {
-            (one.scheme, str(getattr(row, one.field)))
-            for row in rows.select_related("channel")
-            for one in profiles.of(row.channel.bank).identifiers
-        }
-    schemes = {scheme for scheme, _value in asked}
-    told = {pair for pair in addressed if pair[0] in schemes}
-    return not told or bool(told & asked)
+        known, schemes = set(), set()
+        for row in rows.select_related("channel", "company"):
+            known |= {row.company.organisation_number, *row.identifiers.values()}
+            schemes |= {one.scheme for one in profiles.of(row.channel.bank).identifiers}
+    told = {value for scheme, value in addressed if scheme in schemes}
+    return not told or bool(told & known)
 
 
 def claim(file: BankFile, *, company_id: int, answers_to: BankFile | None, salary: bool) -> None:

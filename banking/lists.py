@@ -77,4 +77,5 @@ FILES = spec.ListSpec(
     filters=FileFilter,
     rows=files_seen,
     loaded=lambda rows: rows.select_related("channel"),
+    exported=lambda rows: rows.select_related("channel", "agreement", "imported_by"),
 )

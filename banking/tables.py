@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from banking import lifecycle
+from banking import lifecycle, unreadable
 from banking.models import BankAgreement, BankFile
 from portal.lists.keyset import Order
 from portal.lists.tables import Column, Table
@@ -121,6 +121,11 @@ class FileTable(Table):
     bank = Column(gettext_lazy("Bank"))
     time = Column(gettext_lazy("Time"))
     message = Column(gettext_lazy("Message id"), shown=False)
+    agreement = Column(gettext_lazy("Agreement"), shown=False)
+    account = Column(gettext_lazy("Account"), shown=False)
+    size = Column(gettext_lazy("Size in bytes"), shown=False)
+    fault = Column(gettext_lazy("Fault"), shown=False)
+    brought_in_by = Column(gettext_lazy("Brought in by"), shown=False)
     sha256 = Column("SHA-256", shown=False)
 
     def render_file(self, row: BankFile) -> str:
@@ -172,6 +177,22 @@ class FileTable(Table):
 
     def value_message(self, row: BankFile) -> str:
         return row.message_id
+
+    def value_agreement(self, row: BankFile) -> str:
+        return row.agreement.agreement_id if row.agreement else ""
+
+    def value_account(self, row: BankFile) -> str:
+        return row.agreement.account_number if row.agreement else ""
+
+    def value_size(self, row: BankFile) -> int:
+        return row.size
+
+    def value_fault(self, row: BankFile) -> str:
+        told = unreadable.told(row.error)
+        return f"{told.problem} ({told.code})" if told else ""
+
+    def value_brought_in_by(self, row: BankFile) -> str:
+        return str(row.imported_by) if row.imported_by else ""
 
     def value_sha256(self, row: BankFile) -> str:
         return bytes(row.sha256).hex()

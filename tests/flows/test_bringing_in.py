@@ -231,6 +231,8 @@ def test_the_log_of_a_year_is_downloaded(made: Stage, bank: Bank) -> None:
     for file in files(made):
         assert file.name in text
         assert bytes(file.sha256).hex() in text
+        assert f"{file.size}" in text
+    assert {"Størrelse i byte", "Feil", "Hentet inn av"} <= set(text.splitlines()[0].split(";"))
 
 
 def elsewhere(made: Stage, bank: Bank) -> Stage:

@@ -55,6 +55,7 @@ def account(number: str) -> str:
     if len(number) == 11 and number.isdigit():
         return f"{number[:4]}{NARROW}{number[4:6]}{NARROW}{number[6:]}"
     if number[:2].isalpha():
+        number = "".join(number.split()).upper()  # as somebody may have written it
         return " ".join(number[i : i + 4] for i in range(0, len(number), 4))
     return number
 
