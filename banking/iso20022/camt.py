@@ -78,7 +78,8 @@ class Reader:
         for _event, element in xmlio.parse(self._guarded, tags=_TAGS):
             name = names[element.tag]
             if name == "TxDtls":
-                yield from self._detail(element)
+                if not self._may_be_alone(element):
+                    yield from self._detail(element)
             elif name == "Ntry":
                 yield from self._end_of_entry(element)
             elif name == "GrpHdr":
@@ -209,17 +210,22 @@ class Reader:
             self._sums.add(entry)
             yield entry
 
-    def _detail(self, element: etree._Element) -> Iterator[Value]:
+    def _may_be_alone(self, element: etree._Element) -> bool:
         """A first detail waits: if it stays alone, its entry is read whole with it at the end."""
+        if self._held or self._tally is not None or self._entry_around(element) is None:
+            return False
+        self._held = 1
+        self._first = element
+        return True
+
+    def _detail(self, element: etree._Element) -> Iterator[Value]:
+        """A detail after the first, or one that stands in no entry."""
         if self._tally is None:
             if self._entry_around(element) is None:
                 words = "A transaction stands outside any entry and is left out."
                 yield Deviation("order", words, self._place(element, "TxDtls"))
                 return
             self._held += 1
-            if self._held == 1:
-                self._first = element
-                return
             if self._held == 2:
                 yield from self._begin_batch()
         # An entry that names its amount after its details is read whole at its end.
@@ -256,9 +262,18 @@ class Reader:
         yield from tally.add(detail)
 
     def _end_of_entry(self, element: etree._Element) -> Iterator[Value]:
+        """What is still to be told of an entry."""
         if self._tally is None:
-            yield from self._begin_part(element)
-            yield from self._whole_entry(element)
+            if not self._open:
+                yield from self._begin_part(element)
+            place = self._entry_place(element)
+            known = self._known_entry(element, place) if self._held < 2 else None
+            if known is None:
+                yield from self._walked_entry(element, place)
+            else:
+                yield known[0]
+                if known[1] is not None:
+                    yield known[1]
         if self._tally is not None:
             yield from self._tally.end()
         self._entries += 1
@@ -267,21 +282,27 @@ class Reader:
         xmlio.empty(element)
         xmlio.drop_emptied(element)
 
-    def _whole_entry(self, element: etree._Element) -> Iterator[Value]:
-        """An entry with one detail or none, or one that could not be read before its end."""
-        place = self._entry_place(element)
+    def _known_entry(
+        self, element: etree._Element, place: Place
+    ) -> tuple[Entry, EntryDetail | None] | None:
+        """An entry of a shape met before, and its only detail; None where it must be walked."""
         inner = None
         if self._first is not None:
             inner = self._place(self._first, f"{place.path}/TxDtls[1]")
-        known = self._shapes.entry(element, place=place, inner=inner) if self._held < 2 else None
-        if known is not None:
-            entry, detail = known
-            self._tally = camt_entry.Tally(entry)
-            self._sums.add(entry)
-            yield entry
-            if detail is not None:
-                yield from self._tally.add(detail)
-            return
+        known = self._shapes.entry(element, place=place, inner=inner)
+        if known is None:
+            return None
+        entry, detail = known
+        self._sums.add(entry)
+        self._tally = camt_entry.Tally(entry)
+        if detail is None:
+            return known
+        # A detail without an amount of its own waits for the tally's end.
+        told = self._tally.add(detail)
+        return entry, told[0] if told else None
+
+    def _walked_entry(self, element: etree._Element, place: Place) -> Iterator[Value]:
+        """An entry with one detail or none, or one that could not be read before its end."""
         yield from self._begin_entry(element, whole=True)
         if self._tally is None:
             raise Unreadable(

@@ -3,7 +3,6 @@
 It takes elements and gives values; order, sums and files are camt's.
 """
 
-import dataclasses
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -142,7 +141,7 @@ def detail(element: etree._Element, names: Names, *, entry: Entry, place: Place)
 
 def with_amount(one: EntryDetail, entry: Entry) -> EntryDetail:
     """The only detail of an entry, which says no amount of its own: the entry's is its."""
-    return dataclasses.replace(one, amount=entry.amount, currency=entry.currency)
+    return one._replace(amount=entry.amount, currency=entry.currency)
 
 
 def _remittance(element: etree._Element, names: Names, place: Place) -> elements.Remittance:

@@ -3,13 +3,15 @@
 Text that a message does not carry is the empty string, except a KID, which is None. Amounts are
 Decimal exactly as written (trailing zeros kept). Times are always aware: a message that states no
 offset is taken to mean Europe/Oslo. `unread` names ISO elements that were there and are not
-carried, so that nothing a sender said is lost without a trace.
+carried, so that nothing a sender said is lost without a trace. Entries and their details are named
+tuples because there is one of each for every line of a bank's day, and they are made many times
+faster.
 """
 
 import datetime
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from banking.located import NOWHERE, Place
 
@@ -208,8 +210,7 @@ class Balance:
     date: datetime.date | None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One Ntry; only status BOOK is money, and reversal undoes an earlier entry.
 
     status is the bank's code (BOOK, PDNG, INFO, or what else it wrote). batch_count and batch_sum
@@ -235,8 +236,7 @@ class Entry:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class EntryDetail:
+class EntryDetail(NamedTuple):
     """One TxDtls of the Entry before it.
 
     amount is in the account's currency where told; None where the bank tells none and the entry

@@ -1,6 +1,6 @@
 """The bank codec over N transactions, beside bare lxml loops that touch the same elements.
 
-    python -m tests.benchmarks.codec [--transactions 50000] [--rounds 3]
+    python -m tests.benchmarks.codec [--transactions 50000] [--rounds 7]
 
 Prints, for each kind of file, the best seconds of ours and of the bare loop (taken in turns), their
 ratio, and the peak memory of a fresh process that does ours alone. Ours makes every value; writing
@@ -64,7 +64,7 @@ def main(words: list[str]) -> int:
     """Measures and prints; 1 where a bound is not met."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.codec")
     parser.add_argument("--transactions", type=int, default=50_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--alone", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args(words)
