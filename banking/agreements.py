@@ -11,7 +11,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
 from banking import connecting, inbox, lifecycle, sharing
-from banking.models import Authority, BankAccount, BankAgreement, BankChannel
+from banking.models import Authority, BankAccount, BankAgreement, BankChannel, ConnectionTest
 from banking.nets import remittance
 from banking.setup_forms import OLD_FORMAT_IDENTIFIERS
 from portal import clock
@@ -83,6 +83,14 @@ class Unfit(Exception):
     def __init__(self, reasons: list[str]) -> None:
         super().__init__("; ".join(reasons))
         self.reasons = reasons
+
+
+class Unconfirmed(Exception):
+    """No test has shown the agreement to be open at the bank; `test` is the latest, or None."""
+
+    def __init__(self, test: ConnectionTest | None) -> None:
+        super().__init__(str(test))
+        self.test = test
 
 
 def approvers_sentence(portal: int, bank: int) -> str:
@@ -275,21 +283,22 @@ def log(act: str, agreement: BankAgreement, by: changes.By) -> None:
     )
 
 
-def doubted(agreement: BankAgreement) -> bool:
-    """Whether an agreement that could be activated has not been shown to be open at the bank."""
-    if [*warnings(agreement), *unfit(agreement, today=clock.today())]:
-        return False  # that is told first
-    test = connecting.latest([agreement]).get(agreement.pk)
-    return test is None or not connecting.is_open(test)
+def activate(
+    *, agreement: BankAgreement, by: Actor, told: changes.By, confirmed: bool = True
+) -> None:
+    """Makes an agreement active; raises AnotherIsActive, Unfit, Unconfirmed, moves.Conflict.
 
-
-def activate(*, agreement: BankAgreement, by: Actor, told: changes.By) -> None:
-    """Makes an agreement active; raises AnotherIsActive, Unfit, moves.Conflict."""
+    confirmed: whoever asks answers for it that the bank has confirmed the agreement.
+    """
     faults = [*warnings(agreement), *unfit(agreement, today=clock.today())]
     if not sharing.holds(agreement):
         faults.append(_("The other company does not share the account any more."))
     if faults:
         raise Unfit(faults)
+    if not confirmed:
+        test = connecting.latest([agreement]).get(agreement.pk)
+        if test is None or not connecting.is_open(test):
+            raise Unconfirmed(test)
     try:
         with transaction.atomic():
             moves.move(

@@ -30,7 +30,7 @@ class FileFilter(FilterSet):
     """Filters of bank files."""
 
     name = TextFilter(label=_("Name holds"), field_name="name", lookup_expr="icontains")
-    direction = ChoiceFilter(label=_("Way"), choices=BankFile.Direction.choices)
+    direction = ChoiceFilter(label=_("Direction"), choices=BankFile.Direction.choices)
     kind = ChoiceFilter(
         label=_("Content"),
         choices=list(KINDS.items()),

@@ -99,7 +99,8 @@ class BankAgreement(CompanyOwned):
     channel = models.ForeignKey(BankChannel, on_delete=models.PROTECT, related_name="agreements")
     account = models.ForeignKey(BankAccount, on_delete=models.PROTECT, related_name="agreements")
     account_number = models.CharField(max_length=11, editable=False)
-    description = models.CharField(max_length=140, blank=True)
+    DESCRIPTION_LENGTH = 140
+    description = models.CharField(max_length=DESCRIPTION_LENGTH, blank=True)
     # Which of these a bank wants is told by its data file (banking/banks).
     customer_number = models.CharField(max_length=35, blank=True)
     agreement_id = models.CharField(max_length=35, blank=True)

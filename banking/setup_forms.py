@@ -159,7 +159,7 @@ class AccountStep(forms.Form):
     )
     description = forms.CharField(
         label=gettext_lazy("Description"),
-        max_length=140,
+        max_length=BankAgreement.DESCRIPTION_LENGTH,
         required=False,
         help_text=gettext_lazy("What the agreement is called in lists. Empty: bank and account."),
     )

@@ -13,6 +13,7 @@ from django import forms
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 
 from banking import agreement_events, lifecycle, profiles
 from banking.models import AgreementSetup as Setup
@@ -312,7 +313,7 @@ def begin_from(agreement: BankAgreement, user: User, *, copy: bool) -> Setup:
         "account_name": account.name,
         "bic": account.bic,
         "currency": account.currency,
-        "description": agreement.description,
+        "description": _copy_of(agreement.description) if copy else agreement.description,
     } | _field("tax_withholding", account.tax_withholding)
     steps = {
         "bank": {"channel": str(agreement.channel_id)},
@@ -328,6 +329,12 @@ def begin_from(agreement: BankAgreement, user: User, *, copy: bool) -> Setup:
             step: {name: [value] for name, value in told.items()} for step, told in steps.items()
         },
     )
+
+
+def _copy_of(description: str) -> str:
+    """A copy's own name, so that two agreements of one account can be told apart."""
+    told = _("Copy of %(name)s") % {"name": description} if description else ""
+    return told[: BankAgreement.DESCRIPTION_LENGTH]
 
 
 def _field(name: str, value: Any) -> dict[str, str]:

@@ -114,7 +114,7 @@ class FileTable(Table):
     standard = "id"
 
     file = Column(gettext_lazy("File"), lead=True)
-    direction = Column(gettext_lazy("Way"))
+    direction = Column(gettext_lazy("Direction"))
     kind = Column(gettext_lazy("Content"))
     status = Column(gettext_lazy("Status"), long=True)
     transactions = Column(gettext_lazy("Transactions"), right=True)

@@ -18,7 +18,6 @@ from banking import (
     agreement_events,
     agreements,
     authorities,
-    connecting,
     conversions,
     labels,
     lifecycle,
@@ -172,10 +171,11 @@ def change(request: HttpRequest, agreement: int) -> HttpResponse:
     log, user = changes.by(request), guard.user_of(request)
     at = log.at
     try:
-        if act == "activate" and not request.POST.get("confirmed") and agreements.doubted(row):
-            return _before_it_is_active(request, row)
         if act == "activate":
-            agreements.activate(agreement=row, by=actors.person(user), told=log)
+            confirmed = bool(request.POST.get("confirmed"))
+            agreements.activate(
+                agreement=row, by=actors.person(user), told=log, confirmed=confirmed
+            )
             tasks.nudge_reading()
             messages.success(request, _active(row))
         elif act == "reopened":
@@ -199,6 +199,9 @@ def change(request: HttpRequest, agreement: int) -> HttpResponse:
         messages.error(request, MOVED_ON)
     except agreements.AnotherIsActive as error:
         messages.error(request, agreements.already_active(error.other))
+    except agreements.Unconfirmed as error:
+        context = {"row": row, "tried": error.test, "back": request.POST.get("back", "")}
+        return render(request, "banking/activate.html", context)
     except agreements.Unfit as error:
         messages.error(request, " ".join(map(str, error.reasons)))
     back = request.POST.get("back", "")
@@ -212,13 +215,6 @@ def _active(row: BankAgreement) -> str:
     if row.remittance:
         return _("The agreement is active: payments can be sent on it.")
     return _("The agreement is active: what the bank tells of the account is taken in.")
-
-
-def _before_it_is_active(request: HttpRequest, row: BankAgreement) -> HttpResponse:
-    """Asks whether the bank has confirmed an agreement that no test has shown to be open."""
-    test = connecting.latest([row]).get(row.pk)
-    context = {"row": row, "tried": test is not None, "back": request.POST.get("back", "")}
-    return render(request, "banking/activate.html", context)
 
 
 def _before_the_end(request: HttpRequest, row: BankAgreement) -> HttpResponse:

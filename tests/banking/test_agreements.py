@@ -611,6 +611,7 @@ def test_a_draft_is_changed_an_active_one_is_copied(made: Stage, kari: Client) -
     with made.scope():
         copy = BankAgreement.objects.latest("pk")
     assert (copy.status, copy.erp_name, copy.pk != agreement.pk) == ("draft", "Hoved", True)
+    assert copy.description == "Copy of Lønn 2027"
 
 
 def test_a_draft_that_became_active_meanwhile_is_not_changed(made: Stage, kari: Client) -> None:

@@ -91,7 +91,7 @@ CAUSES = [
 def test_the_whole_way_is_open(made: Stage, kari: Client, bank: Bank) -> None:
     assert run(made, bank) == WHOLE
     page = kari.get(address(made)).content.decode()
-    assert "The way is open" in page
+    assert "The connection works" in page
     assert page.count("yes") == len(WHOLE)
     with made.scope():
         steps = {row["step"]: row["ms"] for row in ConnectionTest.objects.get().steps}
@@ -119,7 +119,7 @@ def test_each_cause_is_told_where_it_lies_with_its_cure_and_is_open_when_mended(
     before = list(connecting.STEPS)[: list(connecting.STEPS).index(step)]
     assert run(made, bank) == [*((name, True, "") for name in before), (step, False, code)]
     page = kari.get(address(made)).content.decode()
-    assert "The way is closed" in page
+    assert "The connection does not work" in page
     assert said in page
     assert f"<code>{code}</code>" in page
     assert page.count("not come to") == len(connecting.STEPS) - len(before) - 1
@@ -166,7 +166,7 @@ def test_what_the_bank_does_not_know_is_told_and_cured(
     before = list(connecting.STEPS)[: list(connecting.STEPS).index(step)]
     assert run(made, bank) == [*((name, True, "") for name in before), (step, False, code)]
     page = kari.get(address(made)).content.decode()
-    assert "The way is closed" in page
+    assert "The connection does not work" in page
     assert said in page
     assert f'<span lang="en">{own} ' in page
     with made.scope():
@@ -185,12 +185,12 @@ def test_while_the_answer_is_waited_for_the_page_says_so_and_at_last_that_none_c
         late = timezone.now() - connecting._longest() - connecting.dt.timedelta(seconds=601)
         ConnectionTest.objects.filter(pk=test.pk).update(asked_at=late)
     page = kari.get(address(made)).content.decode()
-    assert "The way is closed" in page
+    assert "The connection does not work" in page
     assert "<code>no-answer</code>" in page
     # It is never too late: the answer still ends the test.
     bank.work()
     job.fetch(made)
-    assert "The way is open" in kari.get(address(made)).content.decode()
+    assert "The connection works" in kari.get(address(made)).content.decode()
 
 
 def test_a_test_is_not_held_by_a_stop(made: Stage, kari: Client, bank: Bank) -> None:
@@ -208,7 +208,7 @@ def test_a_bank_that_takes_no_request_is_tried_as_far_as_its_folders(
         BankAgreement.objects.filter(pk=made.agreement.pk).update(file_format="nets")
     assert run(made, bank) == WHOLE[:4]
     page = kari.get(address(made)).content.decode()
-    assert "The way is open" in page
+    assert "The connection works" in page
     assert "not known to answer a request" in page
     with tenancy.acting_for((), unclaimed=True):
         assert not BankFile.objects.filter(direction="out").exists()
