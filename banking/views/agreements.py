@@ -112,6 +112,7 @@ def one(request: HttpRequest, agreement: int) -> HttpResponse:
         "may_stop": bool(acting.permissions & set(MAY_STOP)),
         "convertible": conversions.may_be(row),
         "owner": sharing.owner_of(row),
+        "still_shared": sharing.holds(row),
     }
     return render(request, "banking/agreement.html", context)
 

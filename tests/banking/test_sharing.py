@@ -151,6 +151,8 @@ def test_a_share_that_is_taken_back_stops_what_has_been_signed(
     with other.scope():
         row.refresh_from_db()
         assert row.status == lifecycle.DEACTIVATED
+    told = browser(other.users["lise"]).get(f"{base(other)}{row.pk}/").content.decode()
+    assert f"The account was shared by {owner.company}, and is not any more" in told
     assert job.send(other) == []
     assert bank.transfers() == []
     with owner.scope():
