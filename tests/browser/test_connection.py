@@ -54,30 +54,30 @@ def test_each_closed_way_is_told_with_its_cure_and_is_open_when_mended(
     kari.page.locator("tbody a").first.click()
     kari.page.get_by_role("link", name="Test forbindelsen").click()
     kari.press("Test forbindelsen")
-    kari.page.get_by_text("Veien er åpen").wait_for()
+    kari.page.get_by_text("Forbindelsen virker", exact=True).wait_for()
     with psycopg.connect(stack.facts["database_owner_url"], autocommit=True) as books:
         for code, (column, spoiled, said) in CAUSES.items():
             (right,) = books.execute(f"SELECT {column} FROM banking_bankchannel").fetchone() or ()
             set_to(books, column, spoiled() if callable(spoiled) else spoiled)
             kari.press("Test igjen")
-            kari.page.get_by_text("Veien er stengt").wait_for()
+            kari.page.get_by_text("Forbindelsen virker ikke").wait_for()
             told = kari.page.inner_text("main")
             assert said in told, (code, told)
             assert code in told
             assert kari.page.get_by_text("ikke kommet til").count() < 9
             set_to(books, column, json.dumps(right) if isinstance(right, list) else right)
             kari.press("Test igjen")
-            kari.page.get_by_text("Veien er åpen").wait_for()
+            kari.page.get_by_text("Forbindelsen virker", exact=True).wait_for()
     for code, (spoiled, said) in AT_THE_BANK.items():
         tell(stack, **spoiled)
         kari.press("Test igjen")
-        kari.page.get_by_text("Veien er stengt").wait_for()
+        kari.page.get_by_text("Forbindelsen virker ikke").wait_for()
         told = kari.page.inner_text("main")
         assert said in told, (code, told)
         assert code in told
         tell(stack)
         kari.press("Test igjen")
-        kari.page.get_by_text("Veien er åpen").wait_for()
+        kari.page.get_by_text("Forbindelsen virker", exact=True).wait_for()
     assert kari.faults == []
 
 
