@@ -1,7 +1,8 @@
 """What looks like a mistake or a fraud among payments that have come in, before anybody signs.
 
-A guard compares new lines with what the company has paid before, and with each other. It tells,
-beside what it compared with, and people decide. A company chooses whether a guard informs, warns
+A guard compares new lines with what the company has paid before, with each other, and with what
+other companies of the same customer have paid. It tells, beside what it compared with, and people
+decide. A company chooses whether a guard informs, warns
 or stops: then an administrator must let the line pass before it is signed (payments.deciding). A
 salary payment is never stopped, since no administrator may see it. Each guard is one statement for
 all lines of an upload, and so is the choice; what was found stays as it was found. What was paid
@@ -20,18 +21,30 @@ from django.db.models import Count, Min, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from payments import lifecycle
+from payments.guard_statements import (
+    ACCOUNT_CHANGED,
+    AS_CHOSEN,
+    DUPLICATE,
+    FIRST_PAYMENT,
+    GUARDS,
+    IN_A_SISTER,
+    INFORM,
+    NEAR_KID,
+    SAME_AMOUNT,
+    SAME_AMOUNT_DAYS,
+    SAME_REFERENCE_DAYS,
+    SISTER,
+    SPLIT,
+    STOP,
+    UNUSUAL,
+    WARN,
+)
 from payments.models import Finding, Payment, PaymentLine
+from portal.access import tenancy
+from portal.access.models import Company, Customer
+from portal.events.lifecycle import Status
 
-STOP, WARN, INFORM = Finding.Severity.STOP, Finding.Severity.WARN, Finding.Severity.INFORM
 SEVERITIES = {str(INFORM): _("Inform"), str(WARN): _("Warn"), str(STOP): _("Stop")}
-DUPLICATE, NEAR_KID, SAME_AMOUNT = "possible-duplicate", "near-kid", "same-amount"
-ACCOUNT_CHANGED, FIRST_PAYMENT, UNUSUAL = "account-changed", "first-payment", "unusual-amount"
-# The same KID or text to the same account is looked for so far back, and so far ahead.
-SAME_REFERENCE_DAYS, SAME_AMOUNT_DAYS = 400, 5
-# An amount is unusual when it is so many times the largest that the account has got, among so many
-# payments at least, and large enough to matter (kroner, or as many of another currency).
-UNUSUAL_TIMES, UNUSUAL_AFTER, UNUSUAL_FROM = 5, 4, 20_000
-HISTORY_MAX = 50
 # Lines that were never paid prove nothing of a payee, and are no payment that could be repeated.
 NEVER_PAID = [
     lifecycle.STOPPED,
@@ -82,131 +95,28 @@ WORDS = {
         _("The amount is unusual for this payee"),
         _("Compare with the invoice: a digit or a decimal point may be wrong."),
     ),
+    SISTER: Words(
+        _("Another of your companies may have paid it"),
+        _(
+            "The same payee, amount and reference stand in its payment. Find out whose invoice"
+            " it is."
+        ),
+    ),
+    SPLIT: Words(
+        _("Several payments to one account are together beyond an approver's limit"),
+        _("Ask why it is not one payment: a sum can be divided to stay within a limit."),
+    ),
 }
 
-AS_CHOSEN = """
-UPDATE payments_finding f
-SET severity = CASE WHEN p.kind = 'salary' AND s.severity = 'stop' THEN 'warn' ELSE s.severity END
-FROM payments_guardsetting s, payments_payment p
-WHERE s.company_id = %(company)s AND f.payment_id = ANY(%(ids)s)
-  AND p.id = f.payment_id AND s.code = f.code
-"""
-HEAD = """
-INSERT INTO payments_finding
-  (company_id, payment_id, line_id, code, severity, other_id, facts, found_at)
-"""
-# The new lines. Their ids are above those of all lines that stood here before.
-NEW = """
-WITH n AS MATERIALIZED (
-  SELECT l.id, l.company_id, l.payment_id, l.payee_account, l.payee_key, l.amount, l.currency,
-         l.kid, l.message, l.documents, p.kind, p.due_date
-  FROM payments_paymentline l JOIN payments_payment p ON p.id = l.payment_id
-  WHERE l.payment_id = ANY(%(ids)s) AND l.status <> 'stopped')
-"""
-# Those of them that go to an account which has never got money from the company. Each account is
-# looked up once; a subquery with a limit is planned by itself, along the index that it names.
-FRESH = """,
-account AS MATERIALIZED (SELECT DISTINCT payee_account FROM n),
-known AS MATERIALIZED (
-  SELECT a.payee_account FROM account a CROSS JOIN LATERAL (
-    SELECT 1 FROM payments_paymentline o
-    WHERE o.company_id = %(company)s AND o.payee_account = a.payee_account AND o.id < %(first)s
-      AND o.status <> ALL(%(never)s)
-    ORDER BY o.company_id, o.payee_account, o.id DESC LIMIT 1) seen),
-fresh AS MATERIALIZED (
-  SELECT n.* FROM n WHERE NOT EXISTS (
-    SELECT FROM known WHERE known.payee_account = n.payee_account))
-"""
-SAME_TEXT = """
-  (n.kid = '' AND o.kid = '' AND n.message <> '' AND lower(o.message) = lower(n.message))
-  OR (n.documents IS NOT NULL AND o.documents IS NOT NULL AND EXISTS (
-        SELECT FROM jsonb_array_elements(n.documents) a, jsonb_array_elements(o.documents) b
-        WHERE a->>'kind' = 'CINV' AND b->>'kind' = 'CINV'
-          AND (coalesce(a->>'number', '') <> '' AND a->>'number' = b->>'number'
-               OR coalesce(a->>'kid', '') <> '' AND a->>'kid' = b->>'kid')))
-"""
-ALMOST = """
-  n.kid <> '' AND o.kid <> n.kid AND length(o.kid) = length(n.kid)
-  AND abs(q.due_date - n.due_date) <= %(near)s
-  AND (SELECT count(*) FROM generate_series(1, length(n.kid)) i
-       WHERE substr(n.kid, i, 1) <> substr(o.kid, i, 1)) <= 2
-"""
-DAYS_APART = """
-  n.kind = 'supplier' AND n.kid = '' AND o.kid = '' AND abs(q.due_date - n.due_date) <= %(near)s
-"""
-GUARDS = [
-    # The same account, amount and KID.
-    f"""{NEW} {HEAD}
-    SELECT n.company_id, n.payment_id, n.id, '{DUPLICATE}', '{WARN}', f.id, '{{}}', %(at)s
-    FROM n CROSS JOIN LATERAL (
-      SELECT o.id FROM (
-        SELECT * FROM payments_paymentline same
-        WHERE same.company_id = %(company)s AND same.payee_account = n.payee_account
-          AND same.kid <> '' AND ltrim(same.kid, '0') = ltrim(n.kid, '0')
-        ORDER BY same.company_id, same.payee_account, ltrim(same.kid, '0') LIMIT {HISTORY_MAX}) o
-      JOIN payments_payment q ON q.id = o.payment_id
-      WHERE o.id < n.id AND o.amount = n.amount AND o.currency = n.currency
-        AND o.status <> ALL(%(never)s) AND q.kind = n.kind
-        AND abs(q.due_date - n.due_date) <= %(far)s
-      ORDER BY o.id DESC LIMIT 1) f
-    WHERE n.kid <> ''""",
-    # The same amount among the last lines to the account: by the same text or invoice, by a KID
-    # that differs in one or two places, or with no reference that tells them apart.
-    f"""{NEW} {HEAD}
-    SELECT n.company_id, n.payment_id, n.id, f.code,
-           CASE WHEN f.code = '{SAME_AMOUNT}' THEN '{INFORM}' ELSE '{WARN}' END,
-           f.id, '{{}}', %(at)s
-    FROM n CROSS JOIN LATERAL (
-      SELECT id, code FROM (
-        SELECT o.id, CASE WHEN {SAME_TEXT} THEN '{DUPLICATE}' WHEN {ALMOST} THEN '{NEAR_KID}'
-                          WHEN {DAYS_APART} THEN '{SAME_AMOUNT}' END AS code
-        FROM (SELECT * FROM payments_paymentline recent
-              WHERE recent.company_id = %(company)s AND recent.payee_account = n.payee_account
-                AND recent.id < n.id
-              ORDER BY recent.company_id, recent.payee_account, recent.id DESC
-              LIMIT {HISTORY_MAX}) o
-        JOIN payments_payment q ON q.id = o.payment_id
-        WHERE o.amount = n.amount AND o.currency = n.currency AND o.status <> ALL(%(never)s)
-          AND q.kind = n.kind AND abs(q.due_date - n.due_date) <= %(far)s) judged
-      WHERE code IS NOT NULL
-      ORDER BY array_position(ARRAY['{DUPLICATE}', '{NEAR_KID}'], code), id DESC
-      LIMIT 1) f
-    ON CONFLICT DO NOTHING""",
-    # A payee whose name is known, at an account that is not.
-    f"""{NEW} {FRESH} {HEAD}
-    SELECT n.company_id, n.payment_id, n.id, '{ACCOUNT_CHANGED}', '{WARN}', f.id, '{{}}', %(at)s
-    FROM fresh n CROSS JOIN LATERAL (
-      SELECT o.id FROM (
-        SELECT * FROM payments_paymentline named
-        WHERE named.company_id = %(company)s AND named.payee_key = n.payee_key
-          AND named.id < %(first)s
-        ORDER BY named.company_id, named.payee_key, named.id DESC LIMIT {HISTORY_MAX}) o
-      JOIN payments_payment q ON q.id = o.payment_id
-      WHERE q.kind = n.kind AND o.status <> ALL(%(never)s)
-      ORDER BY o.id DESC LIMIT 1) f
-    WHERE n.payee_key <> ''""",
-    # An account that is new, of a payee who is new as well.
-    f"""{NEW} {FRESH} {HEAD}
-    SELECT n.company_id, n.payment_id, n.id, '{FIRST_PAYMENT}', '{INFORM}', NULL, '{{}}', %(at)s
-    FROM fresh n WHERE n.kind = 'supplier' AND n.id NOT IN (
-      SELECT f.line_id FROM payments_finding f
-      WHERE f.payment_id = ANY(%(ids)s) AND f.code = '{ACCOUNT_CHANGED}')""",
-    # Far above all that the account has got.
-    f"""{NEW} {HEAD}
-    SELECT n.company_id, n.payment_id, n.id, '{UNUSUAL}', '{WARN}', NULL,
-           jsonb_build_object('largest', h.largest::text, 'payments', h.count), %(at)s
-    FROM n CROSS JOIN LATERAL (
-      SELECT count(*) AS count, max(o.amount) AS largest FROM (
-        SELECT * FROM payments_paymentline recent
-        WHERE recent.company_id = %(company)s AND recent.payee_account = n.payee_account
-          AND recent.id < %(first)s
-        ORDER BY recent.company_id, recent.payee_account, recent.id DESC
-        LIMIT {HISTORY_MAX}) o
-      JOIN payments_payment q ON q.id = o.payment_id
-      WHERE q.kind = n.kind AND o.currency = n.currency AND o.status <> ALL(%(never)s)) h
-    WHERE n.kind = 'supplier' AND n.amount >= {UNUSUAL_FROM} AND h.count >= {UNUSUAL_AFTER}
-      AND n.amount > {UNUSUAL_TIMES} * h.largest""",
-]
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A payment behind another company's wall, as it was when a line was compared with it."""
+
+    company: str
+    number: str
+    due_date: dt.date
+    state: Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +130,19 @@ class Told:
     def field(self) -> str:
         """What the field for a reason to let it pass is called in a page with several."""
         return f"reason-{self.row.pk}"
+
+    @property
+    def elsewhere(self) -> Elsewhere | None:
+        """The payment of a sister company that the line was compared with."""
+        facts = self.row.facts
+        if "company" not in facts:
+            return None
+        return Elsewhere(
+            facts["company"],
+            facts["number"],
+            dt.date.fromisoformat(facts["due"]),
+            lifecycle.LINE.statuses[facts["status"]],
+        )
 
 
 def look(payment_ids: Sequence[int], *, company_id: int, at: dt.datetime) -> int:
@@ -235,14 +158,30 @@ def look(payment_ids: Sequence[int], *, company_id: int, at: dt.datetime) -> int
         "far": SAME_REFERENCE_DAYS,
         "near": SAME_AMOUNT_DAYS,
     }
+    sisters = list(_sisters(company_id))
     found = 0
     with connection.cursor() as cursor:
         for guard in GUARDS:
             cursor.execute(guard, words)
             found += cursor.rowcount
+        if sisters:
+            with tenancy.acting_for([company_id, *sisters]):
+                cursor.execute(IN_A_SISTER, words | {"sisters": sisters})
+                found += cursor.rowcount
         if found:
             cursor.execute(AS_CHOSEN, words)
     return found
+
+
+def _sisters(company_id: int) -> QuerySet[Any, int]:
+    """The other companies of the same customer; those of a bureau have nothing with each other."""
+    return (
+        Company.objects.filter(
+            customer__companies=company_id, customer__kind=Customer.Kind.ORDINARY
+        )
+        .exclude(pk=company_id)
+        .values_list("pk", flat=True)
+    )
 
 
 def stopping() -> QuerySet[Finding]:

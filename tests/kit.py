@@ -498,6 +498,7 @@ class Line:
     message: str = ""
     name: str = "Leverandør AS"
     currency: str = "NOK"
+    invoice: str = ""
 
     def xml(self, position: int) -> str:
         remittance = ""
@@ -505,6 +506,12 @@ class Line:
             remittance = (
                 "<RmtInf><Strd><CdtrRefInf><Tp><CdOrPrtry><Cd>SCOR</Cd></CdOrPrtry></Tp>"
                 f"<Ref>{self.kid}</Ref></CdtrRefInf></Strd></RmtInf>"
+            )
+        elif self.invoice:
+            remittance = (
+                "<RmtInf><Strd><RfrdDocInf><Tp><CdOrPrtry><Cd>CINV</Cd></CdOrPrtry></Tp>"
+                f"<Nb>{self.invoice}</Nb></RfrdDocInf><RfrdDocAmt><RmtdAmt Ccy="
+                f'"{self.currency}">{self.amount}</RmtdAmt></RfrdDocAmt></Strd></RmtInf>'
             )
         elif self.message:
             remittance = f"<RmtInf><Ustrd>{self.message}</Ustrd></RmtInf>"
