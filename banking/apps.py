@@ -29,8 +29,8 @@ class BankingConfig(AppConfig):
             told = f"KVITT_BANK_DAYS: {settings.BANK_DAYS} cannot be used: {error!r}"
             raise ImproperlyConfigured(told) from error
 
-        def explain_reason(code: str, language: str) -> codes.Explanation | None:
-            return codes.explain(code, "nb" if language.startswith(("nb", "no")) else "en")
+        def explain_reason(code: str, language: str, text: str) -> codes.Explanation | None:
+            return codes.explain(code, "nb" if language.startswith(("nb", "no")) else "en", text)
 
         def event_label(event: str) -> Any:
             for cycle in (lifecycle.FILE, lifecycle.AGREEMENT):

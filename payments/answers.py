@@ -30,7 +30,7 @@ def status_text(subject: str, status: str, language: str) -> str | None:
         return str(lifecycle.PAYMENT_STATUSES[status].label)
 
 
-def explain_reason(code: str, language: str) -> checks.Explanation | None:
+def explain_reason(code: str, language: str, _text: str) -> checks.Explanation | None:
     known = checks.explain(code)
     if known is None:
         return None

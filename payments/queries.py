@@ -134,15 +134,29 @@ def standing(
     ]
 
 
+def wrong(
+    *,
+    company: Company,
+    permissions: frozenset[Permission],
+    since: dt.datetime,
+    before: dt.datetime | None = None,
+    size: int,
+) -> list[Event]:
+    """The latest events by which a line left the way to being paid, whether or not they hold."""
+    kinds = kinds_seen(permissions)
+    rows = Event.objects.of(company).filter(event__in=WRONG, at__gte=since)
+    if before is not None:
+        rows = rows.filter(at__lt=before)
+    if len(kinds) < len(Payment.Kind):
+        rows = rows.filter(salary=Payment.Kind.SALARY in kinds)
+    return list(rows.order_by("-id")[:size])
+
+
 def went_wrong(
     *, company: Company, permissions: frozenset[Permission], since: dt.datetime, size: int
 ) -> list[Event]:
     """The latest events by which a line left the way to being paid and that still hold."""
-    kinds = kinds_seen(permissions)
-    rows = Event.objects.of(company).filter(event__in=WRONG, at__gte=since)
-    if len(kinds) < len(Payment.Kind):
-        rows = rows.filter(salary=Payment.Kind.SALARY in kinds)
-    events = list(rows.order_by("-id")[:size])
+    events = wrong(company=company, permissions=permissions, since=since, size=size)
     counts = dict(
         Payment.objects.filter(pk__in={event.group_id for event in events}).values_list(
             "pk", "line_counts"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from payments.views import changing, checking, detail, ending, overview, signing
+from payments.views import changing, checking, detail, ending, overview, rejecting, signing
 
 app_name = "payments"
 urlpatterns = [
@@ -24,6 +24,7 @@ urlpatterns = [
     path("outgoing/<int:payment>/withdraw/", changing.withdraw, name="withdraw"),
     path("outgoing/<int:payment>/note/", changing.note, name="note"),
     path("outgoing/<int:payment>/due-date/", changing.due_date, name="due-date"),
+    path("rejections/", rejecting.rejections, name="rejections"),
     path("checks/", checking.checks, name="checks"),
     path("checks/<int:finding>/pass/", checking.let_pass, name="let-pass"),
     path("outgoing/<int:payment>/send-again/", detail.send_again, name="send-again"),

@@ -41,6 +41,7 @@ class ReasonOut(Schema):
     text: str = ""
     title: str = ""
     cure: str = ""
+    who: str = ""
 
 
 class EventOut(Schema):

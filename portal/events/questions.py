@@ -80,7 +80,7 @@ class Question:
         return next(iter(self.ask(*args, **kwargs)), None)
 
 
-explain_reason = Question("what does this reason code mean, in this language?")
+explain_reason = Question("what does this reason code, with this text, mean in this language?")
 menu = Question("what stands in the menu for these permissions, as MenuItems?")
 customer_menu = Question("what stands in the menu of a customer, as MenuItems?")
 under_way = Question("what keeps this service of this company from being switched off?")
@@ -95,13 +95,20 @@ own_reason = Question("what does this code, kept as the reason of an event, say 
 event_label = Question("what is this event called, in the language of the page?")
 
 
+WORDS = ("title", "meaning", "cure", "who", "actor")
+
+
 def explained(
     reasons: list[dict[str, Any]] | None, *, language: str | None = None
 ) -> list[dict[str, Any]]:
-    """Reasons as stored, each with the title, meaning and cure that are known for its code."""
+    """Reasons as stored, each with what is known for its code: title, meaning and cure, `who` must
+    act (erp, administrator, approver, bank, support, nobody; "" where it is not told), that `actor`
+    in words, and `advice`, what else to try."""
     told = []
     for reason in reasons or []:
-        known = explain_reason.first(reason.get("code", ""), language or get_language() or "nb")
-        words = {name: str(getattr(known, name, "")) for name in ("title", "meaning", "cure")}
+        code, text = reason.get("code", ""), reason.get("text") or ""
+        known = explain_reason.first(code, language or get_language() or "nb", text)
+        words: dict[str, Any] = {name: str(getattr(known, name, "")) for name in WORDS}
+        words["advice"] = list(getattr(known, "advice", ()))
         told.append({**words, **reason})
     return told

@@ -192,6 +192,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "payments:withdraw": {"post": codes(403, **SUPPLIER_ACTORS)},
     "payments:note": {"post": codes(403, **SUPPLIER_ACTORS)},
     "payments:due-date": form(codes(403, **SUPPLIER_SEERS), 422),
+    "payments:rejections": {"get": codes(403, **SEERS)},
     "payments:checks": form(codes(403, admin=200), 422),
     "payments:let-pass": {"post": codes(403, admin=302)},
     "payments:send-again": {"post": codes(403, **SUPPLIER_ACTORS)},

@@ -402,6 +402,7 @@ STATES = [
     Place("frame", "session-ended", ending(at("payments:list"), "ended")),
     Place("jobs:list", "empty", at("jobs:list", of="empty")),
     Place("jobs:list", "past-the-end", at("jobs:list", "?before=1")),
+    Place("payments:rejections", "a-week-without", at("payments:rejections", "?until=2020-01-05")),
     Place("payments:detail", "next-lines", following(at(DETAIL, payment="many-lines"))),
     Place("payments:detail", "unfolded", click(at(DETAIL, payment="sent-back"), FOLDED)),
     Place("banking:file", "unfolded", click(at("banking:file", file="stored"), FOLDED)),

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import functools
 import re
-import tomllib
 from collections.abc import Iterable
 
+from banking.iso20022 import codes
 from portal import translations
 
-REASONS = translations.ROOT / "banking" / "data" / "status_reasons.toml"
 PIECES = re.compile(r"<[^>]+>|%\(\w+\)[sd]|%[sd]")
 HOLES = re.compile(r"%\(\w+\)[sd]|%[sd]")
 LETTERS_MIN, WORDS_MIN, SURE = 6, 3, 2
@@ -95,10 +94,21 @@ def catalogue() -> Iterable[tuple[str, str]]:
     for message in translations.catalogue():
         if message.id:
             yield from zip(_forms(message.id), _forms(message.string), strict=False)
-    reasons = tomllib.loads(REASONS.read_text(encoding="utf-8"))["reasons"]
-    for reason in reasons.values():
-        for name in ("title", "meaning", "cure"):
-            yield reason["en"][name], reason["nb"][name]
+    for code in codes.known():
+        yield from _explained(codes.explain(code, "en"), codes.explain(code, "nb"))
+    for name in codes.texts():
+        yield from _explained(codes.of_text(name, "en"), codes.of_text(name, "nb"))
+
+
+def _explained(
+    english: codes.Explanation | None, norwegian: codes.Explanation | None
+) -> Iterable[tuple[str, str]]:
+    """The words that a reason of the bank is explained with."""
+    assert english is not None
+    assert norwegian is not None
+    for name in ("title", "meaning", "cure", "actor"):
+        yield getattr(english, name), getattr(norwegian, name)
+    yield from zip(english.advice, norwegian.advice, strict=True)
 
 
 def _forms(text: object) -> tuple[str, ...]:
