@@ -23,6 +23,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import signals
 from django.utils import translation
+from whitenoise import WhiteNoise
 
 from portal import celery, env
 from tests import kit
@@ -88,6 +89,24 @@ def django_db_setup(django_db_blocker: object, worker_id: str) -> Iterator[None]
 def _all_addresses() -> None:
     """Addresses are read once: as the demo has them, before any test turns the demo off."""
     importlib.import_module(settings.ROOT_URLCONF)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_once() -> Iterator[None]:
+    """The static files are looked up once a process, and not for each of thousands of clients."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    look = WhiteNoise.update_files_dictionary
+
+    def look_once(self: WhiteNoise, root: str, prefix: str) -> None:
+        before = set(self.files)
+        if (root, prefix) not in found:
+            look(self, root, prefix)
+            found[root, prefix] = {url: self.files[url] for url in set(self.files) - before}
+        self.files.update(found[root, prefix])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoise, "update_files_dictionary", look_once)
+        yield
 
 
 @pytest.fixture(autouse=True)
