@@ -33,6 +33,7 @@ WRITTEN = {
     ("NARR", "Creditor has no OCR agreement"): "no-kid-agreement",
     ("RR07", "Ugyldig KID"): "kid-invalid",
     ("NARR", "KID fails its modulus"): "kid-invalid",
+    ("RR07", "KID not according to agreement"): "kid-invalid",
     ("NARR", "Feil kontrollsiffer"): None,
     ("NARR", "Invalid agreement id"): "agreement-id",
     ("BE06", "Ukjent avtale-ID"): "agreement-id",
