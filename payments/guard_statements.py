@@ -64,6 +64,10 @@ strange AS MATERIALIZED (
   SELECT n.* FROM n WHERE n.payee_key <> '' AND (n.payee_account, n.payee_key) NOT IN (
     SELECT payee_account, payee_key FROM met))
 """
+SAME_REFERENCE = """
+  (n.kid || n.message <> '' AND ltrim(o.kid, '0') = ltrim(n.kid, '0')
+   AND (n.kid <> '' OR lower(o.message) = lower(n.message)))
+"""
 SAME_INVOICE = """
   (n.documents IS NOT NULL AND o.documents IS NOT NULL AND EXISTS (
      SELECT FROM jsonb_array_elements(n.documents) a, jsonb_array_elements(o.documents) b
@@ -147,19 +151,16 @@ ON CONFLICT DO NOTHING
 # new lines and those of the last days; the sum is told on the last of them, once.
 IN_PARTS = f"""{NEW},
 part AS MATERIALIZED (
-  SELECT n.id AS told, n.kid, n.message, n.currency, n.payee_account, n.kind, n.due_date,
-         sum(o.amount) AS total, count(*) AS parts, min(o.id) AS first
+  SELECT n.id AS told, sum(o.amount) AS total, count(*) AS parts, min(o.id) AS first
   FROM n CROSS JOIN LATERAL (
     SELECT * FROM payments_paymentline recent
     WHERE recent.company_id = %(company)s AND recent.payee_account = n.payee_account
       AND recent.id <= n.id
     ORDER BY recent.company_id, recent.payee_account, recent.id DESC LIMIT {HISTORY_MAX}) o
   JOIN payments_payment q ON q.id = o.payment_id
-  WHERE n.kid || n.message <> '' AND ltrim(o.kid, '0') = ltrim(n.kid, '0')
-    AND (n.kid <> '' OR lower(o.message) = lower(n.message)) AND o.currency = n.currency
-    AND q.kind = n.kind AND o.status <> ALL(%(never)s)
-    AND abs(q.due_date - n.due_date) <= %(near)s
-  GROUP BY n.id, n.kid, n.message, n.currency, n.payee_account, n.kind, n.due_date
+  WHERE {SAME_REFERENCE} AND o.currency = n.currency AND q.kind = n.kind
+    AND o.status <> ALL(%(never)s) AND abs(q.due_date - n.due_date) <= %(near)s
+  GROUP BY n.id
   HAVING count(*) > 1)
 {HEAD}
 SELECT n.company_id, n.payment_id, n.id, '{DUPLICATE}', '{WARN}', f.id,
@@ -167,14 +168,13 @@ SELECT n.company_id, n.payment_id, n.id, '{DUPLICATE}', '{WARN}', f.id,
 FROM part JOIN n ON n.id = part.told CROSS JOIN LATERAL (
   SELECT o.id FROM (
     SELECT * FROM payments_paymentline recent
-    WHERE recent.company_id = %(company)s AND recent.payee_account = part.payee_account
+    WHERE recent.company_id = %(company)s AND recent.payee_account = n.payee_account
       AND recent.id < part.first
     ORDER BY recent.company_id, recent.payee_account, recent.id DESC LIMIT {HISTORY_MAX}) o
   JOIN payments_payment q ON q.id = o.payment_id
-  WHERE o.amount = part.total AND o.currency = part.currency AND q.kind = part.kind
-    AND ltrim(o.kid, '0') = ltrim(part.kid, '0')
-    AND (part.kid <> '' OR lower(o.message) = lower(part.message))
-    AND o.status <> ALL(%(never)s) AND abs(q.due_date - part.due_date) <= %(far)s
+  WHERE o.amount = part.total AND {SAME_REFERENCE} AND o.currency = n.currency
+    AND q.kind = n.kind AND o.status <> ALL(%(never)s)
+    AND abs(q.due_date - n.due_date) <= %(far)s
   ORDER BY o.id DESC LIMIT 1) f
 ON CONFLICT DO NOTHING
 """
@@ -189,11 +189,10 @@ FROM n CROSS JOIN LATERAL (
       AND recent.id < n.id
     ORDER BY recent.company_id, recent.payee_account, recent.id DESC LIMIT {HISTORY_MAX}) o
   JOIN payments_payment q ON q.id = o.payment_id
-  WHERE o.amount < n.amount AND o.currency = n.currency AND q.kind = n.kind
-    AND ltrim(o.kid, '0') = ltrim(n.kid, '0')
-    AND (n.kid <> '' OR lower(o.message) = lower(n.message))
-    AND o.status <> ALL(%(never)s) AND abs(q.due_date - n.due_date) <= %(far)s) f
-WHERE n.kid || n.message <> '' AND f.parts > 1 AND f.total = n.amount
+  WHERE o.amount < n.amount AND {SAME_REFERENCE} AND o.currency = n.currency
+    AND q.kind = n.kind AND o.status <> ALL(%(never)s)
+    AND abs(q.due_date - n.due_date) <= %(far)s) f
+WHERE f.parts > 1 AND f.total = n.amount
 ON CONFLICT DO NOTHING
 """
 # A payee whose name is known, at an account where that name is not.
@@ -285,12 +284,12 @@ there AS MATERIALIZED (
     ORDER BY o.company_id, o.payee_account, o.id DESC LIMIT 1) seen)
 {HEAD}
 SELECT DISTINCT ON (n.id) n.company_id, n.payment_id, n.id, '{SISTER}', '{WARN}', NULL::bigint,
-       jsonb_build_object('company', c.name, 'public_id', c.public_id, 'payment', f.payment_id,
-                          'number', f.number, 'due', f.due_date, 'status', f.status), %(at)s
+       jsonb_build_object('company', c.name, 'number', f.number, 'due', f.due_date,
+                          'status', f.status), %(at)s
 FROM n JOIN there ON there.payee_account = n.payee_account
 JOIN access_company c ON c.id = there.company_id
 CROSS JOIN LATERAL (
-  SELECT o.payment_id, o.status, q.number, q.due_date, o.id FROM (
+  SELECT o.status, q.number, q.due_date, o.id FROM (
     (SELECT * FROM payments_paymentline same
      WHERE same.company_id = there.company_id AND same.payee_account = n.payee_account
        AND same.kid <> '' AND ltrim(same.kid, '0') = ltrim(n.kid, '0')

@@ -23,6 +23,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import signals
 from django.utils import translation
+from pytest_django import DjangoDbBlocker
 from whitenoise import WhiteNoise
 
 from portal import celery, env
@@ -141,10 +142,10 @@ def _check_frame(template: Any, context: Any, **_more: Any) -> None:
 
 @pytest.fixture
 def own_database(
-    django_db_setup: None, django_db_blocker: pytest.FixtureRequest, worker_id: str
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, worker_id: str
 ) -> Iterator[str]:
     """A clone of the template for one test, with real commits; gone afterwards."""
-    with django_db_blocker.unblock(), own(worker_id) as name:  # type: ignore[attr-defined]
+    with django_db_blocker.unblock(), own(worker_id) as name:
         yield name
 
 

@@ -67,7 +67,7 @@ def administer(*statements: str) -> None:
     """Runs statements as the role that may make databases."""
     with psycopg.connect(os.environ["DATABASE_ADMIN_URL"], autocommit=True) as admin:
         for statement in statements:
-            admin.execute(statement)  # type: ignore[call-overload]
+            admin.execute(statement.encode())
 
 
 def redis_url(worker: str) -> str:
