@@ -42,6 +42,8 @@ def event_label(event: str) -> Any:
     move = lifecycle.LINE.moves.get(event)
     others = {
         "received_from_erp": _("Received from the ERP"),
+        "entered": _("Written in the portal"),
+        "brought_in": _("Brought in as a file by hand"),
         "signature_broken": _("Not what was signed; not sent"),
         "note": _("Note"),
         "check_passed": _("An administrator let it pass a check that stops"),
@@ -62,6 +64,8 @@ def menu(permissions: Any) -> list[questions.MenuItem] | None:
     rows = []
     if roles.SEE_PAYMENTS & permissions:
         rows.append(questions.MenuItem(10, "payments:list", _("Outgoing"), icon="TasklistSend"))
+    if Permission.UPLOAD in permissions:
+        rows.append(questions.MenuItem(15, "payments:new", _("New payment"), icon="PlusCircle"))
     if roles.APPROVE_PAYMENTS & permissions:
         rows.append(questions.MenuItem(20, "payments:approve", _("Approve"), icon="PencilWriting"))
     if Permission.DECIDE_CHECKS in permissions:

@@ -55,6 +55,14 @@ class AlreadySigned(Exception):
         self.numbers = numbers
 
 
+class EnteredByThemselves(Exception):
+    """Nobody but those who entered the payments would have approved them."""
+
+    def __init__(self, numbers: list[str]) -> None:
+        super().__init__(", ".join(numbers))
+        self.numbers = numbers
+
+
 class StoppedByCheck(Exception):
     """A check stops the payments, and no administrator has let them pass."""
 
@@ -89,8 +97,8 @@ def sign(
     """Signs payments, all or none; `fingerprints` are what the page showed, by payment id, and
     `evidence` what a passkey said to just that.
 
-    Raises WeakProof, NotYours, ServiceOff, StoppedByCheck, OverLimit, AlreadySigned, Changed,
-    moves.Conflict.
+    Raises WeakProof, NotYours, ServiceOff, StoppedByCheck, OverLimit, AlreadySigned,
+    EnteredByThemselves, Changed, moves.Conflict.
     """
     if proof.factor not in SIGNING:
         raise WeakProof
@@ -153,6 +161,8 @@ def _must_be_lawful(
         raise StoppedByCheck(refused[policy.STOPPED])
     if policy.ALREADY_SIGNED in refused:
         raise AlreadySigned(refused[policy.ALREADY_SIGNED])
+    if policy.OWN in refused:
+        raise EnteredByThemselves(refused[policy.OWN])
 
 
 def _must_hold(permissions: frozenset[Permission], payments: list[Payment]) -> None:
@@ -261,13 +271,23 @@ def others(
     *, company: Company, payments: Sequence[Payment], but: Iterable[int], most: int
 ) -> list[str]:
     """Names of active users, but not these ids, who may approve every one of the payments: none
-    whose limit at a time is below one of them."""
+    whose limit at a time is below one of them, and none who entered one of them that others among
+    its writers have approved, or that one approval is enough for."""
     able: list[User] | None = None
     for permission in {policy.approve_permission(payment) for payment in payments}:
         holders = grants.holders(company=company, permission=permission).exclude(pk__in=set(but))
         able = [user for user in holders if able is None or user in able]
     small = limits.too_small(company=company, users=able or [], payments=payments)
-    return [str(user) for user in able or [] if user.pk not in small][:most]
+    signed = set(but)
+    return [
+        str(user)
+        for user in able or []
+        if user.pk not in small
+        and not any(
+            policy.alone(payment, {user.pk, *(signed & set(payment.entered_by))})
+            for payment in payments
+        )
+    ][:most]
 
 
 def authority_warnings(*, user: User, payments: Sequence[Payment]) -> list[Payment]:

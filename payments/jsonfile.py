@@ -33,9 +33,14 @@ LINE_FIELDS = frozenset(
         "message",
         "documents",
         "purpose",
+        "clearing_id",
+        "clearing_system",
+        "charge_bearer",
     }
 )
 PAYEE_FIELDS = frozenset({"name", "street", "building", "post_code", "town", "country"})
+# Who pays the banks' charges: all the payer, all the payee, each their own, as the scheme has it.
+BEARERS = frozenset({"DEBT", "CRED", "SHAR", "SLEV"})
 DOCUMENT_FIELDS = frozenset({"kind", "number", "amount", "kid"})
 # What may stand outside the lines: path to its parser events, and to the keys of an object.
 CONTAINERS = {
@@ -67,8 +72,8 @@ LINE_EVENTS_MAX = 10_000
 # The parser writes out the path of each event, and a whole buffer of them ahead: a body of
 # brackets alone costs the square of the buffer, so it is small and a path is never long.
 BUFFER_BYTES = 4096
-DIGITS_MAX = 100
-ENDLESS = re.compile(rb"[0-9]{%d}" % (DIGITS_MAX + 1))
+RUN_MAX = 100
+ENDLESS = re.compile(rb"[0-9]{%d}" % (RUN_MAX + 1))
 PATH_MAX = 200
 DIGITS_MAX = 18
 # What neither XML nor the database can carry.
@@ -121,10 +126,10 @@ def _refuse_endless_numbers(source: BinaryIO) -> None:
             raise _fault(
                 "value",
                 "body",
-                f"A number has more than {DIGITS_MAX} digits.",
+                f"A number has more than {RUN_MAX} digits.",
                 "Correct it as the API's description says.",
             )
-        tail = chunk[-DIGITS_MAX:]
+        tail = chunk[-RUN_MAX:]
     source.seek(0)
 
 
@@ -288,6 +293,9 @@ class _Reader:
         kid = self._kid(line, "kid")
         message = self._text(line, "message", 10_000, optional=True)
         account = self._text(line, "account", 34, optional=True)
+        bearer = self._text(line, "charge_bearer", 4, optional=True)
+        if bearer and bearer not in BEARERS:
+            raise self._wrong("charge_bearer", "This is none of DEBT, CRED, SHAR and SLEV.")
         return Transfer(
             position=self.position,
             instruction_id=str(self.position),
@@ -302,13 +310,15 @@ class _Reader:
                 town=texts["town"],
                 country=texts["country"],
             ),
-            payee_account=_account(account) if account else None,
+            payee_account=_account(account, texts["country"]) if account else None,
             payee_bic=self._text(line, "bic", 11, optional=True),
-            clearing_id="",
+            clearing_id=self._text(line, "clearing_id", 35, optional=True),
             kid=kid,
             message=(message,) if message else (),
             documents=tuple(self._documents(line, currency)),
             purpose=self._text(line, "purpose", 4, optional=True),
+            clearing_system=self._text(line, "clearing_system", 35, optional=True),
+            charge_bearer=bearer,
             place=Place(0, f"payments[{self.payment}].lines[{self.position - 1}]"),
         )
 
@@ -411,8 +421,11 @@ def number(value: Any) -> Decimal | None:
     return read if abs(read.adjusted()) <= DIGITS_MAX and len(read.as_tuple()[1]) < 30 else None
 
 
-def _account(text: str) -> Account:
+def _account(text: str, country: str = "") -> Account:
+    """An IBAN, a Norwegian account, or one of a payee abroad whose country has no IBAN."""
     compact = text.replace(" ", "").replace(".", "")
-    if compact[:2].isalpha():
+    if compact[:2].isalpha() and compact[2:4].isdigit():
         return Account("IBAN", compact.upper())
-    return Account("BBAN", compact)
+    if country.upper() in ("", "NO"):
+        return Account("IBAN" if compact[:2].isalpha() else "BBAN", compact.upper())
+    return Account("OTHER", compact)

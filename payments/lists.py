@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import CharField, Exists, OuterRef, Prefetch, QuerySet, Value
+from django.db.models import CharField, Exists, OuterRef, Prefetch, Q, QuerySet, Value
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from banking.models import BankAccount
+from banking.models import BankAccount, BankAgreement
 from payments import guards, lifecycle, queries
 from payments.models import Payment, Signature
 from payments.tables import ApprovalTable, PaymentTable
@@ -150,7 +150,9 @@ def to_sign(*, acting: Acting, user: Any) -> QuerySet[Payment]:
     if len(kinds) < len(Payment.Kind):
         rows = rows.filter(kind__in=kinds)
     stopped = guards.stopping().filter(payment=OuterRef("pk"))
-    return rows.filter(~Exists(given), ~Exists(stopped))
+    by_one = BankAgreement.objects.of(acting.company).filter(approvers_required=1).values("pk")
+    own = Q(entered_by__contains=[user.pk], agreement__in=by_one)
+    return rows.filter(~Exists(given), ~Exists(stopped), ~own)
 
 
 def stopped(*, acting: Acting) -> Count:

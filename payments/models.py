@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any, ClassVar
 
 from django.db import models
@@ -10,6 +11,7 @@ from django.db.models.functions import Collate, Lower
 from django.utils.translation import gettext as _
 
 from payments import lifecycle
+from portal.access.models import new_public_id
 from portal.access.tenancy import CompanyOwned
 from portal.events import questions
 from portal.events.lifecycle import Status
@@ -37,8 +39,14 @@ class Upload(CompanyOwned):
 class Payment(CompanyOwned):
     """Lines debited one account on one date. `totals` is {currency: amount as text}.
 
-    `digest` is the Merkle root over its lines as received (payments.digest).
+    `digest` is the Merkle root over its lines as received (payments.digest). `entered_by` are the
+    ids of the people who typed it, or brought in its file by hand: they alone cannot approve it.
     """
+
+    class Source(models.TextChoices):
+        ERP = "erp", "erp"
+        HAND = "hand", "hand"
+        FILE = "file", "file"
 
     class Kind(models.TextChoices):
         SUPPLIER = "supplier", "supplier"
@@ -57,7 +65,8 @@ class Payment(CompanyOwned):
     upload = models.ForeignKey(
         Upload, on_delete=models.PROTECT, null=True, related_name="payments", db_index=False
     )
-    source = models.CharField(max_length=20, default="erp")
+    source = models.CharField(max_length=20, choices=Source.choices, default=Source.ERP)
+    entered_by = models.JSONField(default=list, db_default=Value([], models.JSONField()))
     created_at = models.DateTimeField()
     line_count = models.IntegerField()
     totals = models.JSONField()
@@ -174,6 +183,9 @@ class PaymentLine(CompanyOwned):
         derive=lifecycle.payment_status,
     )
 
+    # The line that is paid instead of this one, where a page has looked for it.
+    instead: PaymentLine | None = None
+
     class AccountKind(models.TextChoices):
         BBAN = "BBAN", "BBAN"
         IBAN = "IBAN", "IBAN"
@@ -203,6 +215,10 @@ class PaymentLine(CompanyOwned):
     reasons = models.JSONField(null=True)
     booked_date = models.DateField(null=True)
     bank_reference = models.CharField(max_length=35, blank=True)
+    # The line that was not paid, and which this one is paid instead of.
+    corrects = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="corrected_by", db_index=False
+    )
     # What the payee is known by among others: the letters and digits of the name alone.
     payee_key = models.GeneratedField(
         expression=Func(
@@ -236,6 +252,9 @@ class PaymentLine(CompanyOwned):
                 condition=~Q(kid=""),
                 name="line_by_payee_kid",
             ),
+            models.Index(
+                fields=["corrects"], condition=Q(corrects__isnull=False), name="line_by_corrected"
+            ),
         ]
 
     @property
@@ -267,6 +286,41 @@ class PaymentLine(CompanyOwned):
 
     def __str__(self) -> str:
         return self.reference
+
+
+class Draft(CompanyOwned):
+    """A payment that people write. `values` is what they have written, as it was written
+    (payments.drafting); `writers` are the ids of all who have. `payment` is what came of it, by
+    the idempotency key `key`: it is kept then, without what was written.
+
+    `corrects` is the payment that went wrong, where the draft is to be paid instead of lines of it.
+    """
+
+    public_id = models.CharField(max_length=10, unique=True, default=new_public_id, editable=False)
+    key = models.CharField(max_length=43, default=secrets.token_urlsafe, editable=False)
+    author = models.ForeignKey(
+        "access.User", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    writers = models.JSONField(default=list)
+    salary = models.BooleanField(default=False)
+    values = models.JSONField(default=dict)
+    version = models.IntegerField(default=1)
+    corrects = models.ForeignKey(
+        Payment, on_delete=models.PROTECT, null=True, related_name="drafts"
+    )
+    payment = models.OneToOneField(
+        Payment, on_delete=models.PROTECT, null=True, related_name="draft"
+    )
+    made_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["company", "-changed_at"], name="draft_by_change")
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
 
 
 class Ceremony(CompanyOwned):

@@ -30,7 +30,17 @@ AT_BANK = (
     lifecycle.ACCEPTED,
     lifecycle.UNKNOWN,
 )
-NOT_YOURS, NOT_WAITING, ALREADY_SIGNED, GONE, NOT_UNDELIVERED, SERVICE_OFF, OVER_LIMIT, STOPPED = (
+(
+    NOT_YOURS,
+    NOT_WAITING,
+    ALREADY_SIGNED,
+    GONE,
+    NOT_UNDELIVERED,
+    SERVICE_OFF,
+    OVER_LIMIT,
+    STOPPED,
+    OWN,
+) = (
     "not-yours",
     "not-waiting",
     "already-signed",
@@ -39,6 +49,7 @@ NOT_YOURS, NOT_WAITING, ALREADY_SIGNED, GONE, NOT_UNDELIVERED, SERVICE_OFF, OVER
     "service-off",
     "over-limit",
     "stopped-by-check",
+    "own",
 )
 
 
@@ -54,6 +65,12 @@ def approve_permission(payment: Payment) -> Permission:
     """What approving and refusing this payment needs."""
     salary = payment.kind == Payment.Kind.SALARY
     return Permission.APPROVE_SALARY if salary else Permission.APPROVE_SUPPLIER
+
+
+def see_permission(payment: Payment) -> Permission:
+    """What opening this payment needs."""
+    salary = payment.kind == Payment.Kind.SALARY
+    return Permission.SEE_SALARY if salary else Permission.SEE_SUPPLIER
 
 
 def cancel_permission(payment: Payment) -> Permission:
@@ -121,7 +138,24 @@ def approving(
             " and their deputy count as one; another person must be the second."
         )
         return Refusal(ALREADY_SIGNED, text)
+    if alone(payment, {*signers, user_id}):
+        return Refusal(OWN, own())
     return None
+
+
+def alone(payment: Payment, signers: Collection[int]) -> bool:
+    """Whether these people's approvals are all that the payment needs, though nobody among them is
+    another than those who entered it. Its agreement must be loaded where somebody entered it."""
+    if not payment.entered_by or len(signers) < payment.agreement.approvers_required:
+        return False
+    return set(signers) <= set(payment.entered_by)
+
+
+def own() -> str:
+    """Why somebody who entered a payment may not approve it, or not as the last."""
+    return _(
+        "You have entered it in the portal yourself, so somebody who has not must approve it too."
+    )
 
 
 def ending(
@@ -232,6 +266,11 @@ def sending_again(payment: Payment, *, permissions: frozenset[Permission]) -> Re
     if payment.status != lifecycle.UNDELIVERED:
         return Refusal(NOT_UNDELIVERED, _("The file is not waiting to be sent again."))
     return None
+
+
+def writing(permissions: frozenset[Permission]) -> Refusal | None:
+    """Why somebody cannot write payments."""
+    return _not_held(Permission.UPLOAD, permissions)
 
 
 def text_of(refusal: Refusal | None) -> Any:

@@ -23,7 +23,12 @@ _APART = frozenset(lifecycle.PHASES[lifecycle.DEVIATING])
 
 
 def source_of(payment: Payment) -> str:
-    return _("ERP") if payment.source == "erp" else payment.source
+    """How it came in, in words."""
+    return {
+        Payment.Source.ERP: _("ERP"),
+        Payment.Source.HAND: _("Written in the portal"),
+        Payment.Source.FILE: _("File brought in by hand"),
+    }[Payment.Source(payment.source)]
 
 
 class PaymentTable(Table):

@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from payments.views import changing, checking, detail, ending, overview, rejecting, signing
+from payments.views import (
+    changing,
+    checking,
+    detail,
+    drafting,
+    ending,
+    overview,
+    rejecting,
+    signing,
+)
 
 app_name = "payments"
 urlpatterns = [
@@ -19,6 +28,13 @@ urlpatterns = [
     path("outgoing/ask-bank/", ending.ask_bank, name="ask-bank"),
     path("outgoing/ask-bank/<str:kept>/", ending.ask_bank_page, name="ask-bank-page"),
     path("outgoing/receipts/<int:ceremony>/", signing.receipt, name="receipt"),
+    path("outgoing/new/", drafting.new, name="new"),
+    path("outgoing/drafts/", drafting.begin, name="draft-begin"),
+    path("outgoing/drafts/<str:draft>/", drafting.draft, name="draft"),
+    path("outgoing/drafts/<str:draft>/discard/", drafting.discard, name="draft-discard"),
+    path("outgoing/bring-in/", drafting.bring_in, name="bring-in"),
+    path("outgoing/uploads/<int:upload>/", drafting.upload, name="upload"),
+    path("outgoing/<int:payment>/correct/", drafting.correct, name="correct"),
     path("outgoing/<int:payment>/", detail.one, name="detail"),
     path("outgoing/<int:payment>/lines/", detail.lines, name="lines"),
     path("outgoing/<int:payment>/withdraw/", changing.withdraw, name="withdraw"),

@@ -22,7 +22,7 @@ from banking.models import Authority, BankAgreement
 from banking.nets import reader as nets_reader
 from banking.nets import remittance as nets_remittance
 from banking.nets import values as nets
-from payments import approval, digest, lifecycle, remittance
+from payments import approval, digest, lifecycle, policy, remittance
 from payments.models import Payment, PaymentLine, Signature
 from portal import clock
 from portal.access.models import Company
@@ -100,6 +100,8 @@ class _Check:
         needed = self.payment.agreement.approvers_required
         if len({signature.user_id for signature in self.signatures}) < needed:
             return "too few different people have signed"
+        if policy.alone(self.payment, {signature.user_id for signature in self.signatures}):
+            return "only those who entered it have signed"
         return ""
 
     def _covered(self, excluded: tuple[int, ...]) -> digest.Covered:

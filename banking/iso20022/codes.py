@@ -24,7 +24,8 @@ class Explanation:
     """One code in one language: a title, what it means for the user, and what to do.
 
     meaning is "" where the title says all. who must act is erp, administrator, approver, bank,
-    support or nobody; actor is that in words. advice is what else to try. source says where the
+    support or nobody; actor is that in words. fix names what a corrected payment changes
+    (payments.fixes), "" for nothing. advice is what else to try. source says where the
     meaning is from, verified whether it was compared with that source.
     """
 
@@ -34,6 +35,7 @@ class Explanation:
     cure: str
     who: str
     actor: str
+    fix: str
     advice: tuple[str, ...]
     source: str
     verified: bool
@@ -86,7 +88,9 @@ def explain(code: str, language: Language, text: str = "") -> Explanation | None
         return None
     family, *titles = other
     words = _others()["families"][family]
+    fix = _others()["fixes"].get(code, words.get("fix", ""))
     more = {"kid": False, "verified": True, "source": _others()["source"], "who": words["who"]}
+    more["fix"] = fix
     title = titles[0 if language == "nb" else 1]
     return _told(code, more, language, title=title, meaning="", cure=words[language])
 
@@ -112,6 +116,7 @@ def _told(
         cure=cure,
         who=reason["who"],
         actor=_data()["who"][reason["who"]][language],
+        fix=reason.get("fix", ""),
         advice=kid_advice(language) if reason["kid"] else (),
         source=reason["source"],
         verified=reason["verified"],

@@ -4,6 +4,7 @@ import datetime
 import itertools
 import json
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -214,7 +215,9 @@ def identified(
     return row, "", ""
 
 
-def _scripted(reading: Reading, what: str, **where: str) -> tuple[str, str] | None:
+def _scripted(
+    reading: Reading, what: str, **where: str | Collection[str]
+) -> tuple[str, str] | None:
     """The code and sentence of a scripted refusal; a value is a code, or "CODE sentence"."""
     if not reading.is_scripted:
         return None
@@ -310,7 +313,8 @@ def _payment_fault(
         return "DT01", f"Execution date {item.requested_date!r} is not a date", False
     if not -OLDEST_DAYS <= (requested - reading.today).days <= FURTHEST_DAYS:
         return "DT01", f"Execution date {item.requested_date} is out of range", False
-    scripted = _scripted(reading, "refuse_payment", payment=item.payment)
+    has = {f"date={item.requested_date}"}
+    scripted = _scripted(reading, "refuse_payment", payment=item.payment, has=has)
     if scripted:
         return *scripted, False
     return "", "", park or _scripted(reading, "park", payment=item.payment) is not None
@@ -392,7 +396,23 @@ def _transfer_fault(reading: Reading, item: orders.Transfer, amount: Decimal) ->
         return "", ""
     assert reading.payment is not None
     where = {"payment": reading.payment.payment, "line": item.end_to_end_id}
-    return _scripted(reading, "refuse_line", **where) or ("", "")
+    return _scripted(reading, "refuse_line", **where, has=_facts(item)) or ("", "")
+
+
+def _facts(item: orders.Transfer) -> set[str]:
+    """What a script may ask of a transaction, as name=value; what it does not have is empty."""
+    kid = item.kids[0] if item.kids else ""
+    return {
+        f"payee={item.creditor_account}",
+        f"name={item.creditor_name}",
+        f"town={item.town}",
+        f"kid={kid}",
+        f"message={item.message}",
+        f"amount={item.amount}",
+        f"currency={item.currency}",
+        f"bic={item.creditor_bank}",
+        f"documents={item.documents}",
+    }
 
 
 def _kid_fault(kids: tuple[str, ...], payee: sqlite3.Row | None) -> tuple[str, str]:

@@ -59,6 +59,7 @@ class Transfer:
     kids: tuple[str, ...]
     message: str
     documents: int
+    town: str = ""
 
 
 def read(path: Path) -> Iterator[Header | Payment | Transfer]:
@@ -183,7 +184,9 @@ def _transfer(element: Any, skip: int) -> Transfer:
     bank = "" if agent is None else _text(agent, "FinInstnId/BICFI")
     if agent is not None and not bank:
         bank = _text(agent, "FinInstnId/BIC")
-    name = next((child.text for child in parts.get("Cdtr", ()) if child.tag[skip:] == "Nm"), None)
+    creditor = {child.tag[skip:]: child for child in parts.get("Cdtr", ())}
+    name = creditor["Nm"].text if "Nm" in creditor else None
+    address = creditor.get("PstlAdr")
     kids, message, documents = _remittance(parts.get("RmtInf", ()), skip)
     return Transfer(
         instruction_id=(identity.get("InstrId") or "").strip(),
@@ -197,6 +200,7 @@ def _transfer(element: Any, skip: int) -> Transfer:
         kids=kids,
         message=message,
         documents=documents,
+        town="" if address is None else _text(address, "TwnNm"),
     )
 
 

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-SCOPES = ("channel", "customer", "account", "file", "payment", "line")
+SCOPES = ("channel", "customer", "account", "file", "payment", "line", "has")
 LEVELS = ("group", "payment", "transaction", "payment+transaction", "all")
 DOOR = ("channel", "file")
 ANSWER = ("channel", "customer", "account", "file")
@@ -49,9 +49,11 @@ KNOWN: dict[str, Kind] = {
     "not_provided": Kind("EndToEndId is NOTPROVIDED in answers and debit advices"),
     "bom": Kind("files begin with a byte order mark"),
     "refuse_file": Kind("the file is refused as a whole with this code", "BE06", ()),
-    "refuse_payment": Kind("payments are refused with this code", "AC02", (), (*ANSWER, "payment")),
+    "refuse_payment": Kind(
+        "payments are refused with this code", "AC02", (), (*ANSWER, "payment", "has")
+    ),
     "refuse_line": Kind(
-        "transactions are refused with this code", "AC03", (), (*ANSWER, "payment", "line")
+        "transactions are refused with this code", "AC03", (), (*ANSWER, "payment", "line", "has")
     ),
     "park": Kind("payments wait for approval in the net bank", scopes=(*ANSWER, "payment")),
     # --- the money ---
@@ -89,10 +91,12 @@ class Script:
     times: int | None = None
 
     def holds(self, where: dict[str, Collection[str]]) -> bool:
-        """Whether every part of its scope (a shell pattern) is among what is asked about."""
+        """Whether every part of its scope (a shell pattern) is among what is asked about; "has"
+        may name several facts, with a semicolon between."""
         return all(
-            any(fnmatchcase(name, pattern) for name in where.get(key, ()))
-            for key, pattern in self.scope.items()
+            any(fnmatchcase(name, pattern.strip()) for name in where.get(key, ()))
+            for key, patterns in self.scope.items()
+            for pattern in (patterns.split(";") if key == "has" else [patterns])
         )
 
 

@@ -23,6 +23,7 @@ from payments import (
     approval,
     cancelling,
     changing,
+    drafting,
     guards,
     lifecycle,
     limits,
@@ -37,6 +38,7 @@ from payments.views.changing import NoteForm
 from payments.views.lookup import found
 from portal import clock, details
 from portal.access import grants, guard
+from portal.access.models import User
 from portal.access.roles import CANCEL_PAYMENTS, SEE_PAYMENTS, Permission
 from portal.events import moves
 from portal.events.models import Event
@@ -65,6 +67,7 @@ def one(request: HttpRequest, payment: int) -> HttpResponse:
         size=settings.LINES_PER_PAGE,
     )
     departed = queries.departed(payment=row, size=DEPARTED_SHOWN)
+    drafting.look_for_corrections([*lines, *departed])
     events = queries.events(payment=row, size=EVENTS_READ)
     signatures = list(
         Signature.objects.filter(payment=row).select_related("user", "in_place_of").order_by("pk")
@@ -81,7 +84,10 @@ def one(request: HttpRequest, payment: int) -> HttpResponse:
         "lines": lines,
         "more": more,
         "findings": guards.of([row], size=FINDINGS_SHOWN),
-        "departed": departed if len(departed) != row.line_count else [],
+        "departed": _departed(departed) if len(departed) != row.line_count else [],
+        "may_correct": acting.may(Permission.UPLOAD),
+        "corrected": drafting.corrected(row),
+        "entered_by": _people(row),
         "days": details.timeline(events),
         "cut": len(events) if len(events) == EVENTS_READ else 0,
         "signatures": signatures,
@@ -164,7 +170,29 @@ def _acts(request: HttpRequest, row: Payment, signatures: list[Signature]) -> li
         why_not = policy.text_of(policy.sending_again(row, **held))
         label = _("Send the same file again")
         acts.insert(0, details.Act("again", label, address, (), why_not, "main"))
-    return [] if row.state.final else acts
+    return _correcting(row, acting) if row.state.final else [*acts, *_correcting(row, acting)]
+
+
+def _correcting(row: Payment, acting: guard.Acting) -> list[details.Act]:
+    """Writing anew what is paid by nobody any more, where anything is."""
+    if not drafting.may_be_corrected(row):
+        return []
+    words = {"company": acting.company.public_id, "payment": row.pk}
+    address = reverse("payments:correct", kwargs=words)
+    why_not = policy.text_of(policy.writing(acting.permissions))
+    label = _("Make a corrected draft")
+    return [details.Act("correct", label, address, (), why_not, icon="PencilWriting")]
+
+
+def _departed(lines: list[PaymentLine]) -> list[dict[str, Any]]:
+    """Lines that went another way, and whether another may be written instead."""
+    free = {line.pk for line in drafting.correctable(lines)}
+    return [{"line": line, "free": line.pk in free} for line in lines]
+
+
+def _people(row: Payment) -> list[User]:
+    """Who entered it in the portal, by name."""
+    return list(User.objects.filter(pk__in=row.entered_by).order_by("name", "email"))
 
 
 def _end_of(events: list[Event]) -> Event | None:

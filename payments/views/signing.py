@@ -224,6 +224,9 @@ def _try_to_sign(
             % {"numbers": ", ".join(error.numbers)},
         )
         return None
+    except approval.EnteredByThemselves:
+        form.add_error(None, policy.own())
+        return None
     except (approval.Changed, moves.Conflict):
         form.add_error(None, _changed())
         return None

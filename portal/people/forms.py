@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django import forms
@@ -20,6 +21,45 @@ def one_line(text: str, most: int) -> str:
     """A remark from a form: control characters are spaces, and it is cut at `most`."""
     shown = "".join(letter if letter.isprintable() else " " for letter in text)
     return " ".join(shown.split())[:most]
+
+
+class AmountField(forms.CharField):
+    """An amount as it is written in Norway, «84 300,00», between `least` and `most`, with at most
+    two decimals; None when it is empty."""
+
+    def __init__(
+        self,
+        *,
+        most: Decimal,
+        least: Decimal = Decimal(0),
+        required: bool = False,
+        too_much: Any = "",
+        **kwargs: Any,
+    ) -> None:
+        attrs = {"inputmode": "decimal", "autocomplete": "off", "class": "short"}
+        super().__init__(required=required, widget=forms.TextInput(attrs=attrs), **kwargs)
+        self.least, self.most, self.too_much = least, most, too_much
+
+    def clean(self, value: Any) -> Any:
+        text = "".join(str(super().clean(value)).split())
+        if not text:
+            return None
+        if "," in text:
+            text = text.replace(".", "").replace(",", ".")
+        try:
+            amount = Decimal(text)
+        except InvalidOperation as error:
+            raise forms.ValidationError(_("Write an amount, such as 84\u00a0300,00.")) from error
+        exponent = amount.as_tuple().exponent
+        if amount.is_finite() and amount > self.most:
+            told = self.too_much or _("The amount is larger than any that can be paid.")
+            raise forms.ValidationError(told)
+        fits = isinstance(exponent, int) and exponent >= -2
+        if not (amount.is_finite() and fits and amount >= self.least):
+            least = f"{self.least:.2f}".replace(".", ",")
+            text = _("Write an amount of at least %(least)s, with at most two decimals.")
+            raise forms.ValidationError(text % {"least": least})
+        return amount
 
 
 class _OneTime(forms.TextInput):

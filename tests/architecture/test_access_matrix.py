@@ -11,6 +11,7 @@ from django.urls import get_resolver
 
 from banking import setups
 from banking.models import AgreementShare, BankFile
+from payments import drafting
 from payments.models import Finding, Payment
 from portal.access import guard, tenancy
 from portal.access.models import Authenticator, Membership, RoleGrant, User, UserGroup
@@ -192,6 +193,13 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "payments:withdraw": {"post": codes(403, **SUPPLIER_ACTORS)},
     "payments:note": {"post": codes(403, **SUPPLIER_ACTORS)},
     "payments:due-date": form(codes(403, **SUPPLIER_SEERS), 422),
+    "payments:new": {"get": codes(403, uploader=200)},
+    "payments:draft-begin": {"post": codes(403, uploader=302)},
+    "payments:draft": form(codes(403, uploader=200), 302),
+    "payments:draft-discard": {"post": codes(403, uploader=302)},
+    "payments:bring-in": form(codes(403, uploader=200), 422),
+    "payments:upload": {"get": codes(403, uploader=404)},
+    "payments:correct": {"post": codes(403, uploader=404)},
     "payments:rejections": {"get": codes(403, **SEERS)},
     "payments:checks": form(codes(403, admin=200), 422),
     "payments:let-pass": {"post": codes(403, admin=302)},
@@ -387,6 +395,10 @@ def staged(place: int = 1) -> tuple[kit.Stage, dict[str, Client], dict[str, Any]
             made_at=payment.created_at,
             made_by=made.users["admin"],
         )
+        draft = drafting.begin(
+            company=made.company, user=made.users["uploader"], at=payment.created_at
+        )
+        assert payment.upload is not None
         member = Membership.objects.get(user=made.users["approver"])
         finding = Finding.objects.first()
         assert finding is not None
@@ -403,6 +415,8 @@ def staged(place: int = 1) -> tuple[kit.Stage, dict[str, Client], dict[str, Any]
         "company": made.company.public_id,
         "payment": payment.pk,
         "finding": finding.pk,
+        "draft": draft.public_id,
+        "upload": payment.upload.pk,
         "agreement": made.agreement.pk,
         "setup": setup.public_id,
         "share": share.pk,

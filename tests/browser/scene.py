@@ -32,6 +32,7 @@ from portal.mail.models import Letter
 from portal.people import changes
 from tests import kit
 from tests.browser import scene_directory as directory
+from tests.browser import scene_drafts as drafts
 from tests.browser import scene_payments as story
 from tests.kit import Stage
 
@@ -60,6 +61,8 @@ class Scene:
     setups: dict[str, str] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
     findings: dict[str, int] = field(default_factory=dict)
+    drafts: dict[str, str] = field(default_factory=dict)
+    uploads: dict[str, int] = field(default_factory=dict)
     ceremonies: dict[str, int] = field(default_factory=dict)
     jobs: dict[str, str] = field(default_factory=dict)
     letters: dict[str, int] = field(default_factory=dict)
@@ -94,6 +97,7 @@ def make() -> Scene:
     scene.payments = story.by_status(made)
     _ceremonies(made, scene)
     _checks(made, scene)
+    scene.drafts, scene.uploads = drafts.fill(made, made.users[ALL])
     _neighbours(made, scene)
     _setups(made, scene)
     _connections(made, scene)

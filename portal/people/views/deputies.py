@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -19,7 +19,7 @@ from portal.access.models import ApprovalLimit, Deputy, User
 from portal.access.roles import APPROVE_PAYMENTS, Permission
 from portal.lists import widgets
 from portal.people import authority, changes
-from portal.people.forms import one_line
+from portal.people.forms import AmountField, one_line
 from portal.people.views.prove import decides, decides_when_sent, prove_address
 
 READERS = (Permission.MANAGE_CUSTOMER, Permission.SEE_CUSTOMER, *sorted(APPROVE_PAYMENTS))
@@ -184,39 +184,16 @@ def end(request: HttpRequest, deputy: int) -> HttpResponse:
     return redirect(acting.address("people:deputies"))
 
 
-class AmountField(forms.CharField):
-    """An amount in kroner as it is written in Norway, «84 300,00»; None when it is empty."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        attrs = {"inputmode": "decimal", "autocomplete": "off", "class": "short"}
-        super().__init__(required=False, widget=forms.TextInput(attrs=attrs), **kwargs)
-
-    def clean(self, value: Any) -> Any:
-        text = "".join(str(super().clean(value)).split()).replace("\u00a0", "")
-        if not text:
-            return None
-        if "," in text:
-            text = text.replace(".", "").replace(",", ".")
-        try:
-            amount = Decimal(text)
-        except InvalidOperation as error:
-            raise forms.ValidationError(_("Write an amount, such as 84\u00a0300,00.")) from error
-        exponent = amount.as_tuple().exponent
-        fits = isinstance(exponent, int) and exponent >= -2
-        if amount.is_finite() and amount > MOST:
-            raise forms.ValidationError(_("No limit can be that large. Leave it empty for none."))
-        if not (amount.is_finite() and fits and amount >= 0):
-            raise forms.ValidationError(
-                _("Write an amount of at least 0,00, with at most two decimals.")
-            )
-        return amount
+def _limit_field(label: Any) -> AmountField:
+    told = gettext_lazy("No limit can be that large. Leave it empty for none.")
+    return AmountField(label=label, most=MOST, too_much=told)
 
 
 class LimitForm(forms.Form):
     """How much somebody may approve."""
 
-    per_payment = AmountField(label=gettext_lazy("At most per payment, in kroner"))
-    per_day = AmountField(label=gettext_lazy("At most per day, in kroner"))
+    per_payment = _limit_field(gettext_lazy("At most per payment, in kroner"))
+    per_day = _limit_field(gettext_lazy("At most per day, in kroner"))
 
 
 @require_http_methods(["GET", "POST"])

@@ -62,6 +62,15 @@ def test_scripts_hold_for_those_who_are_named_and_so_many_times(bank, open_custo
     assert bank.get("/scripts")["scripts"] == []
 
 
+def test_a_refusal_holds_for_what_stands_in_the_transaction(bank, open_customer, order):
+    who = open_customer(bank)
+    bank.script("refuse_line", value="AM09", has="amount=100*; kid=", customer=who.customer)
+    lines = [LINE, {"id": "E2", "amount": "1"}, {"id": "E3", "amount": "100", "kid": "1234566"}]
+    send(bank, who, order, lines)
+    rows = [(row["status"], row["reason_code"]) for row in bank.transfers(customer=who.customer)]
+    assert rows == [("rejected", "AM09"), ("booked", ""), ("booked", "")]
+
+
 @pytest.mark.parametrize("what", ["refuse_file", "refuse_payment"])
 def test_whole_files_and_payments_are_refused_as_scripted(bank, open_customer, order, what):
     who = open_customer(bank)

@@ -142,7 +142,7 @@ def test_the_guides_example_works_as_it_stands(own_database: str) -> None:
         final = {event["reference"]: event["erp_code"] for event in told["events"]}
         assert (status, final["10022"]) == (200, 4)
         status, told = call("GET", "payments/P-1001")
-        assert [line["status"] for line in told["lines"]] == ["stopped", "cancelled"]
+        assert [line["status"] for line in told["lines"]] == ["stopped", "cancelled", "awaiting"]
 
         kari = kit.person("kari", made.company, Role.AUTOPAY_ADMINISTRATOR)
         with made.scope():
