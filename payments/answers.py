@@ -44,6 +44,7 @@ def event_label(event: str) -> Any:
         "received_from_erp": _("Received from the ERP"),
         "entered": _("Written in the portal"),
         "brought_in": _("Brought in as a file by hand"),
+        "corrects": _("Paid instead of lines that were not paid"),
         "signature_broken": _("Not what was signed; not sent"),
         "note": _("Note"),
         "check_passed": _("An administrator let it pass a check that stops"),

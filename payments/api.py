@@ -239,6 +239,7 @@ class LineOut(Schema):
     amount: str
     currency: str
     reasons: list[dict[str, Any]]
+    instead_of: dict[str, str] | None
 
 
 class PaymentOut(Schema):
@@ -261,7 +262,7 @@ def ask(request: HttpRequest, number: str) -> dict[str, Any]:
     payment = _payment_or_404(request, number)
     language = get_language() or "nb"
     status = lifecycle.PAYMENT_STATUSES[payment.status]
-    rows = PaymentLine.objects.filter(payment=payment).order_by("position")[:LINES_TOLD_MAX]
+    rows = PaymentLine.objects.filter(payment=payment).order_by("position")
     return {
         "number": payment.number,
         "status": payment.status,
@@ -276,10 +277,18 @@ def ask(request: HttpRequest, number: str) -> dict[str, Any]:
                 "amount": f"{line.amount:.2f}",
                 "currency": line.currency,
                 "reasons": questions.explained(line.reasons, language=language),
+                "instead_of": _instead_of(line),
             }
-            for line in rows
+            for line in rows.select_related("corrects__payment")[:LINES_TOLD_MAX]
         ],
     }
+
+
+def _instead_of(line: PaymentLine) -> dict[str, str] | None:
+    """The line that was not paid, which this one is paid instead of."""
+    if line.corrects is None:
+        return None
+    return {"number": line.corrects.payment.number, "reference": line.corrects.reference}
 
 
 def _payment_or_404(request: HttpRequest, number: str) -> Any:

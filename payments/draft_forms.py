@@ -189,10 +189,13 @@ class LineForm(forms.Form):
 
     @property
     def opened(self) -> bool:
-        """Whether something stands, or is asked for, among the others."""
+        """Whether there is something to look at among the others: a fault, what is asked for, or
+        a payee abroad."""
         names = {one.name for one in self.others}
         told = {*self.row.get("asked", ()), *(note["field"] for note in self.row.get("notes", ()))}
-        return bool(names & (told | set(self.errors))) or any(self.row.get(name) for name in names)
+        abroad = self.row.get("country", "").upper() not in ("", "NO")
+        unusual = abroad or any(self.row.get(name) for name in names - set(fixes.ADDRESS))
+        return bool(names & (told | set(self.errors))) or unusual
 
     @property
     def notes(self) -> list[str]:

@@ -27,6 +27,7 @@ from banking import agreements, profiles
 from payments import checks, fixes, intake, lifecycle, queries
 from payments.draft_forms import HeadForm, LineForm
 from payments.models import Draft, Payment, PaymentLine, Upload
+from payments.telling import tell
 from portal.access import actors
 from portal.access.models import Company, User
 from portal.access.roles import Permission
@@ -282,10 +283,10 @@ def hand_in(*, draft_id: int, user: User, at: dt.datetime, today: dt.date) -> Pa
                 )
             raise Faulty(head, lines) from stopped
         payment = Payment.objects.get(company=draft.company, number=number)
-        _link(payment, lines)
         draft.payment, draft.values = payment, {}
         draft.changed_at = at
         draft.save(update_fields=["payment", "values", "changed_at"])
+        _link(payment, lines, actors.person(user), at)
     return payment
 
 
@@ -369,15 +370,28 @@ def _tell(place: str, name: str, text: str, head: HeadForm, lines: list[LineForm
         form.add_error(field, text)
 
 
-def _link(payment: Payment, lines: list[LineForm]) -> None:
-    """Each line is tied to the one that it is paid instead of."""
+def _link(payment: Payment, lines: list[LineForm], by: actors.Actor, at: dt.datetime) -> None:
+    """Ties each line to the one that it is paid instead of, and tells the ERP which."""
     rows = list(PaymentLine.objects.filter(payment=payment).order_by("position"))
-    told = []
     for row, form in zip(rows, lines, strict=True):
         row.corrects_id = form.row.get("corrects")
-        if row.corrects_id is not None:
-            told.append(row)
+    told = [row for row in rows if row.corrects_id is not None]
+    if not told:
+        return
     PaymentLine.objects.bulk_update(told, ["corrects"])
+    names = dict(
+        PaymentLine.objects.filter(pk__in=[row.corrects_id for row in told]).values_list(
+            "pk", "reference"
+        )
+    )
+    number = payment.draft.corrects.number if payment.draft.corrects else ""
+    corrects = [
+        {"reference": row.reference, "instead_of": {"number": number, "reference": names[pk]}}
+        for row in told
+        if (pk := row.corrects_id) is not None
+    ]
+    detail = {"corrects": corrects}
+    tell("corrects", payment, by=by, at=at, rows=len(told), standing=payment.state, detail=detail)
 
 
 def bring_in(

@@ -44,6 +44,16 @@ class ReasonOut(Schema):
     who: str = ""
 
 
+class LineNamed(Schema):
+    number: str
+    reference: str
+
+
+class CorrectsOut(Schema):
+    reference: str
+    instead_of: LineNamed
+
+
 class EventOut(Schema):
     sequence: int
     at: str
@@ -55,6 +65,7 @@ class EventOut(Schema):
     status_text: str
     erp_code: int | None
     reasons: list[ReasonOut]
+    corrects: list[CorrectsOut] | None = None
 
 
 class EventsOut(Schema):

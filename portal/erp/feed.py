@@ -18,7 +18,7 @@ def after(*, company: Company, cursor: int, limit: int, language: str) -> dict[s
         Event.objects.of(company)
         .filter(sequence__gt=cursor, told=True)
         .order_by("sequence")
-        .values_list(*FIELDS, "erp_code", "reasons")[: limit + 1]
+        .values_list(*FIELDS, "erp_code", "reasons", "detail__corrects")[: limit + 1]
     )
     more = len(rows) > limit
     rows = rows[:limit]
@@ -34,7 +34,8 @@ def after(*, company: Company, cursor: int, limit: int, language: str) -> dict[s
 
 
 def _told(row: Any, words: dict[tuple[str, str], str], language: str) -> dict[str, Any]:
-    sequence, at, event, number, reference, lines, subject, status, erp_code, reasons = row
+    sequence, at, event, number, reference, lines, subject, status, *more = row
+    erp_code, reasons, corrects = more
     return {
         "sequence": sequence,
         "at": at.isoformat(),
@@ -46,4 +47,5 @@ def _told(row: Any, words: dict[tuple[str, str], str], language: str) -> dict[st
         "status_text": words[subject, status],
         "erp_code": erp_code,
         "reasons": questions.explained(reasons, language=language) if reasons else [],
+        "corrects": corrects,
     }

@@ -412,7 +412,6 @@ STATES = [
             "button[value=hand-in]",
             "ds-error-summary",
         ),
-        422,
     ),
     Place("payments:draft", "unfolded", click(at("payments:draft", draft="empty"), FOLDED)),
     Place("payments:bring-in", "no-file", post("payments:bring-in"), 422),

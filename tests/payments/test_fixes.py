@@ -207,6 +207,15 @@ def test_the_two_payments_lead_to_each_other_and_the_line_is_paid_once(made: Sta
     assert "There is nothing to correct" in text(answer)
     with made.scope():
         assert not Draft.objects.filter(payment=None).exists()
+    erp, own = kit.Erp(made), f"{new.number}-1"
+    told = [event for event in erp.events() if event["event"] == "corrects"]
+    assert [(event["number"], event["erp_code"], event["lines"]) for event in told] == [
+        (new.number, 2, 2)
+    ]
+    instead_of = {"number": "R1", "reference": "a"}
+    assert told[0]["corrects"][0] == {"reference": own, "instead_of": instead_of}
+    lines = erp.get(f"payments/{new.number}").json()["lines"]
+    assert [line["instead_of"] for line in lines][0] == instead_of
 
 
 def test_a_line_whose_correction_was_refused_too_can_be_written_once_more(made: Stage) -> None:
