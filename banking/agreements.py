@@ -31,12 +31,15 @@ def unreachable(company: Company) -> list[BankChannel]:
     return list(rows.exclude(last_error="").distinct().order_by("name"))
 
 
-def closed(company: Company) -> list[BankAgreement]:
-    """The company's active agreements that the bank says it has closed."""
-    rows = BankAgreement.objects.of(company).filter(
-        status=lifecycle.ACTIVE, closed_at__isnull=False
-    )
-    return list(rows.select_related("account", "channel").order_by("pk"))
+def closed_and_shared(company: Company) -> tuple[list[BankAgreement], list[BankAgreement]]:
+    """The company's active agreements that the bank says it has closed, and those that another
+    company shares with it; one query."""
+    is_closed = Q(status=lifecycle.ACTIVE, closed_at__isnull=False)
+    rows = BankAgreement.objects.of(company).filter(is_closed | Q(share__isnull=False))
+    rows = rows.exclude(status=lifecycle.DEACTIVATED).select_related("account", "channel")
+    found = list(rows.order_by("pk"))
+    closed = [row for row in found if row.status == lifecycle.ACTIVE and row.closed_at is not None]
+    return closed, [row for row in found if row.share_id is not None]
 
 
 def set_up(companies: Iterable[Company]) -> dict[int, questions.SetUp]:

@@ -32,10 +32,11 @@ class Alarms:
 def of(acting: Acting) -> Alarms:
     """The alarms of the company that is acted in; a constant number of queries."""
     company = acting.company
+    closed, shared = agreements.closed_and_shared(company)
     found = Alarms(
         unreachable=agreements.unreachable(company),
-        stops=stops.now(company.pk),
-        closed=agreements.closed(company),
+        stops=stops.now(company.pk, uses=shared),
+        closed=closed,
     )
     if not acting.may(Permission.SEE_FILES):
         return found

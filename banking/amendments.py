@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from banking import lifecycle, setups
 from banking.models import BankAgreement
-from banking.setup_forms import MAILS_MAX, MailsField, PayerStep, carried
+from banking.setup_forms import MAILS_MAX, MailsField, PayerStep, carried, mark_of
 from portal.access import grants, tenancy
 from portal.access.models import Company, User
 from portal.access.roles import Permission
@@ -25,7 +25,7 @@ from portal.lists import widgets
 from portal.people import changes
 
 FIELDS = ("description", "two_factor_to_upload", "approve_mails", "reject_mails", "cut_over_date")
-ADD, REMOVE, REPLACE = "add", "remove", "replace"
+ADD, REMOVE, REPLACE, EMPTY = "add", "remove", "replace", "empty"
 LISTS = ("approve_mails", "reject_mails")
 
 
@@ -61,6 +61,12 @@ class AmendForm(forms.Form):
         kwargs["initial"] = kept
         super().__init__(*args, **kwargs)
         self.row, self.today = row, today
+        self.mark = mark_of(kept)
+
+    @property
+    def stale(self) -> bool:
+        """Whether the agreement has been changed since the page was shown that was sent."""
+        return self.is_bound and self.data.get("mark") != self.mark
 
     def clean_description(self) -> str:
         return carried(self.cleaned_data["description"])
@@ -83,6 +89,7 @@ class MailsForm(forms.Form):
             (ADD, gettext_lazy("Add the addresses")),
             (REMOVE, gettext_lazy("Take the addresses off")),
             (REPLACE, gettext_lazy("Let the lists hold these addresses only")),
+            (EMPTY, gettext_lazy("Empty the lists")),
         ],
         initial=ADD,
     )
@@ -103,7 +110,10 @@ class MailsForm(forms.Form):
         queryset=BankAgreement.objects.none(),
         error_messages={
             "required": gettext_lazy("Choose at least one agreement."),
-            "invalid_choice": gettext_lazy("One of the agreements is not here any more."),
+            "invalid_choice": gettext_lazy(
+                "One of the agreements is deactivated or not yours to change any more. The page"
+                " shows those that are: choose again."
+            ),
         },
     )
 
@@ -114,7 +124,7 @@ class MailsForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         empty = not cleaned.get("addresses") and "addresses" not in self.errors
-        if empty and cleaned.get("act") in (ADD, REMOVE):
+        if empty and cleaned.get("act") in (ADD, REMOVE, REPLACE):
             self.add_error("addresses", _("Write at least one address."))
         elif cleaned.get("act") == ADD and not self.errors:
             addresses = cleaned["addresses"]
@@ -181,6 +191,8 @@ def amend_lists(
 
 def _listed(row: BankAgreement, name: str, act: str, addresses: list[str]) -> list[str]:
     held: list[str] = getattr(row, name)
+    if act == EMPTY:
+        return []
     if act == REPLACE:
         return addresses
     if act == REMOVE:

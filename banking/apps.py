@@ -15,7 +15,7 @@ class BankingConfig(AppConfig):
         from django.core.exceptions import ImproperlyConfigured
         from django.utils.translation import gettext as _
 
-        from banking import agreements, calendar, labels, lifecycle, lists, profiles
+        from banking import agreements, calendar, labels, lifecycle, lists, profiles, sharing
         from banking.iso20022 import codes
         from banking.models import BankAgreement
         from portal.access.roles import Permission
@@ -25,8 +25,8 @@ class BankingConfig(AppConfig):
 
         try:
             calendar.use(settings.BANK_DAYS)
-        except (OSError, KeyError, ValueError) as error:
-            told = f"KVITT_BANK_DAYS: {settings.BANK_DAYS} cannot be used: {error!r}"
+        except (OSError, ValueError) as error:
+            told = f"KVITT_BANK_DAYS: {settings.BANK_DAYS} cannot be used: {error}"
             raise ImproperlyConfigured(told) from error
 
         def explain_reason(code: str, language: str, text: str) -> codes.Explanation | None:
@@ -37,6 +37,9 @@ class BankingConfig(AppConfig):
                 if event in cycle.moves:
                     return cycle.moves[event].label
             return labels.EVENTS.get(event)
+
+        def own_reason(reason: str) -> Any:
+            return sharing.SHARE_ENDED_TOLD if reason == sharing.SHARE_ENDED else None
 
         def menu(permissions: Any) -> list[questions.MenuItem] | None:
             rows = []
@@ -68,6 +71,7 @@ class BankingConfig(AppConfig):
         questions.unfinished.register(unfinished)
         questions.explain_reason.register(explain_reason)
         questions.event_label.register(event_label)
+        questions.own_reason.register(own_reason)
         questions.menu.register(menu)
         spec.register(lists.AGREEMENTS)
         spec.register(lists.FILES)

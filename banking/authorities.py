@@ -13,8 +13,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from banking import setups
-from banking.models import Authority, BankAccount
-from banking.setup_forms import identifier, twice
+from banking.models import BankAccount
+from banking.setup_forms import identifier, mark_of, twice
 from portal.access.models import Company, User
 from portal.people import changes
 
@@ -42,6 +42,14 @@ class AuthorityForm(forms.Form):
                 required=False,
                 initial=bool(row and row.holds_authority),
             )
+
+        known = {pk: [row.bank_identity, row.holds_authority] for pk, row in held.items()}
+        self.mark = mark_of({str(user.pk): known.get(user.pk) for user in self.approvers})
+
+    @property
+    def stale(self) -> bool:
+        """Whether something of it has been changed since the page was shown that was sent."""
+        return self.is_bound and self.data.get("mark") != self.mark
 
     @property
     def people(self) -> list[tuple[User, Any, Any]]:
@@ -73,44 +81,5 @@ class AuthorityForm(forms.Form):
 @transaction.atomic
 def save(form: AuthorityForm, *, by: changes.By) -> int:
     """Makes the account's authorities as the form says; answers how many people's differ."""
-    account, company = form.account, form.company
-    Company.objects.select_for_update().get(pk=company.pk)
-    rows = {row.user_id: row for row in Authority.objects.filter(account=account)}
-    changed = 0
-    for user in form.approvers:
-        identity = form.cleaned_data[f"identity_{user.pk}"]
-        holds = form.cleaned_data[f"authority_{user.pk}"]
-        row = rows.get(user.pk)
-        before = _told(row)
-        if identity:
-            row, _made = Authority.objects.update_or_create(
-                company=company,
-                account=account,
-                user=user,
-                defaults={"bank_identity": identity, "holds_authority": holds},
-            )
-        elif row is not None:
-            row.delete()
-            row = None
-        was, now = changes.differing(before, _told(row))
-        if not now:
-            continue
-        changed += 1
-        changes.record(
-            "agreement.authority",
-            by=by,
-            customer=company.customer,
-            company=company,
-            about=user,
-            name=user.name,
-            before=was,
-            after=now | {"account": account.number},
-        )
-    return changed
-
-
-def _told(row: Authority | None) -> dict[str, Any]:
-    return {
-        "identity": row.bank_identity if row else "",
-        "authority": row.holds_authority if row else False,
-    }
+    Company.objects.select_for_update().get(pk=form.company.pk)
+    return setups.keep_authorities(form.account, form.approvers, form.cleaned_data, by)

@@ -9,6 +9,7 @@ import functools
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import holidays
 
@@ -27,23 +28,42 @@ class Overrides:
 
 
 def load_overrides(path: Path = DATA) -> Overrides:
-    """The overrides in that file. Raises KeyError or ValueError for a file not made as it says."""
-    with path.open("rb") as file:
-        data = tomllib.load(file)
-    for row in [*data.get("yearly", []), *data.get("closed", []), *data.get("open", [])]:
-        if not row["source"] or not isinstance(row["verified"], bool):
-            raise ValueError(f"{path.name}: {row['day']} has no source")
-    yearly = set()
-    for row in data.get("yearly", []):
-        month, _, day = row["day"].partition("-")
+    """The overrides in that file. Raises ValueError, whose words name the row, for a file that is
+    not made as the data file says."""
+    data = tomllib.loads(path.read_text("utf-8"))
+    unknown = sorted(set(data) - {"yearly", "closed", "open"})
+    if unknown:
+        raise ValueError(f"{path.name}: [[{unknown[0]}]] is not yearly, closed or open")
+    found: dict[str, set[Any]] = {"yearly": set(), "closed": set(), "open": set()}
+    for kind, days in found.items():
+        rows = data.get(kind, [])
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise ValueError(f"{path.name}: write [[{kind}]] above each row")
+        for number, row in enumerate(rows, start=1):
+            place = f"{path.name}: [[{kind}]] {number}"
+            days.add(_yearly(row, place) if kind == "yearly" else _single(row, place))
+            if not isinstance(row.get("source"), str) or not row["source"]:
+                raise ValueError(f"{place} has no source")
+            if not isinstance(row.get("verified"), bool):
+                raise ValueError(f"{place} does not say whether it is verified (true, false)")
+    return Overrides(*(frozenset(found[kind]) for kind in ("yearly", "closed", "open")))
+
+
+def _single(row: dict[str, Any], place: str) -> datetime.date:
+    day = row.get("day")
+    if type(day) is not datetime.date:
+        raise ValueError(f"{place}: day is {day!r}, not a date as 2030-01-02, without quotes")
+    return day
+
+
+def _yearly(row: dict[str, Any], place: str) -> tuple[int, int]:
+    day = row.get("day")
+    try:
         # A leap year, so that 29 February may be named.
-        date = datetime.date(2000, int(month), int(day))
-        yearly.add((date.month, date.day))
-    return Overrides(
-        yearly=frozenset(yearly),
-        closed=frozenset(row["day"] for row in data.get("closed", [])),
-        open=frozenset(row["day"] for row in data.get("open", [])),
-    )
+        date = datetime.date.fromisoformat(f"2000-{day}")
+    except ValueError as error:
+        raise ValueError(f'{place}: day is {day!r}, not month and day as "12-24"') from error
+    return (date.month, date.day)
 
 
 _own: Path | None = None
@@ -52,7 +72,7 @@ _own: Path | None = None
 def use(path: Path | None) -> None:
     """Lays an operator's own file, made as the data file is, over it from now on; None: none.
 
-    Raises OSError, KeyError or ValueError for a file that cannot be used, and then uses none.
+    Raises OSError or ValueError for a file that cannot be used, and then uses none.
     """
     global _own
     _own = None

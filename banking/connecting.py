@@ -232,7 +232,9 @@ def read_answer(file: BankFile, content: BinaryIO) -> None:
     with tenancy.acting_for([sent.company_id], unclaimed=True):
         inbox.claim(file, company_id=sent.company_id, answers_to=sent, salary=False)
         by = actors.bank(sent.channel.name)
-        outbox.answered(sent.pk, refused=bool(answer.code), by=by, at=clock.now())
+        told = [{"code": answer.code, "text": answer.reason}] if answer.code else []
+        refused = bool(answer.code)
+        outbox.answered(sent.pk, refused=refused, by=by, at=clock.now(), reasons=told)
         for test in ConnectionTest.objects.select_for_update().filter(request=sent, ended_at=None):
             _conclude(test, answer)
         inbox.finish(file, message_id=answer.message_id, transactions=0, remarks=[])

@@ -12,7 +12,7 @@ from django import forms
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from banking import amendments, lifecycle, profiles
+from banking import agreement_events, amendments, lifecycle, profiles, sharing
 from banking.models import BankAgreement
 from banking.setup_forms import CALLED, identifier
 from portal.access.guard import Acting
@@ -27,6 +27,10 @@ class MovedOn(Exception):
 
 class Unsettled(Exception):
     """Payments are under way on the agreement."""
+
+
+class Shared(Exception):
+    """Other companies pay on it: what they send would be in the old format still."""
 
 
 class ConvertForm(forms.Form):
@@ -51,15 +55,16 @@ class ConvertForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         for name in set(cleaned) & set(profiles.IDENTIFIERS):
             try:
-                cleaned[name] = identifier(cleaned[name])
+                cleaned[name] = identifier(cleaned[name], name)
             except forms.ValidationError as error:
                 self.add_error(name, error)
         return cleaned
 
 
 def may_be(row: BankAgreement) -> bool:
-    """Whether the agreement is one that can be converted at all."""
-    return row.file_format == BankAgreement.Format.NETS and row.status != lifecycle.DEACTIVATED
+    """Whether the agreement is one that can be converted at all: one of the company's own."""
+    old = row.file_format == BankAgreement.Format.NETS
+    return old and row.share_id is None and row.status != lifecycle.DEACTIVATED
 
 
 def unsettled(row: BankAgreement, acting: Acting) -> questions.Unsettled:
@@ -72,14 +77,17 @@ def unsettled(row: BankAgreement, acting: Acting) -> questions.Unsettled:
 def convert(
     *, agreement: BankAgreement, values: Mapping[str, Any], acting: Acting, by: changes.By
 ) -> None:
-    """Lets the agreement send ISO 20022 from now on. Raises MovedOn, Unsettled."""
+    """Lets the agreement send ISO 20022 from now on. Raises MovedOn, Shared, Unsettled."""
     rows = BankAgreement.objects.select_for_update(of=("self",))
     row = rows.select_related("account", "channel", "company__customer").get(pk=agreement.pk)
     if not may_be(row):
         raise MovedOn
+    if sharing.of(row):
+        raise Shared
     if unsettled(row, acting).count:
         raise Unsettled
     wanted = {
         name: values[name] for name in ("pain_version", *profiles.IDENTIFIERS) if name in values
     }
     amendments.write(row, {"file_format": BankAgreement.Format.ISO, **wanted}, by)
+    agreement_events.converted(row, by=by.actor, at=by.at)

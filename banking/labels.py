@@ -22,6 +22,11 @@ ACTS: dict[str, Any] = {
 FIELDS: dict[str, Any] = {
     "bank": _("Bank"),
     "account": _("Account"),
+    "account_name": _("Name of the account"),
+    "iban": _("IBAN"),
+    "bic": _("BIC"),
+    "currency": _("Currency"),
+    "tax_withholding": _("Tax-withholding account"),
     "customer_number": _("Customer number in bank"),
     "agreement_id": _("Agreement id from the bank"),
     "division": _("Division"),
@@ -52,6 +57,7 @@ FIELDS: dict[str, Any] = {
 # What happens to an agreement without changing its status.
 EVENTS: dict[str, Any] = {
     "agreement_made": _("Made as a draft"),
+    "agreement_converted": _("Converted to ISO 20022"),
     "agreement_closed": _("Closed, says the bank"),
     "agreement_open": _("Open again at the bank"),
 }

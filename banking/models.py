@@ -361,6 +361,7 @@ class BankFile(models.Model):
     created_at = models.DateTimeField()
     transactions = models.IntegerField(null=True)
     totals = models.JSONField(null=True)
+    # What stopped it here (banking.unreadable), or {"refused": reasons} of the bank.
     error = models.JSONField(null=True)
     remarks = models.JSONField(null=True)
     attempts = models.PositiveIntegerField(default=0)
@@ -405,6 +406,11 @@ class BankFile(models.Model):
                 name="bank_file_waiting",
             ),
         ]
+
+    @property
+    def refusal(self) -> list[dict[str, str]]:
+        """Why the bank refused the whole file, as reasons; empty where it did not."""
+        return list((self.error or {}).get("refused", ()))
 
     @property
     def state(self) -> Status:

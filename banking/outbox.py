@@ -7,6 +7,8 @@ are enough to go on. The same file always carries the same name and bytes.
 from __future__ import annotations
 
 import datetime as dt
+import json
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import BinaryIO
 
@@ -200,10 +202,26 @@ def mark(file_id: int, *, delivered: bool, at: dt.datetime) -> bool:
     return bool(moved.rows)
 
 
-def answered(file_id: int, *, refused: bool, by: Actor, at: dt.datetime) -> bool:
-    """Records the bank's receipt or refusal of a whole file; False when it was known already."""
+def answered(
+    file_id: int,
+    *,
+    refused: bool,
+    by: Actor,
+    at: dt.datetime,
+    reasons: Sequence[dict[str, str]] = (),
+) -> bool:
+    """Records the bank's receipt or refusal of a whole file, with the `reasons` (code, text) of
+    this; False when it was known already."""
     change = lifecycle.REFUSE if refused else lifecycle.RECEIVE
-    moved = moves.move(BankFile.objects.filter(pk=file_id), change, by=by, at=at)
+    told = list(reasons)
+    moved = moves.move(
+        BankFile.objects.filter(pk=file_id),
+        change,
+        by=by,
+        at=at,
+        reasons=told or None,
+        sets={"error": json.dumps({"refused": told})} if told else None,
+    )
     return bool(moved.rows)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from banking.iso20022 import camt055, queries
 from banking.iso20022.pain001 import WriterProfile
 
 FOLDER = Path(__file__).parent / "banks"
@@ -132,6 +133,7 @@ def _read(path: Path, general: Mapping[str, Any]) -> BankProfile:
     documents_max = facts.of_type("rules", rules, "documents_max", int)
     if documents_max < 1:
         raise Unfit(f"{path.name}: rules.documents_max is {documents_max}, not 1 or more")
+    facts.country()
     made = BankProfile(
         code=path.stem,
         name=facts.word("name"),
@@ -140,8 +142,8 @@ def _read(path: Path, general: Mapping[str, Any]) -> BankProfile:
         demo=facts.of_type("", {"demo": False, **own}, "demo", bool),
         identifiers=facts.once("identifiers", "field", facts.identifier),
         messages=tuple(map(facts.message, facts.listed("messages", messages, "payments"))),
-        cancel=facts.named(messages, "cancel", "camt.055"),
-        balance=facts.named(messages, "balance", "camt.060"),
+        cancel=facts.named(messages, "cancel", "camt.055", camt055.VERSIONS),
+        balance=facts.named(messages, "balance", "camt.060", (queries.VERSION[-2:],)),
         direkte_remittering=facts.of_type(
             "messages", {"direkte_remittering": False, **messages}, "direkte_remittering", bool
         ),
@@ -182,7 +184,8 @@ class _Facts:
     def words(self, name: str) -> dict[str, str]:
         """A text in both languages."""
         texts = self._own.get(name, {})
-        if not isinstance(texts, dict) or not all(texts.get(language) for language in ("nb", "en")):
+        told = isinstance(texts, dict) and [texts.get(language) for language in ("nb", "en")]
+        if not told or not all(isinstance(text, str) and text.strip() for text in told):
             raise self._unfit(name, "is needed in nb and en")
         return dict(texts)
 
@@ -206,12 +209,21 @@ class _Facts:
             raise self._unfit(".".join(filter(None, (place, name))), "is no list of texts")
         return [str(one) for one in found]
 
-    def named(self, facts: Mapping[str, Any], name: str, kind: str) -> str:
-        """The full name of a message of this kind, or "" for none."""
+    def named(
+        self, facts: Mapping[str, Any], name: str, kind: str, versions: tuple[str, ...]
+    ) -> str:
+        """The full name of a message of this kind that is written here, or "" for none."""
         text = self.of_type("messages", {name: "", **facts}, name, str)
-        if text and not re.fullmatch(rf"{re.escape(kind)}\.001\.\d\d", text):
-            raise self._unfit(f"messages.{name}", f"is {text!r}, not a name as {kind}.001.01")
+        written = [f"{kind}.001.{version}" for version in versions]
+        if text and text not in written:
+            raise self._unfit(f"messages.{name}", f"is {text!r}, not one of {', '.join(written)}")
         return str(text)
+
+    def country(self) -> None:
+        """Agreements, accounts and bank days are Norwegian, so far."""
+        told = {**self._general, **self._own}.get("country")
+        if told != "NO":
+            raise self._unfit("country", f"is {told!r}; only banks in NO are known here")
 
     def once(
         self, name: str, field: str, made: Callable[[Mapping[str, Any]], Made]
@@ -219,6 +231,8 @@ class _Facts:
         """The rows of a table, none of which may tell of the same as another."""
         rows = self.rows(name)
         keys = [row.get(field) for row in rows]
+        # Two identifiers under one scheme at one place could not be told apart at the bank.
+        keys += [(row["place"], row["scheme"]) for row in rows if {"place", "scheme"} <= set(row)]
         twice = sorted({str(key) for key in keys if keys.count(key) > 1})
         if twice:
             raise self._unfit(name, f"tells twice of {', '.join(twice)}")
@@ -231,7 +245,7 @@ class _Facts:
             raise self._unfit(name, "is no table; write [name] once, with its facts below")
         found = {**self._general.get(name, {}), **own}
         self._known_here(name, found)
-        self._sourced(name, found)
+        self._sourced(name, own or found)
         return found
 
     def _known_here(self, name: str, facts: Mapping[str, Any]) -> None:
@@ -288,6 +302,9 @@ class _Facts:
             for name in facts
             if name not in ("source", "verified")
         }
+        for name in ("default_category", "default_service_level"):
+            if name in words and not re.fullmatch(r"[A-Z0-9]{0,4}", words[name]):
+                raise self._unfit(f"switches.{name}", f"is {words[name]!r}, no code of 4 letters")
         return WriterProfile(**words)
 
     def cut_off(self, row: Mapping[str, Any]) -> CutOff:
@@ -300,8 +317,13 @@ class _Facts:
         """Those that something was taken from."""
         found = {}
         for key, facts in self._used.items():
-            if not facts.get("title") or not isinstance(facts.get("read"), datetime.date):
+            if not isinstance(facts, dict):
+                raise self._unfit(f"sources.{key}", "is no table; write [sources.NAME]")
+            title, read = facts.get("title"), facts.get("read")
+            if not isinstance(title, str) or not title.strip() or type(read) is not datetime.date:
                 raise self._unfit(f"sources.{key}", "needs a title and the day it was read")
+            if read > datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=1):
+                raise self._unfit(f"sources.{key}", f"was read on {read}, which is still to come")
             found[key] = Source(facts["title"], facts["read"])
         return found
 

@@ -7,6 +7,8 @@ them is banking.setups' to say.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -65,9 +67,18 @@ def carried(text: str) -> str:
     return text
 
 
-def identifier(text: str) -> str:
-    """A number or id at the bank as it is sent: letters from banks write them in groups."""
-    return carried(text).replace(" ", "")
+def identifier(text: str, field: str = "") -> str:
+    """A number or id at the bank as it is sent: letters from banks write them in groups. A division
+    (`field`) is a name, and keeps the spaces between its words."""
+    return (
+        " ".join(carried(text).split()) if field == "division" else carried(text).replace(" ", "")
+    )
+
+
+def mark_of(values: Mapping[str, Any]) -> str:
+    """A mark of facts as a page shows them, by which it is seen whether they have changed since."""
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def twice(cleaned: Mapping[str, Any], people: Iterable[User]) -> dict[str, str]:
@@ -191,6 +202,14 @@ class AccountStep(forms.Form):
                 _("The IBAN is wrong: a character is missing, or a digit does not fit.")
             ) from error
 
+    def _norwegian(self, number: str, iban: str) -> str:
+        """Why the two cannot be of one Norwegian account; "" where they can."""
+        if not iban.startswith("NO"):
+            return _("Only a Norwegian account is paid from here; its IBAN begins with NO.")
+        if iban[4:] != number:
+            return _("The IBAN is of another account than the account number.")
+        return ""
+
     def clean_bic(self) -> str:
         text = str(self.cleaned_data["bic"]).replace(" ", "").upper()
         if text and not bic.is_valid(text):
@@ -212,8 +231,8 @@ class AccountStep(forms.Form):
             self.add_error("account_number", _("Write the account number, 11 digits."))
         elif not iban:
             cleaned["iban"] = numbers.iban_of(number)
-        elif iban.startswith("NO") and iban[4:] != number:
-            self.add_error("iban", _("The IBAN is of another account than the account number."))
+        elif told := self._norwegian(number, iban):
+            self.add_error("iban", told)
         return cleaned
 
 
@@ -301,7 +320,7 @@ class PayerStep(forms.Form):
         ]:
             if cleaned.get(name):
                 try:
-                    cleaned[name] = identifier(cleaned[name])
+                    cleaned[name] = identifier(cleaned[name], name)
                 except forms.ValidationError as error:
                     self.add_error(name, error)
         for name, told in twice(cleaned, self.approvers).items():

@@ -156,13 +156,17 @@ def cleaned(setup: Setup) -> dict[str, dict[str, Any]]:
 
 
 def live_on(company: Company, number: str) -> BankAgreement | None:
-    """The company's agreement that is active on the account, if there is one."""
-    rows = BankAgreement.objects.of(company).filter(account__number=number, status=lifecycle.ACTIVE)
-    return rows.select_related("account", "channel").first()
+    """The company's agreement that is active on the account, else one that is ordered from the
+    bank; None where there is neither. What it says of the account stands."""
+    rows = BankAgreement.objects.of(company).filter(
+        account__number=number, status__in=[lifecycle.ACTIVE, lifecycle.ORDERED]
+    )
+    # "active" comes before "ordered".
+    return rows.select_related("account", "channel").order_by("status", "pk").first()
 
 
 def live_of(setup: Setup) -> BankAgreement | None:
-    """The agreement that is active on the account that was written, if there is one."""
+    """The agreement that is active, or ordered, on the account that was written, if there is."""
     if "account" not in setup.values:
         return None
     try:
@@ -178,8 +182,10 @@ def save(setup: Setup, *, by: changes.By) -> BankAgreement:
     """The agreement, in draft; a setup that changes a draft changes that. The company's first one
     makes its pages ask for two factors.
 
-    An account that payments are made from now keeps its facts and its authorities: a draft must not
-    change what holds today. Raises Unfinished, MovedOn, Saved.
+    An account that payments are made from now, or that is ordered so, keeps its facts and its
+    authorities: a draft must not change what holds, or what the bank was asked for.
+
+    Raises Unfinished, MovedOn, Saved.
     """
     company = Company.objects.select_for_update().get(pk=setup.company_id)
     setup.refresh_from_db()
@@ -188,7 +194,11 @@ def save(setup: Setup, *, by: changes.By) -> BankAgreement:
     values = cleaned(setup)
     if not BankAgreement.objects.of(company).exists():
         companies.set_two_factor(company=company, asked_for="sign-in", on=True, by=by)
-    account = _account(company, values["account"], values["payer"])
+    row = setup.agreement
+    before = told(row) if row is not None else {}
+    # Whoever became an approver since the step was sent was not asked about.
+    asked = [one for one in approvers(company) if f"identity_{one.pk}" in setup.values["payer"]]
+    account = _account(company, values["account"], values["payer"], asked, by)
     facts = {
         name: value
         for step in ("account", "payer", "services")
@@ -196,7 +206,6 @@ def save(setup: Setup, *, by: changes.By) -> BankAgreement:
         if name in AGREEMENT_FIELDS
     }
     facts |= {"channel": values["bank"]["channel"], "account": account}
-    row = setup.agreement
     if row is None:
         row = BankAgreement.objects.create(company=company, **facts)
         agreement_events.made(row, by=by.actor, at=by.at)
@@ -212,7 +221,6 @@ def save(setup: Setup, *, by: changes.By) -> BankAgreement:
         row = BankAgreement.objects.select_for_update().get(pk=row.pk)
         if row.status != lifecycle.DRAFT:
             raise MovedOn
-        before = told(row)
         for name, value in facts.items():
             setattr(row, name, value)
         row.save()
@@ -252,7 +260,10 @@ def called(setup: Setup) -> str:
 def told(row: BankAgreement) -> dict[str, str]:
     """An agreement as the change log tells it: every fact as text."""
     facts = {name: _text(getattr(row, name)) for name in AGREEMENT_FIELDS}
-    return {"bank": str(row.channel), "account": row.account.number} | facts
+    account = BankAccount.objects.get(pk=row.account_id)  # as it stands, not as it was loaded
+    of_account = {name: _text(getattr(account, name)) for name in ACCOUNT_FIELDS}
+    of_account |= {"account": account.number, "account_name": account.name}
+    return {"bank": str(row.channel)} | of_account | facts
 
 
 def _text(value: Any) -> str:
@@ -263,7 +274,13 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _account(company: Company, facts: Mapping[str, Any], payer: Mapping[str, Any]) -> BankAccount:
+def _account(
+    company: Company,
+    facts: Mapping[str, Any],
+    payer: Mapping[str, Any],
+    asked: list[User],
+    by: changes.By,
+) -> BankAccount:
     """The account, made or brought up to date, with its authorities; untouched while it is used."""
     number = facts["account_number"]
     defaults = {"name": facts["account_name"]} | {name: facts[name] for name in ACCOUNT_FIELDS}
@@ -272,19 +289,55 @@ def _account(company: Company, facts: Mapping[str, Any], payer: Mapping[str, Any
     account, _made = BankAccount.objects.update_or_create(
         company=company, number=number, defaults=defaults
     )
-    for user in approvers(company):
-        identity = payer.get(f"identity_{user.pk}")
+    keep_authorities(account, asked, payer, by)
+    return account
+
+
+def keep_authorities(
+    account: BankAccount, people: list[User], told: Mapping[str, Any], by: changes.By
+) -> int:
+    """Makes what is known of these people at the bank as a form tells it, identity_ and authority_
+    of each, and logs it; answers how many differ. In the caller's transaction."""
+    company = Company.objects.select_related("customer").get(pk=account.company_id)
+    rows = {row.user_id: row for row in Authority.objects.filter(account=account)}
+    changed = 0
+    for user in people:
+        identity = told.get(f"identity_{user.pk}", "")
+        holds = bool(told.get(f"authority_{user.pk}"))
+        row = rows.get(user.pk)
+        was = _authority(row)
         if identity:
-            Authority.objects.update_or_create(
+            row, _made = Authority.objects.update_or_create(
                 company=company,
                 account=account,
                 user=user,
-                defaults={
-                    "bank_identity": identity,
-                    "holds_authority": payer[f"authority_{user.pk}"],
-                },
+                defaults={"bank_identity": identity, "holds_authority": holds},
             )
-    return account
+        elif row is not None:
+            row.delete()
+            row = None
+        before, after = changes.differing(was, _authority(row))
+        if not after:
+            continue
+        changed += 1
+        changes.record(
+            "agreement.authority",
+            by=by,
+            customer=company.customer,
+            company=company,
+            about=user,
+            name=user.name,
+            before=before,
+            after=after | {"account": account.number},
+        )
+    return changed
+
+
+def _authority(row: Authority | None) -> dict[str, Any]:
+    return {
+        "identity": row.bank_identity if row else "",
+        "authority": row.holds_authority if row else False,
+    }
 
 
 def begin(company: Company, user: User) -> Setup:

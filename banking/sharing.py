@@ -21,7 +21,11 @@ from portal.access import actors, tenancy
 from portal.access.models import Company, Customer, User
 from portal.events import moves
 from portal.lists import widgets
-from portal.people import changes
+from portal.people import changes, companies
+
+# Kept as the reason of the event by which the other's agreement ends.
+SHARE_ENDED = "share ended"
+SHARE_ENDED_TOLD = gettext_lazy("the owner shares the account no more")
 
 
 class Already(Exception):
@@ -30,6 +34,10 @@ class Already(Exception):
 
 class Ended(Exception):
     """The share has ended, or the agreement is not active any more."""
+
+
+class OldFormat(Exception):
+    """In the old format the bank tells of settled payments only, and tells the owner alone."""
 
 
 class ShareForm(forms.Form):
@@ -103,7 +111,9 @@ def share(
     at: dt.datetime,
     by: changes.By,
 ) -> AgreementShare:
-    """Offers the agreement to the company with that number. Raises Already, Ended."""
+    """Offers the agreement to the company with that number. Raises Already, Ended, OldFormat."""
+    if agreement.file_format == BankAgreement.Format.NETS:
+        raise OldFormat
     if agreement.status != lifecycle.ACTIVE or agreement.share_id is not None:
         raise Ended
     try:
@@ -149,9 +159,19 @@ def _deactivate_uses(share_ids: list[int], at: dt.datetime) -> None:
     with tenancy.acting_for(everybody):
         uses = BankAgreement.objects.filter(share__in=share_ids)
         open_ones = uses.exclude(status=lifecycle.DEACTIVATED)
-        moves.move(
-            open_ones, lifecycle.DEACTIVATE, by=actors.CLOCK, at=at, detail={"share": "ended"}
-        )
+        rows = list(open_ones.select_related("company__customer", "account", "channel", "share"))
+        ended = {"reason": SHARE_ENDED}
+        moves.move(open_ones, lifecycle.DEACTIVATE, by=actors.CLOCK, at=at, detail=ended)
+        for row in rows:
+            owner = Company.objects.get(pk=row.share.company_id) if row.share else None
+            changes.record(
+                "agreement.deactivated",
+                by=changes.By(None, str(owner), None, at),
+                customer=row.company.customer,
+                company=row.company,
+                name=str(row),
+                after={"reason": str(SHARE_ENDED_TOLD)},
+            )
 
 
 def _log(act: str, agreement: BankAgreement, organisation_number: str, by: changes.By) -> None:
@@ -193,11 +213,13 @@ def use(
 ) -> BankAgreement:
     """A draft of the company's own on the shared account, for payments alone. No fewer approve than
     at the owner. Raises Ended."""
-    Company.objects.select_for_update().get(pk=company.pk)
+    company = Company.objects.select_for_update().get(pk=company.pk)
     row = next((one for one in offered(company) if one.pk == share_id), None)
     if row is None:
         raise Ended
     theirs = row.agreement
+    if not BankAgreement.objects.of(company).exists():
+        companies.set_two_factor(company=company, asked_for="sign-in", on=True, by=by)
     account, _made = BankAccount.objects.get_or_create(
         company=company,
         number=theirs.account.number,

@@ -1,16 +1,17 @@
-"""The tables of agreements and bank files: cells and export values; asks no database."""
+"""The tables of agreements and bank files: cells and export values of rows that are loaded."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any, ClassVar
 
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from banking import lifecycle, unreadable
+from banking import lifecycle, stops, unreadable
 from banking.models import BankAgreement, BankFile
 from portal.lists.keyset import Order
 from portal.lists.tables import Column, Table
@@ -69,8 +70,16 @@ class AgreementTable(Table):
             row.agreement_id,
         )
 
+    @functools.cached_property
+    def _stops(self) -> stops.Stops:
+        return stops.now(self.acting.company.pk)
+
     def render_status(self, row: BankAgreement) -> str:
-        return SafeString(kvitt.tag(row.state) + format_html(" <small>{}</small>", _closed(row)))
+        told = [_closed(row)]
+        if row.status == lifecycle.ACTIVE and self._stops.of(row.pk):
+            told.append(_("all sending is stopped"))
+        small = format_html_join("", " <small>{}</small>", ((text,) for text in told if text))
+        return SafeString(kvitt.tag(row.state) + small)
 
     def render_account(self, row: BankAgreement) -> str:
         return format_html(
@@ -188,6 +197,8 @@ class FileTable(Table):
         return row.size
 
     def value_fault(self, row: BankFile) -> str:
+        if row.refusal:
+            return "; ".join(f"{one['code']} {one['text']}".strip() for one in row.refusal)
         told = unreadable.told(row.error)
         return f"{told.problem} ({told.code})" if told else ""
 

@@ -70,8 +70,8 @@ CURED = {
     "customer-unknown": (
         gettext_lazy("The bank does not know the customer number, or not the agreement id."),
         gettext_lazy(
-            "Compare both with what the bank has given you, correct them in the draft"
-            " or in a copy of the agreement, and test again."
+            "Compare both with what the bank has given you, correct them in the draft or in a copy"
+            " of the agreement, and test again. On a shared agreement the owner does that."
         ),
     ),
     "agreement-not-active": (
@@ -85,7 +85,8 @@ CURED = {
         gettext_lazy("The bank knows the customer, but the account is not tied to it."),
         gettext_lazy(
             "Ask the bank to tie the account to the customer number (at Nordea the signer id), or"
-            " correct the account in the draft or in a copy of the agreement."
+            " correct the account in the draft or in a copy of the agreement. On a shared agreement"
+            " the owner does that."
         ),
     ),
     "request-refused": (

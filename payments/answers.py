@@ -49,6 +49,7 @@ def event_label(event: str) -> Any:
         "note": _("Note"),
         "check_passed": _("An administrator let it pass a check that stops"),
         "due_date_moved": _("Due date moved; approve again"),
+        "agreement_moved": _("Moved to another agreement; approve again"),
         "cancel_asked": _("The bank was asked to stop it"),
         "cancel_undelivered": _("The bank could not be reached, so it was not asked to stop it"),
         "cancel_refused": _("The bank did not stop it"),

@@ -63,6 +63,14 @@ class EnteredByThemselves(Exception):
         self.numbers = numbers
 
 
+class NoAgreement(Exception):
+    """The agreement of the payments is not active, so they would never be sent."""
+
+    def __init__(self, numbers: list[str]) -> None:
+        super().__init__(", ".join(numbers))
+        self.numbers = numbers
+
+
 class StoppedByCheck(Exception):
     """A check stops the payments, and no administrator has let them pass."""
 
@@ -97,7 +105,7 @@ def sign(
     """Signs payments, all or none; `fingerprints` are what the page showed, by payment id, and
     `evidence` what a passkey said to just that.
 
-    Raises WeakProof, NotYours, ServiceOff, StoppedByCheck, OverLimit, AlreadySigned,
+    Raises WeakProof, NotYours, ServiceOff, NoAgreement, StoppedByCheck, OverLimit, AlreadySigned,
     EnteredByThemselves, Changed, moves.Conflict.
     """
     if proof.factor not in SIGNING:
@@ -157,6 +165,8 @@ def _must_be_lawful(
         raise ServiceOff
     if policy.NOT_WAITING in refused:
         raise Changed(refused[policy.NOT_WAITING])
+    if policy.NO_AGREEMENT in refused:
+        raise NoAgreement(refused[policy.NO_AGREEMENT])
     if policy.STOPPED in refused:
         raise StoppedByCheck(refused[policy.STOPPED])
     if policy.ALREADY_SIGNED in refused:

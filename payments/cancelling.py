@@ -298,7 +298,8 @@ def read_rejection(file: BankFile, answer: queries.Answer) -> bool:
         found = _Answer(answer.message_id, [answer.request], REFUSED, reasons)
         remarks = _carry_out(file, sent, found)
         by = actors.bank(file.channel.name)
-        outbox.answered(sent.pk, refused=True, by=by, at=clock.now())
+        told = [{"code": reason.code, "text": reason.text} for reason in reasons]
+        outbox.answered(sent.pk, refused=True, by=by, at=clock.now(), reasons=told)
         inbox.finish(
             file, message_id=found.message_id, transactions=_answered(sent), remarks=remarks
         )

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
+from banking import lifecycle as banking_lifecycle
+from banking.models import BankAgreement
 from payments import approval, digest, lifecycle, notices, policy, writing
 from payments.models import Payment, PaymentLine, Signature
 from payments.telling import tell
@@ -21,7 +23,7 @@ from portal.events import moves
 
 NOTE_MAX = 500
 BATCH = 5000
-NOTE, DATE_MOVED = "note", "due_date_moved"
+NOTE, DATE_MOVED, AGREEMENT_MOVED = "note", "due_date_moved", "agreement_moved"
 
 
 class NotYours(Exception):
@@ -106,6 +108,60 @@ def move_date(
         )
         approval.void(payment_ids=[payment.pk], by=by, at=at, reason=lifecycle.DATE_MOVED)
         notices.to_approve(company=company, payment_ids=[payment.pk])
+
+
+def successor(agreement: BankAgreement) -> BankAgreement | None:
+    """The agreement that is active on the same account, where this one is deactivated."""
+    if agreement.status != banking_lifecycle.DEACTIVATED:
+        return None
+    rows = BankAgreement.objects.filter(
+        company=agreement.company_id,
+        account=agreement.account_id,
+        status=banking_lifecycle.ACTIVE,
+        remittance=True,
+    )
+    return rows.select_related("account", "channel").first()
+
+
+@moves.retrying
+def move_agreement(
+    *,
+    company: Company,
+    user: User,
+    permissions: frozenset[Permission],
+    payment_id: int,
+    at: dt.datetime,
+) -> tuple[BankAgreement, int]:
+    """Moves a payment to the agreement that has taken over from its own, and with it all others of
+    that agreement which this user may move; approvals are void. Answers the agreement and how many.
+
+    Raises NotYours, MovedOn.
+    """
+    with transaction.atomic():
+        old = Payment.objects.of(company).values_list("agreement", flat=True).get(pk=payment_id)
+        waiting = Payment.objects.of(company).filter(agreement=old)
+        waiting = waiting.exclude(status__in=lifecycle.OVER)
+        payments = _locked(company, list(waiting.values_list("pk", flat=True)))
+        able = [
+            payment
+            for payment in payments
+            if policy.moving_agreement(payment, permissions=permissions) is None
+        ]
+        new = successor(payments[0].agreement) if payments else None
+        if new is None or payment_id not in {payment.pk for payment in able}:
+            raise MovedOn
+        by = actors.person(user)
+        for payment in able:
+            before, payment.agreement = payment.agreement, new
+            payment.digest = _root(payment)
+            payment.save(update_fields=["agreement", "digest"])
+            detail = {"agreement_from": str(before), "agreement_to": str(new)}
+            standing = lifecycle.PAYMENT_STATUSES[lifecycle.AWAITING]
+            tell(AGREEMENT_MOVED, payment, by=by, at=at, detail=detail, standing=standing)
+        ids = [payment.pk for payment in able]
+        approval.void(payment_ids=ids, by=by, at=at, reason=lifecycle.AGREEMENT_MOVED)
+        notices.to_approve(company=company, payment_ids=ids)
+    return new, len(ids)
 
 
 def _root(payment: Payment) -> bytes:

@@ -248,10 +248,11 @@ PAYMENT_STATUSES = {
 }
 
 # Reasons that Kvitt itself writes into events and void signatures, in words.
-WITHDRAWN, DATE_MOVED = "withdrawn", "date moved"
+WITHDRAWN, DATE_MOVED, AGREEMENT_MOVED = "withdrawn", "date moved", "agreement moved"
 OWN_REASONS = {
     WITHDRAWN: _("whoever gave it took it back"),
     DATE_MOVED: _("the due date was moved"),
+    AGREEMENT_MOVED: _("it was moved to another agreement"),
     "released": _("a line was released from hold, so the approval no longer covered the payment"),
     "refused by the bank": _("the bank refused the whole file"),
     "not as signed": _("what was about to be sent was not what was approved"),

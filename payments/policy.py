@@ -14,6 +14,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from banking import lifecycle as banking_lifecycle
 from banking import profiles
 from banking.models import BankAgreement
 from payments import checks, lifecycle
@@ -40,6 +41,7 @@ AT_BANK = (
     OVER_LIMIT,
     STOPPED,
     OWN,
+    NO_AGREEMENT,
 ) = (
     "not-yours",
     "not-waiting",
@@ -50,6 +52,7 @@ AT_BANK = (
     "over-limit",
     "stopped-by-check",
     "own",
+    "no-agreement",
 )
 
 
@@ -94,6 +97,14 @@ def service_off() -> str:
     return _("AutoPay is off for the company. A customer administrator can switch it on again.")
 
 
+def without_agreement(payment: Payment) -> str:
+    """Why nobody may approve a payment whose agreement is not active."""
+    return _(
+        "Its agreement, %(name)s, is not active any more, so it would never be sent. Move it to the"
+        " agreement that has taken over, on the payment's own page, or cancel it."
+    ) % {"name": payment.agreement}
+
+
 def stopped_by_check() -> str:
     """Why nobody may approve a payment with a line that a check stops."""
     return _(
@@ -112,10 +123,10 @@ def approving(
     stops: int,
     hand: Collection[int] = (),
 ) -> Refusal | None:
-    """Why this user may not sign the payment; None when they may. `signers` are user ids,
-    `in_use` says whether AutoPay is on for the company, `stops` is how many findings of checks
-    nobody has let pass, and `hand` are the users whose approval and this one's count as one
-    person's.
+    """Why this user may not sign the payment; None when they may. `signers` are user ids, the
+    payment's agreement must be loaded, `in_use` says whether AutoPay is on for the company, `stops`
+    is how many findings of checks nobody has let pass, and `hand` are the users whose approval and
+    this one's count as one person's.
     """
     missing = _not_held(approve_permission(payment), permissions)
     if missing is not None:
@@ -127,6 +138,8 @@ def approving(
         return Refusal(NOT_WAITING, text)
     if not in_use:
         return Refusal(SERVICE_OFF, service_off())
+    if payment.agreement.status != banking_lifecycle.ACTIVE:
+        return Refusal(NO_AGREEMENT, without_agreement(payment))
     if stops:
         return Refusal(STOPPED, stopped_by_check())
     if user_id in signers:
@@ -203,6 +216,20 @@ def moving_date(payment: Payment, *, permissions: frozenset[Permission]) -> Refu
         return Refusal(GONE, _("It has gone to the bank, which pays it on its date."))
     if not standing & {lifecycle.AWAITING, lifecycle.PARTLY, lifecycle.APPROVED, lifecycle.HELD}:
         return Refusal(GONE, _("Nothing of it waits to be sent."))
+    return None
+
+
+def moving_agreement(payment: Payment, *, permissions: frozenset[Permission]) -> Refusal | None:
+    """Why a payment cannot be moved to the agreement that has taken over from its own, which must
+    be loaded."""
+    missing = _not_held(cancel_permission(payment), permissions)
+    if missing is not None:
+        return missing
+    if payment.agreement.status != banking_lifecycle.DEACTIVATED:
+        return Refusal(GONE, _("Its agreement is still in use."))
+    standing = {code for code, rows in payment.line_counts.items() if rows}
+    if standing - set(lifecycle.AT_HOME):
+        return Refusal(GONE, _("It has gone to the bank."))
     return None
 
 

@@ -181,7 +181,8 @@ class _Carried:
 
     def send_back(self, group: GroupStatus) -> None:
         """The bank took nothing: signatures void, payments await approval again."""
-        if not outbox.answered(self.sent.pk, refused=True, by=self.by, at=self.at):
+        told = stored(group.reasons)
+        if not outbox.answered(self.sent.pk, refused=True, by=self.by, at=self.at, reasons=told):
             self.remark("already-further-on", status="RJCT", count=len(self.ids))
             return
         ids = moves.lock_groups(Payment, self.ids.values())

@@ -109,7 +109,8 @@ def _write_and_store(*, company: Company, ids: Sequence[int]) -> int | None:
             return None
         at = clock.now()
         file_id = filestore.draw_id()
-        made = writing.Writing(company, agreement, payments)
+        today = at.astimezone(clock.OSLO).date()
+        made = writing.Writing(company, agreement, payments, today=today)
         if agreement.file_format == BankAgreement.Format.NETS:
             made.write_old(content, number=file_id)
             kind, suffix = OLD_KIND, "txt"

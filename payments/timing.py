@@ -36,6 +36,12 @@ class Dates:
         return bool(self.past or self.closed or self.late)
 
 
+def asked(due_date: dt.date, *, today: dt.date) -> dt.date:
+    """The day on which the bank is asked to pay: the due date, but never a day that has passed or
+    on which banks are closed; then the first bank day after it."""
+    return calendar.roll(max(due_date, today))
+
+
 def dates(payments: Iterable[Payment], *, now: dt.datetime, abroad: Collection[int] = ()) -> Dates:
     """What is to be told of when these are paid, if they are sent now.
 

@@ -40,6 +40,7 @@ urlpatterns = [
     path("outgoing/<int:payment>/withdraw/", changing.withdraw, name="withdraw"),
     path("outgoing/<int:payment>/note/", changing.note, name="note"),
     path("outgoing/<int:payment>/due-date/", changing.due_date, name="due-date"),
+    path("outgoing/<int:payment>/agreement/", changing.agreement, name="move-agreement"),
     path("rejections/", rejecting.rejections, name="rejections"),
     path("checks/", checking.checks, name="checks"),
     path("checks/<int:finding>/pass/", checking.let_pass, name="let-pass"),

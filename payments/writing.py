@@ -22,7 +22,7 @@ from banking.models import Authority, BankAgreement
 from banking.nets import reader as nets_reader
 from banking.nets import remittance as nets_remittance
 from banking.nets import values as nets
-from payments import approval, digest, lifecycle, policy, remittance
+from payments import approval, digest, lifecycle, policy, remittance, timing
 from payments.models import Payment, PaymentLine, Signature
 from portal import clock
 from portal.access.models import Company
@@ -117,7 +117,15 @@ class _Check:
 class Writing:
     """One file while it is written: its payments, their checks, counts and sums."""
 
-    def __init__(self, company: Company, agreement: BankAgreement, payments: list[Payment]) -> None:
+    def __init__(
+        self,
+        company: Company,
+        agreement: BankAgreement,
+        payments: list[Payment],
+        *,
+        today: dt.date,
+    ) -> None:
+        self.today = today
         self.company, self.agreement, self.payments = company, agreement, payments
         self.profile = profiles.of(self.agreement.channel.bank)
         self.sums: dict[str, Decimal] = {}
@@ -205,7 +213,11 @@ class Writing:
                         account=payment.account.number,
                     ),
                     (
-                        remittance.order(row, payment_id=payment.pk, due_date=payment.due_date)
+                        remittance.order(
+                            row,
+                            payment_id=payment.pk,
+                            due_date=timing.asked(payment.due_date, today=self.today),
+                        )
                         for row in self._rows(payment)
                     ),
                 )
@@ -240,7 +252,7 @@ class Writing:
         salary = payment.kind == Payment.Kind.SALARY
         return Instruction(
             number=payment.number,
-            execution_date=payment.due_date,
+            execution_date=timing.asked(payment.due_date, today=self.today),
             debtor=Party(
                 name=self.company.name,
                 post_code=self.company.postal_code,

@@ -88,18 +88,11 @@ def _parser() -> argparse.ArgumentParser:
     script.add_argument("--times", type=int, help="how often it holds; always, where none is given")
     for scope in SCOPES:
         script.add_argument(f"--{scope}", help=f"only for this {scope}; * and ? stand for letters")
-    made["scripts"].add_argument("--remove", metavar="ID", help="takes one away, or all of them")
-    clock = made["clock"].add_mutually_exclusive_group()
-    clock.add_argument("--to", metavar="MOMENT")
-    clock.add_argument("--days", type=int)
-    clock.add_argument("--seconds", type=float)
-    clock.add_argument("--stand", choices=("yes", "no"))
-    incoming = made["incoming"]
-    incoming.add_argument("account")
-    incoming.add_argument("amount")
-    for name in ("kid", "message", "payer-name", "payer-account", "end-to-end-id", "type", "date"):
-        incoming.add_argument(f"--{name}")
-    incoming.add_argument("--correction", action="store_true", help="money goes out again")
+    made["scripts"].add_argument(
+        "--remove", metavar="ID", type=_script_id, help="takes one away by its number, or all"
+    )
+    _moving(made["clock"])
+    _coming_in(made["incoming"])
     back = made["give-back"]
     for name in ("customer", "payment", "line"):
         back.add_argument(name)
@@ -125,6 +118,36 @@ def _parser() -> argparse.ArgumentParser:
         ),
     )
     return parser
+
+
+def _moving(parser: argparse.ArgumentParser) -> None:
+    clock = parser.add_mutually_exclusive_group()
+    clock.add_argument("--to", metavar="MOMENT", help="as 2026-12-01T12:00, Oslo time; only on")
+    clock.add_argument("--days", type=int, help="so many days on, each closed as it would be")
+    clock.add_argument("--seconds", type=float, help="so many seconds on")
+    clock.add_argument("--stand", choices=("yes", "no"), help="stops it where it is, or not")
+
+
+def _coming_in(incoming: argparse.ArgumentParser) -> None:
+    incoming.add_argument("account", help="11 digits, of a customer of the bank")
+    incoming.add_argument("amount", help="in the account's currency, as 1500.00")
+    for name, told in (
+        ("kid", "the KID, if there is one"),
+        ("message", "free text of at most 140 characters, if there is no KID"),
+        ("payer-name", "who pays"),
+        ("payer-account", "the payer's account"),
+        ("end-to-end-id", "the payer's own reference"),
+        ("type", "10 to 21, as OCR giro has them: 10 giro, 18 and 19 reversals, 20 a purchase"),
+        ("date", "the day it is booked, as 2026-12-01; today where none is given"),
+    ):
+        incoming.add_argument(f"--{name}", help=told)
+    incoming.add_argument("--correction", action="store_true", help="money goes out again")
+
+
+def _script_id(text: str) -> str:
+    if text != "all" and not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither the number of a script nor all")
+    return text
 
 
 Request = tuple[str, dict[str, Any] | None]

@@ -100,11 +100,15 @@ class Handler(BaseHTTPRequestHandler):
         if act is None or is_get:
             self._send(404, {"error": f"no {self.command} {path}"})
             return
-        form = {key: text for key, text in parse_qsl(body.decode()) if text}
+        form = {key: text.strip() for key, text in parse_qsl(body.decode()) if text.strip()}
         try:
             told = {"done": act(bank, form)}
-        except (*REFUSED, BackwardsError, ValueError, KeyError) as fault:
+        except KeyError as missing:
+            told = {"fault": f"Fill in {str(missing).strip(chr(39)).replace('_', ' ')}."}
+        except (*REFUSED, BackwardsError) as fault:
             told = {"fault": f"{fault}"}
+        except ValueError as fault:
+            told = {"fault": f"A field holds what cannot be read: {fault}"}
         ((key, text),) = told.items()
         self.send_response(303)
         self.send_header("Location", f"/?{key}={quote(text)}")
@@ -295,6 +299,14 @@ def _do_net_bank(bank: Bank, form: dict[str, str]) -> str:
 def _do_customer(bank: Bank, form: dict[str, str]) -> str:
     """A customer as the bank registers one from a signed agreement."""
     number = form["customer_number"]
+    books = reports.connect(bank.path)
+    try:
+        if any(row["customer_number"] == number for row in reports.customers(books)):
+            raise SetupRefusedError(
+                f"customer {number} is registered already; change it by the command setup"
+            )
+    finally:
+        books.close()
     account = {"number": form["account"], "balance": form.get("balance", "0"), "statements": 1}
     people = [word.strip() for word in form.get("people", "").split(",") if word.strip()]
     customer = {

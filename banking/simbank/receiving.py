@@ -77,7 +77,8 @@ def _row(books: sqlite3.Connection, one: dict[str, Any], day: datetime.date) -> 
     try:
         amount = ledger.minor_units(Decimal(str(one["amount"])))
     except (KeyError, InvalidOperation, ValueError) as fault:
-        raise IncomingRefusedError(f"amount: {one.get('amount')!r}") from fault
+        told = f"amount: {one.get('amount')!r} is no amount as 1500.00"
+        raise IncomingRefusedError(told) from fault
     if not 0 < amount < 10**17:
         raise IncomingRefusedError(f"amount: {one['amount']!r}")
     kind = str(one.get("type", "10"))
@@ -86,7 +87,10 @@ def _row(books: sqlite3.Connection, one: dict[str, Any], day: datetime.date) -> 
     kid = str(one.get("kid", ""))
     if kid and not KID_SHAPE.fullmatch(kid):
         raise IncomingRefusedError(f"kid: {kid!r} is not 2 to 25 digits, the last maybe '-'")
-    booked = datetime.date.fromisoformat(one["date"]) if one.get("date") else day
+    try:
+        booked = datetime.date.fromisoformat(str(one["date"])) if one.get("date") else day
+    except ValueError as fault:
+        raise IncomingRefusedError(f"date: {one['date']!r} is no day as 2026-12-01") from fault
     if booked < day:
         raise IncomingRefusedError(f"date: {booked} is before the bank's own day")
     return (
@@ -98,11 +102,19 @@ def _row(books: sqlite3.Connection, one: dict[str, Any], day: datetime.date) -> 
         booked.isoformat(),
         kind,
         kid,
-        str(one.get("message", ""))[:140],
-        str(one.get("payer_name", ""))[:70],
-        str(one.get("payer_account", ""))[:34],
-        str(one.get("end_to_end_id", ""))[:35],
+        _text(one, "message", 140),
+        _text(one, "payer_name", 70),
+        _text(one, "payer_account", 34),
+        _text(one, "end_to_end_id", 35),
     )
+
+
+def _text(one: dict[str, Any], name: str, most: int) -> str:
+    """A text that a message can carry: no control characters, and not longer than its element."""
+    text = str(one.get(name, ""))
+    if len(text) > most or not text.isprintable():
+        raise IncomingRefusedError(f"{name}: at most {most} characters that can be printed")
+    return text
 
 
 def _insert(books: sqlite3.Connection, row: tuple[Any, ...]) -> int:

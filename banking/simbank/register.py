@@ -70,7 +70,7 @@ def set_up(
             for name in set(wanted) & set(RULES):
                 _rule(books, name, wanted[name])
     except KeyError as missing:
-        raise SetupRefusedError(f"missing {missing}") from missing
+        raise SetupRefusedError(f"{missing} is missing") from missing
     except (sqlite3.IntegrityError, InvalidOperation, ValueError) as fault:
         raise SetupRefusedError(str(fault)) from fault
     for (user,) in books.execute("SELECT user FROM channels"):
@@ -110,7 +110,10 @@ def _rule(books: sqlite3.Connection, name: str, value: Any) -> None:
 
 
 def _time(text: str) -> str:
-    return datetime.time.fromisoformat(text).isoformat(timespec="minutes")
+    try:
+        return datetime.time.fromisoformat(text).isoformat(timespec="minutes")
+    except ValueError as fault:
+        raise SetupRefusedError(f"cut_offs: {text!r} is no time as 14:00") from fault
 
 
 def rules(books: sqlite3.Connection) -> dict[str, Any]:
@@ -176,13 +179,23 @@ def activate(books: sqlite3.Connection, customer_number: str, *, active: bool) -
     return row
 
 
+def _amount(number: str, told: object) -> Decimal:
+    try:
+        found = Decimal(str(told))
+    except InvalidOperation:
+        found = Decimal("NaN")
+    if not found.is_finite():
+        raise SetupRefusedError(f"account {number}: balance {told!r} is no amount as 1000.00")
+    return found
+
+
 def _account(
     books: sqlite3.Connection, customer_number: str, account: dict[str, Any], today: datetime.date
 ) -> None:
     number = account["number"]
     if not numbers.account_fits(number):
         raise SetupRefusedError(f"account {number} fails its check digit")
-    balance = ledger.minor_units(Decimal(account.get("balance", "0")))
+    balance = ledger.minor_units(_amount(number, account.get("balance", "0")))
     known = books.execute("SELECT 1 FROM accounts WHERE number = ?", (number,)).fetchone()
     if known is None:
         books.execute(

@@ -31,6 +31,7 @@ from banking import (
 )
 from banking.lists import AGREEMENTS
 from banking.models import BankAgreement, SendingStop
+from banking.views.amend import STALE
 from banking.views.lookup import found
 from portal import clock, details
 from portal.access import actors, guard
@@ -47,6 +48,7 @@ EVENTS_SHOWN, SETUPS_SHOWN = 50, 20
 REASON_MAX = 200
 # Whoever answers for the money may stop it: administrators and approvers.
 MAY_STOP = (Permission.CHANGE_AGREEMENTS, *sorted(APPROVE_PAYMENTS))
+OWNERS = gettext_lazy("The company that owns the account has stopped it, and starts it again.")
 NOT_YOURS = gettext_lazy(
     "An AutoPay Administrator, or whoever stopped it, can start the sending again."
 )
@@ -104,6 +106,7 @@ def one(request: HttpRequest, agreement: int) -> HttpResponse:
         ],
         "services": _services(row),
         "stop": stop if not row.state.final else None,
+        "shares": len(sharing.of(row)) if row.status == lifecycle.ACTIVE else 0,
         "other": agreements.another_active(row) if not row.state.final else None,
         "elsewhere": agreements.active_elsewhere(row, user=guard.user_of(request))
         if row.status in lifecycle.ACTIVATE.sources
@@ -239,6 +242,9 @@ def authority(request: HttpRequest, agreement: int) -> HttpResponse:
     """Who each approver is at the bank, and whether they hold authority on the account."""
     row = found(request, agreement)
     form = authorities.AuthorityForm(request.POST or None, account=row.account)
+    if form.stale:
+        messages.error(request, STALE)
+        return redirect(request.path)
     if request.method == "POST" and form.is_valid():
         changed = authorities.save(form, by=changes.by(request))
         text = _("The authorities are changed.") if changed else _("There was nothing to change.")
@@ -283,8 +289,11 @@ def sending(request: HttpRequest) -> HttpResponse:
     }
     now = stops.now(acting.company.pk)
     stop = now.agreements.get(row.pk) if row else now.company
-    may_start = stop is not None and (
-        acting.may(Permission.CHANGE_AGREEMENTS) or stop.stopped_by_id == told["user"].pk
+    owners = stop is not None and stop.pk is None
+    may_start = (
+        stop is not None
+        and not owners
+        and (acting.may(Permission.CHANGE_AGREEMENTS) or stop.stopped_by_id == told["user"].pk)
     )
     try:
         if form.is_bound and form.is_valid():
@@ -295,7 +304,7 @@ def sending(request: HttpRequest) -> HttpResponse:
             messages.success(request, told_then)
             return _back(request, row)
         if request.POST.get("act") == "start" and stop is not None and not may_start:
-            messages.error(request, NOT_YOURS)
+            messages.error(request, OWNERS if owners else NOT_YOURS)
             return _back(request, row)
         if request.POST.get("act") == "start":
             stops.start(**told)
@@ -308,7 +317,7 @@ def sending(request: HttpRequest) -> HttpResponse:
         "row": row,
         "form": form,
         "stop": stop,
-        "why_not": "" if may_start else NOT_YOURS,
+        "why_not": "" if may_start else OWNERS if owners else NOT_YOURS,
     }
     status = 422 if form.is_bound else 200
     return render(request, "banking/sending.html", context, status=status)

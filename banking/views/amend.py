@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
 from banking import amendments
@@ -17,6 +17,11 @@ from portal import clock
 from portal.access import guard
 from portal.access.roles import Permission
 from portal.people import changes
+
+STALE = gettext_lazy(
+    "Nothing was changed: somebody, or you in another tab, has changed it since the page was shown."
+    " This is how it stands now."
+)
 
 
 @require_http_methods(["GET", "POST"])
@@ -30,6 +35,9 @@ def one(request: HttpRequest, agreement: int) -> HttpResponse:
         messages.error(request, _("A deactivated agreement is not changed; copy it instead."))
         return back
     form = amendments.AmendForm(request.POST or None, row=row, today=clock.today())
+    if form.stale:
+        messages.error(request, STALE)
+        return redirect(request.path)
     if form.is_valid():
         try:
             changed = amendments.amend(

@@ -35,6 +35,14 @@ def page(request: HttpRequest, agreement: int) -> HttpResponse:
         except conversions.MovedOn:
             messages.error(request, _("Nothing was changed: somebody else has changed it already."))
             return back
+        except conversions.Shared:
+            messages.error(
+                request,
+                _(
+                    "Nothing was changed: other companies pay on it. End the sharing first, and"
+                    " share it again when it is converted."
+                ),
+            )
         except conversions.Unsettled:
             messages.error(request, _("Nothing was changed: payments are under way on it."))
         else:

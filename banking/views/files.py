@@ -20,6 +20,7 @@ from banking.nets import reader as nets
 from portal import clock, details
 from portal.access import guard
 from portal.access.roles import Permission
+from portal.events import questions
 from portal.events.lifecycle import Status
 from portal.events.models import Event
 from portal.lists.pages import ListPage
@@ -51,7 +52,9 @@ def index(request: HttpRequest) -> HttpResponse:
 @guard.company(Permission.SEE_FILES)
 def one(request: HttpRequest, file: int) -> HttpResponse:
     row = get_object_or_404(
-        _visible(request).select_related("channel", "agreement", "answers_to", "imported_by"),
+        _visible(request).select_related(
+            "channel", "agreement__account", "agreement__channel", "answers_to", "imported_by"
+        ),
         pk=file,
     )
     raw, damaged = "", False
@@ -67,7 +70,8 @@ def one(request: HttpRequest, file: int) -> HttpResponse:
         "sha256": bytes(row.sha256).hex(),
         "answers": row.answers.order_by("id"),
         "kind": tables.kind_of(row),
-        "told": unreadable.told(row.error),
+        "told": None if row.refusal else unreadable.told(row.error),
+        "why": questions.explained(row.refusal),
         "days": details.timeline(events.order_by("-id")[:EVENTS_SHOWN]),
         "raw": raw,
         "damaged": damaged,

@@ -37,6 +37,14 @@ def page(request: HttpRequest, agreement: int) -> HttpResponse:
             )
         except sharing.Already:
             form.add_error("organisation_number", _("It is shared with that company already."))
+        except sharing.OldFormat:
+            form.add_error(
+                None,
+                _(
+                    "In the old format the bank tells of settled payments only, and only the owner."
+                    " Convert the agreement to ISO 20022 first."
+                ),
+            )
         except sharing.Ended:
             messages.error(request, _("Only an active agreement of one's own can be shared."))
             return redirect("banking:agreement-share", company=company.public_id, agreement=row.pk)

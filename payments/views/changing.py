@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from payments import changing, policy
@@ -78,6 +78,33 @@ def note(request: HttpRequest, payment: int) -> HttpResponse:
     else:
         told = " ".join(str(error) for errors in form.errors.values() for error in errors)
         messages.error(request, _("No note was written: %(why)s") % {"why": told})
+    return _back(request, row)
+
+
+@require_POST
+@guard.company(*CANCEL_PAYMENTS)
+def agreement(request: HttpRequest, payment: int) -> HttpResponse:
+    """Moves what waits on a deactivated agreement to the one that has taken over."""
+    row, acting = found(request, payment), guard.acting_of(request)
+    try:
+        new, count = changing.move_agreement(
+            company=acting.company,
+            user=guard.user_of(request),
+            permissions=acting.permissions,
+            payment_id=row.pk,
+            at=clock.now(),
+        )
+    except changing.MovedOn:
+        messages.error(
+            request, _("Nothing was changed: no other agreement has taken over from it.")
+        )
+        return _back(request, row)
+    text = ngettext(
+        "%(n)s payment is moved to %(name)s, and waits for approval.",
+        "%(n)s payments are moved to %(name)s, and wait for approval.",
+        count,
+    )
+    messages.success(request, text % {"n": count, "name": new})
     return _back(request, row)
 
 

@@ -170,7 +170,21 @@ def _acts(request: HttpRequest, row: Payment, signatures: list[Signature]) -> li
         why_not = policy.text_of(policy.sending_again(row, **held))
         label = _("Send the same file again")
         acts.insert(0, details.Act("again", label, address, (), why_not, "main"))
+    acts = [*_moving(row, acting), *acts]
     return _correcting(row, acting) if row.state.final else [*acts, *_correcting(row, acting)]
+
+
+def _moving(row: Payment, acting: guard.Acting) -> list[details.Act]:
+    """To the agreement that has taken over from the payment's own, where one has."""
+    if policy.moving_agreement(row, permissions=acting.permissions) is not None:
+        return []
+    new = changing.successor(row.agreement)
+    if new is None:
+        return []
+    words = {"company": acting.company.public_id, "payment": row.pk}
+    address = reverse("payments:move-agreement", kwargs=words)
+    label = _("Move it, and all that waits with it, to %(name)s") % {"name": new}
+    return [details.Act("move-agreement", label, address, tone="main")]
 
 
 def _correcting(row: Payment, acting: guard.Acting) -> list[details.Act]:
@@ -205,7 +219,7 @@ def _what_next(row: Payment, first: details.Act | None, departed: list[PaymentLi
     """What happens next and who must act, in one sentence; `first` is the act it offers first."""
     unsent = (lifecycle.AWAITING, lifecycle.PARTLY, lifecycle.APPROVED)
     if row.status in unsent and row.agreement.status != banking_lifecycle.ACTIVE:
-        return _("The agreement is not active, so nothing is sent before it is. See the agreement.")
+        return policy.without_agreement(row)
     if row.status in unsent and row.after_last_day:
         return _(
             "It is due after the last day of its agreement, so it is not sent on that. Cancel it"

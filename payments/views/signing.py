@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from banking import lifecycle as banking_lifecycle
 from banking import stops
 from payments import (
     approval,
@@ -95,6 +96,9 @@ def sign_page(request: HttpRequest, kept: str) -> HttpResponse:
     )
     if not rows:
         text = _("None of the chosen payments waits for your approval; you may have given it.")
+        idle = [row for row in shown if row.payment.agreement.status != banking_lifecycle.ACTIVE]
+        if idle:
+            text = policy.without_agreement(idle[0].payment)
         beyond = signable.beyond_limit(authority, shown)
         if beyond:
             text = next(iter(beyond.values())).text
@@ -211,6 +215,10 @@ def _try_to_sign(
     except approval.ServiceOff:
         form.add_error(None, policy.service_off())
         return None
+    except approval.NoAgreement as error:
+        text = _("Nothing is approved: the agreement of %(numbers)s is not active any more.")
+        form.add_error(None, text % {"numbers": ", ".join(error.numbers)})
+        return None
     except approval.StoppedByCheck as error:
         text = _(
             "Nothing is approved: a check stops %(numbers)s until an administrator lets it pass."
@@ -276,6 +284,7 @@ def _context(
         "dates": timing.dates(payments, now=clock.now(), abroad=queries.abroad(payments)),
         "stopped": _stopped(request, payments),
         "closed": _closed(payments),
+        "withholding": [p.number for p in payments if p.account.tax_withholding],
         "findings": guards.of(
             payments, severities=[guards.STOP, guards.WARN], size=FINDINGS_SHOWN + 1
         ),

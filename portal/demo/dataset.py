@@ -116,6 +116,8 @@ def _company(
     company, _made = Company.objects.get_or_create(
         customer=bureau, organisation_number=row["organisation_number"], defaults=fields
     )
+    # As saving its first agreement would have asked for.
+    Company.objects.filter(pk=company.pk).update(two_factor_to_sign_in=True)
     with tenancy.acting_for([company]):
         ServiceActivation.objects.get_or_create(
             company=company,

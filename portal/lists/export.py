@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,7 +21,7 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 
-from portal.access.acting import Here
+from portal.access.acting import Acting, Here
 from portal.lists import keyset
 from portal.lists.spec import ListSpec
 
@@ -119,9 +120,18 @@ FORMATS = {
 }
 
 
-def file_name(spec: ListSpec, kind: str, day: dt.date) -> str:
-    """The name that a browser saves it under."""
-    return f"kvitt-{spec.name.replace('_', '-')}-{day.isoformat()}.{FORMATS[kind].ending}"
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def file_name(spec: ListSpec, acting: Here, query: QueryDict, kind: str, day: dt.date) -> str:
+    """The name that a browser saves it under: what it holds, whose it is, and the year where the
+    list is of one whole year, else the day on which it was made."""
+    whose = acting.company if isinstance(acting, Acting) else acting.customer
+    days = sorted(text for values in query.lists() for text in values[1] if _DAY.fullmatch(text))
+    year = days[0][:4] if days else ""
+    when = year if days == [f"{year}-01-01", f"{year}-12-31"] else day.isoformat()
+    name = spec.name.replace("_", "-")
+    return f"kvitt-{name}-{whose.organisation_number}-{when}.{FORMATS[kind].ending}"
 
 
 def write(

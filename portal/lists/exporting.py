@@ -44,7 +44,7 @@ def run(job: Job, told: progress.Progress) -> dict[str, Any]:
     rows = spec.filtered(acting, query, job.user).qs
     total = keyset.count(rows, cap=settings.LIST_EXPORT_MAX)
     told.to(0, total.shown)
-    name = export.file_name(spec, kind, clock.today())
+    name = export.file_name(spec, acting, query, kind, clock.today())
     file = told.file(name, export.FORMATS[kind].media_type)
     count = export.write(
         spec=spec,

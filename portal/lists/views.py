@@ -134,6 +134,6 @@ def export_list(request: HttpRequest, list_name: str) -> HttpResponse | FileResp
     return FileResponse(
         file,
         as_attachment=True,
-        filename=export.file_name(found, kind, clock.today()),
+        filename=export.file_name(found, acting, query, kind, clock.today()),
         content_type=made.media_type,
     )

@@ -200,6 +200,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "payments:bring-in": form(codes(403, uploader=200), 422),
     "payments:upload": {"get": codes(403, uploader=404)},
     "payments:correct": {"post": codes(403, uploader=404)},
+    "payments:move-agreement": {"post": codes(403, **SUPPLIER_ACTORS)},
     "payments:rejections": {"get": codes(403, **SEERS)},
     "payments:checks": form(codes(403, admin=200), 422),
     "payments:let-pass": {"post": codes(403, admin=302)},

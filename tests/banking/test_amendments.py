@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from banking import setup_forms
+from banking import amendments, setup_forms
 from banking.models import BankAgreement
 from payments.models import Payment
 from portal import clock
@@ -43,7 +43,11 @@ def read(made: Stage, pk: int | None = None) -> BankAgreement:
 
 
 def amend(made: Stage, kari: Client, **values: Any) -> Any:
-    return kari.post(f"{base(made)}{made.agreement.pk}/amend/", values, follow=True)
+    row = read(made)
+    mark = amendments.AmendForm(row=row, today=clock.today()).mark
+    return kari.post(
+        f"{base(made)}{made.agreement.pk}/amend/", {"mark": mark, **values}, follow=True
+    )
 
 
 def another(made: Stage, **facts: Any) -> BankAgreement:
@@ -158,7 +162,7 @@ def test_addresses_are_added_taken_off_and_replaced_on_many_agreements(
     bulk(made, kari, first, act="remove", lists=["approve_mails"], addresses="A@eksempel.no")
     assert read(made, first.pk).approve_mails == ["ny@eksempel.no"]
     assert read(made, first.pk).reject_mails == ["b@eksempel.no", "ny@eksempel.no"]
-    bulk(made, kari, first, second, act="replace", lists=["reject_mails"], addresses="")
+    bulk(made, kari, first, second, act="empty", lists=["reject_mails"], addresses="")
     assert read(made, first.pk).reject_mails == read(made, second.pk).reject_mails == []
     assert read(made, left.pk).approve_mails == ["c@eksempel.no"]
     assert len(logged(made)) == 5
@@ -171,7 +175,7 @@ def test_addresses_are_added_taken_off_and_replaced_on_many_agreements(
         ({"addresses": "ikke en adresse"}, "is no e-mail address"),
         ({"lists": []}, "Choose at least one list."),
         ({"agreements": []}, "Choose at least one agreement."),
-        ({"agreements": ["999999999"]}, "not here any more"),
+        ({"agreements": ["999999999"]}, "not yours to change any more"),
         (
             {"addresses": " ".join(f"n{n}@eksempel.no" for n in range(setup_forms.MAILS_MAX))},
             "longer than",

@@ -103,7 +103,7 @@ def test_an_operators_own_file_is_laid_over_what_is_known(tmp_path: Path) -> Non
         assert calendar.is_bank_day(day("2026-12-24"))
         assert not calendar.is_bank_day(day("2027-12-24"))
         file.write_text("[[closed]]\nday = 2026-11-24\n", encoding="utf-8")
-        with pytest.raises(KeyError):
+        with pytest.raises(ValueError, match=r"own.toml: \[\[closed\]\] 1 has no source"):
             calendar.use(file)
     finally:
         calendar.use(None)
@@ -113,9 +113,9 @@ def test_an_operators_own_file_is_laid_over_what_is_known(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("row", "error"),
     [
-        ("day = 2026-11-23\nverified = true", KeyError),
+        ("day = 2026-11-23\nverified = true", ValueError),
         ('day = 2026-11-23\nsource = ""\nverified = true', ValueError),
-        ('day = 2026-11-23\nsource = "x"', KeyError),
+        ('day = 2026-11-23\nsource = "x"', ValueError),
     ],
 )
 def test_an_override_without_source_is_refused(
@@ -125,3 +125,29 @@ def test_an_override_without_source_is_refused(
     file.write_text(f"[[closed]]\n{row}\n", encoding="utf-8")
     with pytest.raises(error):
         calendar.load_overrides(file)
+
+
+FACTS = 'name = "x"\nsource = "test"\nverified = true\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[[closed]]\nday = "2026-12-01"\n' + FACTS, "not a date as 2030-01-02, without quotes"),
+        ("[[closed]]\nday = 2026-12-01T10:00:00\n" + FACTS, "not a date as 2030-01-02"),
+        ("[[close]]\nday = 2026-12-01\n" + FACTS, "[[close]] is not yearly, closed or open"),
+        ("[closed]\nday = 2026-12-01\n" + FACTS, "write [[closed]] above each row"),
+        ("[[yearly]]\nday = 2026-12-01\n" + FACTS, 'not month and day as "12-24"'),
+        ('[[yearly]]\nday = "13-01"\n' + FACTS, 'not month and day as "12-24"'),
+        ("[[open]]\nday = 2026-12-01\nsource = 'x'\n", "does not say whether it is verified"),
+        ("[[open]\n", "Expected"),
+    ],
+)
+def test_a_mistake_in_the_operators_file_is_told_with_its_place(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError) as fault:  # noqa: PT011
+        calendar.use(file)
+    assert told in str(fault.value)

@@ -8,10 +8,11 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.test import Client
 
-from banking import inbox, lifecycle
+from banking import agreement_events, inbox, lifecycle
 from banking.models import AgreementShare, Authority, BankAgreement, BankFile
 from payments.models import PaymentLine
-from portal.access import tenancy
+from portal import clock
+from portal.access import actors, tenancy
 from portal.access.roles import Role
 from portal.people.models import Change
 from tests import kit
@@ -261,3 +262,102 @@ def test_a_company_that_is_not_here_yet_finds_the_offer_when_it_comes(owner: Sta
     assert "Another company shares an agreement with this one." in page
     with tenancy.acting_for(()):
         assert not AgreementShare.objects.exists()  # the wall stands
+
+
+# --- what the owner and the bank say reaches those who share -----------------------------------
+
+
+def test_what_the_owner_has_stopped_does_not_leave_from_another_company(
+    owner: Stage, other: Stage, bank: Bank
+) -> None:
+    row = used(owner, other)
+    for path in (f"sending/?agreement={owner.agreement.pk}", "sending/"):
+        kari = browser(owner.users["kari"])
+        kari.post(f"{base(owner)}{path}", {"act": "stop", "reason": "Svindel"})
+        lise = browser(other.users["lise"])
+        page = lise.get(f"{base(other)}{row.pk}/").content.decode()
+        assert "All sending is stopped" in page
+        assert owner.company.name in page
+        assert "Svindel" not in page, "why is the owner's to tell"
+        answer = lise.post(
+            f"{base(other)}sending/?agreement={row.pk}", {"act": "start"}, follow=True
+        )
+        assert "The company that owns the account has stopped it" in answer.content.decode()
+        if path == "sending/":
+            pay(other)
+        with other.scope():
+            assert job.send(other) == []
+        kari.post(f"{base(owner)}{path}", {"act": "start"})
+    assert len(job.send(other)) == 1
+
+
+def test_that_the_bank_has_closed_it_is_told_to_those_who_share_it(
+    owner: Stage, other: Stage
+) -> None:
+    row = used(owner, other)
+    with owner.scope():
+        closed = agreement_events.closed_by_bank(
+            agreement=owner.agreement, file="x.xml", at=clock.now()
+        )
+        assert closed
+    lise = browser(other.users["lise"])
+    assert (
+        "that it has closed the agreement" in lise.get(f"{base(other)}{row.pk}/").content.decode()
+    )
+    with owner.scope():
+        by = actors.person(owner.users["kari"])
+        assert agreement_events.open_again(agreement=owner.agreement, by=by, at=clock.now())
+    page = lise.get(f"{base(other)}{row.pk}/").content.decode()
+    assert "that it has closed the agreement" not in page
+    assert "Open again at the bank" in page
+
+
+def test_a_company_whose_first_agreement_is_shared_is_asked_for_two_factors(
+    owner: Stage, other: Stage
+) -> None:
+    third = kit.company(31, "Helt ny AS")
+    lise = kit.person("ny", third, Role.AUTOPAY_ADMINISTRATOR)
+    share(owner, third.organisation_number)
+    with owner.scope():
+        offer = AgreementShare.objects.get(ended_at=None)
+    address = f"/c/{third.public_id}/agreements/shared/"
+    browser(lise).post(address, {"share": offer.pk, "approvers_required": 2})
+    third.refresh_from_db()
+    assert third.two_factor_to_sign_in
+
+
+def test_that_a_share_has_ended_stands_in_the_other_companys_log_with_why(
+    owner: Stage, other: Stage
+) -> None:
+    row = used(owner, other)
+    with owner.scope():
+        offer = AgreementShare.objects.get()
+    browser(owner.users["kari"]).post(f"{base(owner)}shared/{offer.pk}/end/")
+    with other.scope():
+        last = Change.objects.filter(act="agreement.deactivated").latest("pk")
+        assert last.user_name == owner.company.name
+    page = browser(other.users["lise"]).get(f"{base(other)}{row.pk}/").content.decode()
+    assert "the owner shares the account no more" in page
+
+
+def test_the_owners_page_tells_that_it_is_shared(owner: Stage, other: Stage) -> None:
+    used(owner, other)
+    kari = browser(owner.users["kari"])
+    page = kari.get(f"{base(owner)}{owner.agreement.pk}/").content.decode()
+    assert "Shared with 1 other company" in page
+
+
+def test_the_old_format_is_not_shared_nor_converted_while_it_is(owner: Stage, other: Stage) -> None:
+    row = used(owner, other)
+    with owner.scope():
+        BankAgreement.objects.filter(pk=owner.agreement.pk).update(file_format="nets")
+    with other.scope():
+        BankAgreement.objects.filter(pk=row.pk).update(file_format="nets")
+    kari, lise = browser(owner.users["kari"]), browser(other.users["lise"])
+    sent = {"pain_version": "pain.001.001.09", "customer_number": "1", "agreement_id": "2"}
+    address = f"{base(owner)}{owner.agreement.pk}/convert/"
+    assert "other companies pay on it" in kari.post(address, sent).content.decode()
+    answer = lise.post(f"{base(other)}{row.pk}/convert/", sent, follow=True)
+    assert "Only an agreement in the old format can be converted" in answer.content.decode()
+    answer = share(owner, kit.organisation(77))
+    assert "Convert the agreement to ISO 20022 first" in answer.content.decode()

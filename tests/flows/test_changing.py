@@ -9,11 +9,14 @@ import pytest
 from django.test import Client
 
 from banking import calendar
+from banking import lifecycle as banking_lifecycle
 from banking.models import BankAgreement
-from payments import changing, lifecycle, sending
+from payments import approval, changing, lifecycle, sending, signable
 from payments.models import Payment, Signature
 from portal import clock
-from portal.access.roles import Role
+from portal.access import actors, secondfactor
+from portal.access.roles import Role, permissions_of
+from portal.events import moves
 from portal.events.models import Event
 from tests import kit
 from tests.flows import test_main_job as job
@@ -233,3 +236,91 @@ def test_a_note_that_is_none_is_told(made: Stage, text: str) -> None:
     answer = browser(made, "ola").post(address(made) + "note/", {"text": text}, follow=True)
     assert "No note was written" in answer.content.decode()
     assert "note" not in happened(made)
+
+
+# --- an agreement that another takes over from ---------------------------------------------------
+
+
+def taken_over(made: Stage) -> BankAgreement:
+    """The agreement is deactivated, and a copy of it is active on the same account."""
+    with made.scope():
+        old = BankAgreement.objects.filter(pk=made.agreement.pk)
+        by = actors.person(made.users["anne"])
+        moves.move(old, banking_lifecycle.DEACTIVATE, by=by, at=clock.now())
+        copy = BankAgreement.objects.select_related("account").get(pk=made.agreement.pk)
+        copy.pk, copy._state.adding, copy.status = None, True, "draft"
+        copy.description = "Den nye"
+        copy.save(force_insert=True)
+        rows = BankAgreement.objects.filter(pk=copy.pk)
+        moves.move(rows, banking_lifecycle.ACTIVATE, by=by, at=clock.now())
+        return BankAgreement.objects.select_related("account", "channel").get(pk=copy.pk)
+
+
+def test_nobody_signs_what_would_never_be_sent(made: Stage) -> None:
+    with made.scope():
+        old = BankAgreement.objects.filter(pk=made.agreement.pk)
+        by = actors.person(made.users["anne"])
+        moves.move(old, banking_lifecycle.DEACTIVATE, by=by, at=clock.now())
+    assert "is not active any more, so it would never be sent" in page(made, "anne")
+    with pytest.raises(approval.NoAgreement):
+        sign_anyway(made)
+    client = browser(made, "anne")
+    company = f"/c/{made.company.public_id}/outgoing"
+    answer = client.post(f"{company}/sign/", {"payment": payment(made).pk}, follow=True)
+    assert "is not active any more, so it would never be sent" in answer.content.decode()
+    # Where nothing has taken over, there is nowhere to move it.
+    answer = client.post(address(made) + "agreement/", follow=True)
+    assert "no other agreement has taken over from it" in answer.content.decode()
+
+
+def sign_anyway(made: Stage) -> None:
+    user = made.users["anne"]
+    proof = secondfactor.verify(user=user, code=kit.code_of(user))
+    with made.scope():
+        rows = Payment.objects.select_related("agreement__account")
+        seen = {row.payment.pk: row.fingerprint() for row in signable.shown(list(rows))}
+        approval.sign(
+            company=made.company,
+            user=user,
+            permissions=permissions_of([Role.APPROVER]),
+            fingerprints=seen,
+            proof=proof,
+            at=clock.now(),
+        )
+
+
+def test_what_waits_is_moved_to_the_agreement_that_has_taken_over_and_is_paid_on_it(
+    made: Stage, bank: Bank
+) -> None:
+    job.sign(made, made.users["anne"])
+    new = taken_over(made)
+    assert "Move it, and all that waits with it, to Den nye" in page(made, "ola")
+    answer = browser(made, "ola").post(address(made) + "agreement/", follow=True)
+    assert "2 payments are moved to Den nye, and wait for approval." in answer.content.decode()
+    assert (living(made, "B1"), living(made, "B2")) == ([], [])
+    with made.scope():
+        assert {row.agreement_id for row in Payment.objects.all()} == {new.pk}
+        assert Signature.objects.filter(void_reason=lifecycle.AGREEMENT_MOVED).count() == 2
+    assert "agreement_moved" in happened(made, "B2")
+    for name in ("anne", "bjorn"):
+        job.sign(made, made.users[name])
+    assert len(job.send(made)) == 1
+    bank.work()
+    job.fetch(made)
+    assert {payment(made, number).status for number in ("B1", "B2")} == {lifecycle.ACCEPTED}
+
+
+def test_what_is_due_on_a_closed_day_is_asked_for_on_the_next_bank_day(
+    made: Stage, bank: Bank
+) -> None:
+    bank.ask("/setup", {"closed_day": "reject"})
+    saturday = kit.soon() + dt.timedelta(days=(5 - kit.soon().weekday()) % 7 + 7)
+    move(made, saturday)
+    for name in ("anne", "bjorn"):
+        job.sign(made, made.users[name])
+    job.send(made)
+    bank.work()
+    job.fetch(made)
+    assert (payment(made).due_date, payment(made).status) == (saturday, lifecycle.ACCEPTED)
+    (transfer,) = [row for row in bank.transfers() if row["end_to_end_id"] == "L1"]
+    assert str(calendar.roll(saturday)) in map(str, transfer.values())
