@@ -75,6 +75,19 @@ def test_a_file_refused_as_a_whole_must_be_approved_again(made: Stage, bank: Ban
         back = Event.objects.get(event="sent_back")
         assert back.reasons[0]["code"] == "BE06"
         assert back.why[0]["cure"]
+    kari = kit.person("kari", made.company, Role.AUTOPAY_ADMINISTRATOR)
+    client = kit.signed_in(kari)
+    client.cookies["kvitt_language"] = "en"
+    page = client.get(f"/c/{made.company.public_id}/files/{file_id}/").content.decode()
+    assert "Customer unknown to the bank" in page
+    assert "What to do:" in page
+    log = client.post(
+        f"/c/{made.company.public_id}/lists/bank_files/export/",
+        {"query": "made_from=2026-01-01&made_to=2026-12-31", "format": "csv"},
+    )
+    name = f"kvitt-bank-files-{made.company.organisation_number}-2026.csv"
+    assert name in log["Content-Disposition"]
+    assert "BE06" in b"".join(log.streaming_content).decode("utf-8-sig")
     kit.tell(bank, made, balance="5000.00")
     job.sign(made, made.users["bjorn"])
     job.sign(made, made.users["anne"])

@@ -66,6 +66,9 @@ def test_a_refusal_and_a_silent_bank_are_told(run, tmp_path):
     code, _, told = run("net-bank", "NOBODY", "P1", "approve")
     assert code == 2
     assert "no parked payment" in told
+    code, _, told = run("scripts", "--remove", "abc")
+    assert code == 2
+    assert "'abc' is neither the number of a script nor all" in told
     done = subprocess.run(
         [sys.executable, "-m", "banking.simbank", "work", "--data", str(tmp_path)],
         cwd=ROOT,
@@ -133,10 +136,20 @@ def test_a_customer_is_registered_and_activated_from_the_page(bank, page, open_c
     form = {"customer_number": "NEW1", "name": "Ny & Co", "agreement_id": "A1", "people": "X1, X2"}
     form |= {"account": "15030000019", "channel": channel, "approvers_required": "2"}
     assert "fails its check digit" in page("customer", **form)
+    wrong = form | {"account": "97104133219", "balance": "1 000,00"}
+    assert "is no amount as 1000.00" in page("customer", **wrong)
+    assert "Fill in customer number." in page("customer", name="Uten nummer")
     shown = page("customer", **form | {"account": "97104133219"})
     assert "Ny &amp; Co" in shown
     assert "not open" in shown
     assert "open" in page("activate", customer="NEW1", active="yes")
+    # A second one of that number would rename and close the first.
+    again = form | {"account": "97104133219", "name": "En annen"}
+    assert "customer NEW1 is registered already" in page("customer", **again)
+    (kept,) = [
+        row for row in bank.get("/books/customers")["customers"] if row["customer_number"] == "NEW1"
+    ]
+    assert (kept["name"], bool(kept["active"])) == ("Ny & Co", True)
 
 
 def test_what_a_form_cannot_do_is_told_on_the_page(page):

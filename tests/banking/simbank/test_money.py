@@ -82,6 +82,10 @@ def test_the_kid_may_stand_in_the_text_or_nowhere(bank, customer):
         {"amount": "1", "kid": "12-3"},
         {"amount": "1", "type": "99"},
         {"amount": "1", "date": "2031-02-03"},
+        {"amount": "1", "date": "i morgen"},
+        {"amount": "1", "message": "a\x01b"},
+        {"amount": "1", "message": "x" * 141},
+        {"amount": "1", "payer_name": "Linje\nto"},
         {"amount": "1", "colour": "red"},
     ],
 )
