@@ -64,7 +64,8 @@ class Source:
 class BankProfile:
     """One bank. messages are full names as pain.001.001.09, the first the one to use; ask says in
     each language where the identifiers are got; balance is the request for a balance (camt.060) by
-    which a connection is tried, "" where the bank is not known to take one."""
+    which a connection is tried, "" where the bank is not known to take one. address_abroad: payees
+    abroad need a town and a country; currencies: those it pays in, empty where not known."""
 
     code: str
     name: str
@@ -80,6 +81,8 @@ class BankProfile:
     parks: bool
     documents_max: int
     structured_address: bool
+    address_abroad: bool
+    currencies: frozenset[str]
     cut_offs: tuple[CutOff, ...]
     sources: Mapping[str, Source]
     unverified: tuple[str, ...]
@@ -151,6 +154,8 @@ def _read(path: Path, general: Mapping[str, Any]) -> BankProfile:
         parks=facts.one_of("rules", rules, "unauthorised", ("rejects", "parks")) == "parks",
         documents_max=documents_max,
         structured_address=facts.of_type("rules", rules, "structured_address", bool),
+        address_abroad=facts.of_type("rules", rules, "address_abroad", bool),
+        currencies=frozenset(facts.currencies(rules)),
         cut_offs=facts.once("cut_offs", "payment", facts.cut_off),
         sources=facts.sources(),
         unverified=tuple(facts.unverified),
@@ -218,6 +223,14 @@ class _Facts:
         if text and text not in written:
             raise self._unfit(f"messages.{name}", f"is {text!r}, not one of {', '.join(written)}")
         return str(text)
+
+    def currencies(self, rules: Mapping[str, Any]) -> list[str]:
+        """What the bank pays in; empty where that is not known."""
+        found = self.listed("rules", rules, "currencies")
+        odd = [one for one in found if not re.fullmatch(r"[A-Z]{3}", one)]
+        if odd:
+            raise self._unfit("rules.currencies", f"holds {odd[0]!r}, which is no code as EUR")
+        return found
 
     def country(self) -> None:
         """Agreements, accounts and bank days are Norwegian, so far."""
@@ -331,7 +344,13 @@ class _Facts:
 _CALLED = {bool: "yes or no (true, false)", int: "whole number", str: "text", list: "list"}
 _FIELDS = {
     "messages": {"payments", "cancel", "balance", "direkte_remittering"},
-    "rules": {"unauthorised", "documents_max", "structured_address"},
+    "rules": {
+        "unauthorised",
+        "documents_max",
+        "structured_address",
+        "address_abroad",
+        "currencies",
+    },
     "identifiers": {"field", "place", "scheme", "required"},
     "cut_offs": {"payment", "time"},
     "switches": {field.name for field in dataclasses.fields(WriterProfile)},

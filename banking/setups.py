@@ -198,7 +198,7 @@ def save(setup: Setup, *, by: changes.By) -> BankAgreement:
     before = told(row) if row is not None else {}
     # Whoever became an approver since the step was sent was not asked about.
     asked = [one for one in approvers(company) if f"identity_{one.pk}" in setup.values["payer"]]
-    account = _account(company, values["account"], values["payer"], asked, by)
+    account, is_free = _account(company, values["account"])
     facts = {
         name: value
         for step in ("account", "payer", "services")
@@ -235,6 +235,8 @@ def save(setup: Setup, *, by: changes.By) -> BankAgreement:
                 before=was,
                 after=now,
             )
+    if is_free:
+        keep_authorities(account, asked, values["payer"], by)
     setup.saved_as, setup.values = row, {}
     setup.save(update_fields=["saved_as", "values", "changed_at"])
     return row
@@ -274,23 +276,17 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _account(
-    company: Company,
-    facts: Mapping[str, Any],
-    payer: Mapping[str, Any],
-    asked: list[User],
-    by: changes.By,
-) -> BankAccount:
-    """The account, made or brought up to date, with its authorities; untouched while it is used."""
+def _account(company: Company, facts: Mapping[str, Any]) -> tuple[BankAccount, bool]:
+    """The account, made or brought up to date, and whether it was free to be: where it is used, or
+    ordered, it is as it was."""
     number = facts["account_number"]
     defaults = {"name": facts["account_name"]} | {name: facts[name] for name in ACCOUNT_FIELDS}
     if live_on(company, number) is not None:
-        return BankAccount.objects.get(company=company, number=number)
+        return BankAccount.objects.get(company=company, number=number), False
     account, _made = BankAccount.objects.update_or_create(
         company=company, number=number, defaults=defaults
     )
-    keep_authorities(account, asked, payer, by)
-    return account
+    return account, True
 
 
 def keep_authorities(

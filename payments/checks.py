@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
 
-from banking import numbers
+from banking import numbers, profiles
 from banking.iso20022 import characters
 from banking.iso20022.values import Account, Instruction, Party, Transfer
 from payments import digest, remittance
@@ -25,7 +26,8 @@ PAYEES_REMEMBERED = 4096  # the same payees come again and again; bounded, so me
 MESSAGE_MAX = 140
 NAME_MAX = 140
 KID_MAX = 35
-DOCUMENTS_MAX = 25
+# As the schema of pain.001 has it: what comes as JSON is held to the same.
+BIC = re.compile(r"[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?")
 DAYS_AHEAD_MAX = 365
 OLD_FORMAT = "nets"
 ZERO_DECIMALS = frozenset({"JPY", "ISK", "KRW"})
@@ -130,7 +132,7 @@ EXPLANATIONS = {
     ),
     "too-many-documents": Explanation(
         _("Too many invoices in one line"),
-        _("The bank refuses more than 25 invoices and credit notes to one payee in one line."),
+        _("The bank takes only so many invoices and credit notes to one payee in one line."),
         _("Split the line in the ERP and send a new payment."),
     ),
     "documents-sum": Explanation(
@@ -138,9 +140,19 @@ EXPLANATIONS = {
         _("Invoices less credit notes are not the amount of the line."),
         _("Correct the amounts in the ERP and send a new payment."),
     ),
+    "payee-address": Explanation(
+        _("The payee's address is missing"),
+        _("The bank pays nobody abroad whose town and country it does not know."),
+        _("Register the payee's town and country in the ERP and send a new payment."),
+    ),
+    "bic": Explanation(
+        _("The BIC of the payee's bank is wrong"),
+        _("A BIC has 8 or 11 letters and digits, with the country in the middle."),
+        _("Ask the payee for the right BIC, correct it in the ERP and send a new payment."),
+    ),
     "currency": Explanation(
         _("The currency cannot be paid"),
-        _("The portal does not carry payments in this currency."),
+        _("The bank, or the portal, does not carry payments in this currency."),
         _("Pay in another currency, or in the net bank."),
     ),
     "due-date": Explanation(
@@ -224,8 +236,10 @@ def faults_of_payment(
 def faults_of_line(
     line: Transfer, agreement: BankAgreement | None = None, *, salary: bool = False
 ) -> list[Fault]:
-    """Faults that stop this line; `salary` when its payment is marked as salary."""
+    """Faults that stop this line, by the rules of the agreement's bank as its data file tells them;
+    `salary` when its payment is marked as salary. The agreement's channel must be loaded."""
     faults: list[Fault] = []
+    bank = profiles.of(agreement.channel.bank if agreement is not None else profiles.GENERAL)
     if agreement is not None and agreement.file_format == OLD_FORMAT:
         lacking = remittance.not_carried(line, salary=salary)
         faults.extend(Fault("old-format", name, value) for name, value in lacking)
@@ -247,8 +261,9 @@ def faults_of_line(
         if sum(len(as_sent(text)) for text in line.message) > MESSAGE_MAX:
             faults.append(Fault("message-too-long", "RmtInf/Ustrd", line.message[0]))
     if line.documents:
-        faults.extend(_faults_of_documents(line))
-    if line.currency not in CURRENCIES:
+        faults.extend(_faults_of_documents(line, bank.documents_max))
+    faults.extend(_faults_abroad(line, bank))
+    if line.currency not in (bank.currencies & CURRENCIES or CURRENCIES):
         faults.append(Fault("currency", "InstdAmt/@Ccy", line.currency))
     if line.category == "SALA" and not salary:
         faults.append(Fault("salary-in-line", "PmtTpInf/CtgyPurp", line.category))
@@ -259,9 +274,23 @@ def faults_of_line(
     return faults
 
 
-def _faults_of_documents(line: Transfer) -> list[Fault]:
+def _faults_abroad(line: Transfer, bank: profiles.BankProfile) -> list[Fault]:
+    """What a bank that sends the money on needs to know of the payee and of its bank."""
     faults = []
-    if len(line.documents) > DOCUMENTS_MAX:
+    if line.payee_bic and not BIC.fullmatch(line.payee_bic):
+        faults.append(Fault("bic", "CdtrAgt/BICFI", line.payee_bic))
+    account, payee = line.payee_account, line.payee
+    country = account.number[:2] if account is not None and account.kind == "IBAN" else ""
+    country = country or line.payee_bic[4:6] or payee.country
+    known = (payee.town and payee.country) or payee.address_lines
+    if bank.address_abroad and country not in ("", "NO") and not known:
+        faults.append(Fault("payee-address", "Cdtr/PstlAdr"))
+    return faults
+
+
+def _faults_of_documents(line: Transfer, most: int) -> list[Fault]:
+    faults = []
+    if len(line.documents) > most:
         faults.append(Fault("too-many-documents", "RmtInf/Strd", str(len(line.documents))))
     for document in line.documents:
         if document.kid is not None and not fits_kid(document.kid):

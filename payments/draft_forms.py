@@ -126,7 +126,7 @@ class LineForm(forms.Form):
         widget=_short(),
     )
     bic = forms.RegexField(
-        r"^[A-Za-z]{6}[A-Za-z0-9]{2}([A-Za-z0-9]{3})?$",
+        r"^[A-Za-z0-9]{4}[A-Za-z]{2}[A-Za-z0-9]{2}([A-Za-z0-9]{3})?$",
         label=gettext_lazy("BIC of the payee's bank"),
         required=False,
         error_messages={"invalid": gettext_lazy("A BIC has 8 or 11 letters and digits.")},

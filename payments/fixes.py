@@ -30,6 +30,8 @@ OF_CHECKS = {
     "payee-account": "account",
     "payee-name": "name",
     "payee-name-too-long": "name",
+    "payee-address": "address",
+    "bic": "bank",
     "kid": "kid",
     "kid-and-message": "one-of-two",
     "message-too-long": "message",

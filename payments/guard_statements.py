@@ -12,7 +12,11 @@ from payments.models import Finding
 STOP, WARN, INFORM = Finding.Severity.STOP, Finding.Severity.WARN, Finding.Severity.INFORM
 DUPLICATE, NEAR_KID, SAME_AMOUNT = "possible-duplicate", "near-kid", "same-amount"
 ACCOUNT_CHANGED, FIRST_PAYMENT, UNUSUAL = "account-changed", "first-payment", "unusual-amount"
-SISTER, SPLIT = "sister-duplicate", "split"
+SISTER, SPLIT, REFUSED_BEFORE = "sister-duplicate", "split", "refused-before"
+# Codes by which a bank refuses an account, and those by which it refuses a KID, or that there is
+# none: the next payment to the account meets the same, unless it is another in just that.
+OF_THE_ACCOUNT = ("AC01", "AC03", "AC04", "AC06", "AC07")
+OF_THE_KID = ("RR07", "RR09", "NARR")
 # The same KID or text to the same account is looked for so far back, and so far ahead.
 SAME_REFERENCE_DAYS, SAME_AMOUNT_DAYS = 400, 5
 # What has come at least twice before, never nearer than this, comes by the month: a rent, a lease.
@@ -260,6 +264,24 @@ CROSS JOIN LATERAL (
   WHERE company_id = %(company)s AND per_payment >= f.largest AND per_payment < f.total) limits
 WHERE f.payments > 1 AND limits.most IS NOT NULL
 """
+# The last payment to the account of which the bank has told the end was refused, and for what this
+# one has in common with it.
+AS_BEFORE = f"""{NEW} {HEAD}
+SELECT n.company_id, n.payment_id, n.id, '{REFUSED_BEFORE}', '{WARN}', f.id, '{{}}', %(at)s
+FROM n CROSS JOIN LATERAL (
+  SELECT o.id, o.status, o.kid, o.reasons FROM (
+    SELECT * FROM payments_paymentline recent
+    WHERE recent.company_id = %(company)s AND recent.payee_account = n.payee_account
+      AND recent.id < %(first)s
+    ORDER BY recent.company_id, recent.payee_account, recent.id DESC LIMIT {HISTORY_MAX}) o
+  JOIN payments_payment q ON q.id = o.payment_id
+  WHERE q.kind = n.kind AND o.status IN ('accepted', 'settled', 'rejected')
+    AND (o.kid = '') = (n.kid = '')
+  ORDER BY o.id DESC LIMIT 1) f
+WHERE f.status = 'rejected' AND EXISTS (
+  SELECT FROM jsonb_array_elements(f.reasons) reason
+  WHERE reason->>'code' IN {OF_THE_ACCOUNT} OR reason->>'code' IN {OF_THE_KID})
+"""
 GUARDS = [
     SAME_KID,
     SAME_SUM,
@@ -269,6 +291,7 @@ GUARDS = [
     NEW_ACCOUNT,
     FAR_ABOVE,
     UNDER_A_LIMIT,
+    AS_BEFORE,
 ]
 
 # The same invoice among the supplier lines of the customer's other companies, by its KID, its

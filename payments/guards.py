@@ -30,6 +30,7 @@ from payments.guard_statements import (
     IN_A_SISTER,
     INFORM,
     NEAR_KID,
+    REFUSED_BEFORE,
     SAME_AMOUNT,
     SAME_AMOUNT_DAYS,
     SAME_REFERENCE_DAYS,
@@ -100,6 +101,13 @@ WORDS = {
         _(
             "The same payee, amount and reference stand in its payment. Find out whose invoice"
             " it is."
+        ),
+    ),
+    REFUSED_BEFORE: Words(
+        _("The bank refused the last payment to this account"),
+        _(
+            "See why it was refused, and whether that is mended: the bank will probably refuse"
+            " this one too."
         ),
     ),
     SPLIT: Words(

@@ -63,6 +63,8 @@ NAMES = {
     "InstdAmt/@Ccy": "currency",
     "CdtrAcct": "account",
     "Cdtr/Nm": "payee.name",
+    "Cdtr/PstlAdr": "payee.town",
+    "CdtrAgt/BICFI": "bic",
     "CdtrRefInf/Ref": "kid",
     "RmtInf/Ustrd": "message",
     "RmtInf/Strd": "documents",

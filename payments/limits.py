@@ -71,8 +71,8 @@ class Told:
 def of(*, company: Company, user: User, at: dt.datetime, lock: bool = False) -> Authority:
     """The user's right to approve in the company, as it stands now.
 
-    `lock` holds the stand-ins and limits till the end of the transaction, so that two signings at
-    once do not both fit into one day, and a right that ends meanwhile is not used.
+    `lock` holds the stand-ins, limits and roles till the end of the transaction, so that two
+    signings at once do not both fit into one day, and a right that ends meanwhile is not used.
     """
     deputies = grants.standing_in(company=company).filter(deputy=user).order_by("pk")
     if lock:
@@ -81,6 +81,8 @@ def of(*, company: Company, user: User, at: dt.datetime, lock: bool = False) -> 
     people = {user.pk, *absent}
     limits = ApprovalLimit.objects.of(company).filter(user__in=people).order_by("pk")
     rows = list(limits.select_for_update() if lock else limits)
+    if lock:
+        grants.hold(company=company, users=people)
     by_person = grants.own_roles_of(company=company, users=people)
     held = {pk: permissions_of(roles) & APPROVE_PAYMENTS for pk, roles in by_person.items()}
     return Authority(

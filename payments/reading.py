@@ -284,7 +284,7 @@ def _accounts(company: Company) -> dict[str, tuple[BankAccount, BankAgreement | 
         agreement.account_id: agreement
         for agreement in BankAgreement.objects.of(company)
         .filter(status=banking_lifecycle.ACTIVE)
-        .select_related("account")
+        .select_related("account", "channel")
     }
     known: dict[str, tuple[BankAccount, BankAgreement | None]] = {}
     for account in BankAccount.objects.of(company):

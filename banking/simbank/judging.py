@@ -3,6 +3,7 @@
 import datetime
 import itertools
 import json
+import re
 import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ MOST_DOCUMENTS = 25
 HIGHEST_AMOUNT = 10**15
 
 
+BIC_SHAPE = re.compile(r"[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?")
 REFUSALS = ("refuse_file", "refuse_payment", "refuse_line")
 SCRIPTED = "Refused as scripted"
 
@@ -383,6 +385,12 @@ def _transfer_fault(reading: Reading, item: orders.Transfer, amount: Decimal) ->
         domestic = "" if abroad else item.creditor_account
     if not fits:
         return "AC03", f"Creditor account {item.creditor_account[:34]} is not valid"
+    if not item.creditor_name:
+        return "BE22", "The creditor has no name"
+    if item.creditor_bank and not BIC_SHAPE.fullmatch(item.creditor_bank):
+        return "RC01", f"BIC {item.creditor_bank[:20]} is malformed"
+    if not domestic and not item.has_address:
+        return "BE04", "The town and country of a creditor abroad are needed"
     payee = reading.payees.get(domestic)
     if payee is not None and payee["closed"]:
         return "AC04", f"Creditor account {domestic} is closed"

@@ -60,6 +60,7 @@ class Transfer:
     message: str
     documents: int
     town: str = ""
+    has_address: bool = False
 
 
 def read(path: Path) -> Iterator[Header | Payment | Transfer]:
@@ -201,7 +202,14 @@ def _transfer(element: Any, skip: int) -> Transfer:
         message=message,
         documents=documents,
         town="" if address is None else _text(address, "TwnNm"),
+        has_address=address is not None and _is_whole(address),
     )
+
+
+def _is_whole(address: Any) -> bool:
+    """Whether it names town and country, or is written in free lines."""
+    named = _text(address, "TwnNm") and _text(address, "Ctry")
+    return bool(named or _text(address, "AdrLine"))
 
 
 def _account(element: Any, skip: int) -> tuple[str, bool]:

@@ -78,6 +78,34 @@ def _roles_in() -> tuple[str, tuple[Any, ...]]:
     return rows.query.sql_with_params()
 
 
+def hold(*, company: Company, users: Iterable[int]) -> None:
+    """Keeps what these users may do in the company from ending before the transaction does: it ends
+    after, or has ended and is seen to have. In the caller's transaction, before roles are read."""
+    words: dict[str, Any] = {
+        "users": list(users),
+        "company": company.pk,
+        "customer": company.customer_id,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM access_rolegrant g WHERE (g.company_id = %(company)s"
+            " OR g.customer_id = %(customer)s) AND (g.user_id = ANY(%(users)s) OR g.group_id IN"
+            " (SELECT m.usergroup_id FROM access_usergroup_members m"
+            " WHERE m.user_id = ANY(%(users)s))) ORDER BY g.id FOR SHARE OF g",
+            words,
+        )
+        cursor.execute(
+            "SELECT 1 FROM access_usergroup_members m WHERE m.user_id = ANY(%(users)s)"
+            " ORDER BY m.id FOR SHARE OF m",
+            words,
+        )
+        cursor.execute(
+            "SELECT 1 FROM access_membership m WHERE m.customer_id = %(customer)s"
+            " AND m.user_id = ANY(%(users)s) ORDER BY m.id FOR SHARE OF m",
+            words,
+        )
+
+
 def own_roles_of(*, company: Company, users: Iterable[int]) -> dict[int, set[Role]]:
     """User id → the roles in the company that are the user's own, none of them as a deputy."""
     ids = set(users)

@@ -479,7 +479,11 @@ STATES = [
     Place(
         "banking:agreement-amend",
         "wrong",
-        post("banking:agreement-amend", to=DRAFT, approve_mails="nei", cut_over_date="1.1.2020"),
+        fill(
+            at("banking:agreement-amend", agreement="draft"),
+            approve_mails="nei",
+            cut_over_date="1.1.2020",
+        ),
         422,
     ),
     Place(

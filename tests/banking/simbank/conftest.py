@@ -272,11 +272,14 @@ def write_line(line):
             "<Strd><CdtrRefInf><Tp><CdOrPrtry><Cd>SCOR</Cd></CdOrPrtry></Tp>"
             f"<Ref>{line['kid']}</Ref></CdtrRefInf></Strd>"
         )
+    address = ""
+    if account[:1].isalpha() and not account.startswith("NO"):
+        address = f"<PstlAdr><TwnNm>BERLIN</TwnNm><Ctry>{account[:2]}</Ctry></PstlAdr>"
     return (
         f"<CdtTrfTxInf><PmtId><InstrId>I-{line['id']}</InstrId>"
         f"<EndToEndId>{line['id']}</EndToEndId></PmtId>"
         f'<Amt><InstdAmt Ccy="{line.get("currency", "NOK")}">{line["amount"]}</InstdAmt></Amt>'
-        f"<Cdtr><Nm>Strøm &amp; Nett AS</Nm></Cdtr><CdtrAcct><Id>{identity}</Id></CdtrAcct>"
+        f"<Cdtr><Nm>Strøm &amp; Nett AS</Nm>{address}</Cdtr><CdtrAcct><Id>{identity}</Id></CdtrAcct>"
         f"<RmtInf>{remittance}</RmtInf></CdtTrfTxInf>"
     )
 

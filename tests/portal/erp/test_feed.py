@@ -11,6 +11,7 @@ from tests import kit
 from tests.kit import Erp, Line, Stage
 
 FIELDS = {
+    "corrects",
     "sequence",
     "at",
     "event",

@@ -468,4 +468,4 @@ def test_the_first_agreement_makes_the_companys_pages_ask_for_two_factors(made: 
         assert BankAgreement.objects.of(bare_company).count() == 1
     bare_company.refresh_from_db()
     assert bare_company.two_factor_to_sign_in
-    assert acts(made) == ["company.changed", "agreement.made"]
+    assert acts(made) == ["company.changed", "agreement.made", "agreement.authority"]
