@@ -50,8 +50,8 @@ WAYS = {
     "more besides": [LINE.format("""extra = '{"charge_bearer": "DEBT"}'""")],
     "two lines in each other's place": [
         "UPDATE payments_paymentline SET position = position + 100 WHERE payment_id = %(pk)s",
-        "UPDATE payments_paymentline SET position = 103 - position + 100 WHERE payment_id = %(pk)s",
-        "UPDATE payments_paymentline SET position = position - 100 WHERE payment_id = %(pk)s",
+        "UPDATE payments_paymentline SET position = 303 - position WHERE payment_id = %(pk)s",
+        "UPDATE payments_paymentline SET position = position - 200 WHERE payment_id = %(pk)s",
     ],
     "date": [PAYMENT.format("due_date = due_date + 20")],
     "urgent": [PAYMENT.format("urgent = true")],
