@@ -264,23 +264,25 @@ CROSS JOIN LATERAL (
   WHERE company_id = %(company)s AND per_payment >= f.largest AND per_payment < f.total) limits
 WHERE f.payments > 1 AND limits.most IS NOT NULL
 """
-# The last payment to the account of which the bank has told the end was refused, and for what this
-# one has in common with it.
+# The last payment to the account of which the bank has told the end was refused for the account; or
+# the last that had a KID, or none, as this one, for just that.
 AS_BEFORE = f"""{NEW} {HEAD}
-SELECT n.company_id, n.payment_id, n.id, '{REFUSED_BEFORE}', '{WARN}', f.id, '{{}}', %(at)s
+SELECT n.company_id, n.payment_id, n.id, '{REFUSED_BEFORE}', '{WARN}', o.id, '{{}}', %(at)s
 FROM n CROSS JOIN LATERAL (
-  SELECT o.id, o.status, o.kid, o.reasons FROM (
+  SELECT max(o.id) AS any_way, max(o.id) FILTER (WHERE (o.kid = '') = (n.kid = '')) AS alike
+  FROM (
     SELECT * FROM payments_paymentline recent
     WHERE recent.company_id = %(company)s AND recent.payee_account = n.payee_account
       AND recent.id < %(first)s
     ORDER BY recent.company_id, recent.payee_account, recent.id DESC LIMIT {HISTORY_MAX}) o
   JOIN payments_payment q ON q.id = o.payment_id
-  WHERE q.kind = n.kind AND o.status IN ('accepted', 'settled', 'rejected')
-    AND (o.kid = '') = (n.kid = '')
-  ORDER BY o.id DESC LIMIT 1) f
-WHERE f.status = 'rejected' AND EXISTS (
-  SELECT FROM jsonb_array_elements(f.reasons) reason
-  WHERE reason->>'code' IN {OF_THE_ACCOUNT} OR reason->>'code' IN {OF_THE_KID})
+  WHERE q.kind = n.kind AND o.status IN ('accepted', 'settled', 'rejected')) last
+JOIN payments_paymentline o ON o.id IN (last.any_way, last.alike) AND o.status = 'rejected'
+WHERE EXISTS (
+  SELECT FROM jsonb_array_elements(o.reasons) reason
+  WHERE o.id = last.any_way AND reason->>'code' IN {OF_THE_ACCOUNT}
+     OR o.id = last.alike AND reason->>'code' IN {OF_THE_KID})
+ON CONFLICT DO NOTHING
 """
 GUARDS = [
     SAME_KID,

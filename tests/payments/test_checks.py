@@ -163,3 +163,54 @@ def test_what_passes_fits_its_columns_and_the_banks_letters(name: str, texts: li
         assert len(kept["message"].replace("\n", "")) <= 140
         assert characters.faults(kept["payee_name"]) == ()
         assert characters.faults(kept["message"].replace("\n", "")) == ()
+
+
+# --- by the bank's own rules ---------------------------------------------------------------------
+
+
+class Channel:
+    """What the checks look at of an agreement's channel: its bank's data file."""
+
+    def __init__(self, bank: str) -> None:
+        self.bank = bank
+
+
+class Agreement:
+    file_format = "iso20022"
+
+    def __init__(self, bank: str) -> None:
+        self.channel = Channel(bank)
+
+
+def at(bank: str, **changes: Any) -> list[str]:
+    agreement: Any = Agreement(bank)
+    return [fault.code for fault in checks.faults_of_line(line(**changes), agreement)]
+
+
+GERMAN = Account("IBAN", "DE89370400440532013000")
+
+
+def test_what_a_bank_needs_of_payees_abroad_is_asked_for_by_its_own_file() -> None:
+    nowhere, somewhere = Party(name="Bel NV"), Party(name="Bel NV", town="BERLIN", country="DE")
+    in_lines = Party(name="Bel NV", address_lines=("Strasse 1", "Berlin"))
+    assert at("simbank", payee=nowhere, payee_account=GERMAN) == ["payee-address"]
+    assert at("simbank", payee=somewhere, payee_account=GERMAN) == []
+    assert at("simbank", payee=in_lines, payee_account=GERMAN) == []
+    assert at("simbank", payee=nowhere) == [], "a Norwegian account needs none"
+    assert at("dnb", payee=nowhere, payee_account=GERMAN) == [], "nothing is known of this bank"
+
+
+def test_a_currency_is_one_that_the_bank_pays_in() -> None:
+    assert at("simbank", currency="JPY") == ["currency"]
+    assert at("simbank", currency="EUR") == []
+    assert at("dnb", currency="JPY") == []
+    assert at("dnb", currency="XXX") == ["currency"]
+
+
+@pytest.mark.parametrize(
+    ("bic", "codes"),
+    [("NDEASESS", []), ("NDEASESSXXX", []), ("NDEASES", ["bic"]), ("1DEA5ESS", ["bic"])],
+)
+def test_a_bic_is_held_to_its_form(bic: str, codes: list[str]) -> None:
+    payee = Party(name="Svea AB", town="LUND", country="SE")
+    assert at("simbank", payee_bic=bic, payee=payee) == codes

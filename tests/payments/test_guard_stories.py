@@ -16,6 +16,7 @@ from portal.events import moves
 from tests import kit
 from tests.kit import Stage
 from tests.payments import test_guards
+from tests.payments.test_fixes import end
 from tests.payments.test_guards import FAR_KID, KID, KID_NEXT, found, line, send
 
 DUPLICATE = {"possible-duplicate": "warn"}
@@ -257,6 +258,50 @@ def test_the_sum_of_parts_is_shown(made: Stage) -> None:
     assert "2 lines with this reference make" in text
 
 
+# --- what the bank has refused before ------------------------------------------------------------
+
+
+REFUSED = {
+    "the account, and any line to it": ("AC04", {"message": "F1"}, {"kid": KID}, True),
+    "the account, told again with the same text": (
+        "AC01",
+        {"message": "F1"},
+        {"message": "F2"},
+        True,
+    ),
+    "a KID, and another KID": ("RR07", {"kid": KID}, {"kid": FAR_KID}, True),
+    "a KID, and a text instead": ("RR07", {"kid": KID}, {"message": "F2"}, False),
+    "the lack of a KID, and another text": ("NARR", {"message": "F1"}, {"message": "F2"}, True),
+    "the lack of a KID, and one": ("NARR", {"message": "F1"}, {"kid": KID}, False),
+    "cover, which is no fault of the account": (
+        "AM04",
+        {"message": "F1"},
+        {"message": "F2"},
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_was_refused_is_warned_of_where_it_is_the_same(made: Stage, name: str) -> None:
+    code, before, after, warned = REFUSED[name]
+    send(made, "B", line("b", "10.00", **before))
+    with made.scope():
+        end(Payment.objects.get(number="B"), code)
+    send(made, "N", line("n", "77.00", **after), days=40)
+    assert (guards.REFUSED_BEFORE in found(made)) is warned, found(made)
+
+
+def test_what_has_been_accepted_since_is_warned_of_no_more(made: Stage) -> None:
+    send(made, "B", line("b", "10.00", message="F1"))
+    send(made, "C", line("c", "11.00", message="F2"), days=20)
+    with made.scope():
+        end(Payment.objects.get(number="B"), "AC04")
+        end(Payment.objects.get(number="C"), "", lifecycle.ACCEPT)
+    send(made, "N", line("n", "77.00", message="F3"), days=40)
+    assert guards.REFUSED_BEFORE not in found(made)
+
+
 def test_at_least_thirty_named_cases_warn_and_each_code_is_as_grave_as_its_words(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -266,6 +311,10 @@ def test_at_least_thirty_named_cases_warn_and_each_code_is_as_grave_as_its_words
     found_by_name |= {
         f"sister: {name}": {"sister-duplicate": "warn"} if case[3] else {}
         for name, case in SISTERS.items()
+    }
+    found_by_name |= {
+        f"refused: {name}": {guards.REFUSED_BEFORE: "warn"} if case[3] else {}
+        for name, case in REFUSED.items()
     }
     seen = {pair for told in found_by_name.values() for pair in told.items()}
     assert seen == {(code, str(words.severity)) for code, words in guards.WORDS.items()}
