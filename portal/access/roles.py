@@ -148,7 +148,10 @@ ROLES: dict[Role, Facts] = {
     ),
     Role.UPLOADER: _role(
         _("AutoPay Uploader"),
-        _("Sends payments and fetches files. The ERP's own user has this role."),
+        _(
+            "Sends payments, writes them by hand or brings them in as a file, and fetches files."
+            " The ERP's own user has this role."
+        ),
         Section.AUTOPAY,
         _P.UPLOAD,
         _P.SEE_AGREEMENTS,

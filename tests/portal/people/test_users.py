@@ -346,7 +346,7 @@ def test_the_grid_shows_company_by_service_what_is_held_and_what_it_means(
     assert re.search(r'data-label="AutoCollect"><p>Collection Viewer</p><p[^>]*>The company', rows)
     meanings = page[page.index("What these roles may do") :]
     assert "approves them with a second factor" in meanings
-    assert "Sends payments and fetches files" not in meanings
+    assert "Sends payments, writes them by hand" not in meanings
 
 
 def test_roles_cannot_be_given_in_another_customers_company(made: Stage, boss: Client) -> None:
