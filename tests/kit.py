@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from importlib import import_module
@@ -328,9 +329,15 @@ def stage(
 
 
 def tell(
-    bank: Bank, made: Stage, *, balance: str, payees: list[dict[str, Any]] | None = None
+    bank: Bank,
+    made: Stage,
+    *,
+    balance: str,
+    payees: list[dict[str, Any]] | None = None,
+    holders: Sequence[str] = ("anne", "bjorn"),
+    unauthorised: str = "rejects",
 ) -> None:
-    """Lets the bank know the channel, the company and its people."""
+    """Lets the bank know the channel, the company, its people, and who holds authority."""
     key = paramiko.Ed25519Key.from_private_key(io.StringIO(made.channel.private_key))
     people = [
         (f"{name}-{made.agreement.agreement_id[3:]}".upper(), name) for name in ("anne", "bjorn")
@@ -348,13 +355,14 @@ def tell(
                     "agreement_id": made.agreement.agreement_id,
                     "active": True,
                     "approvers_required": made.agreement.bank_approvers_required,
+                    "unauthorised": unauthorised,
                     "people": [{"id": pk, "name": name} for pk, name in people],
                     "accounts": [
                         {
                             "number": made.agreement.account.number,
                             "currency": "NOK",
                             "balance": balance,
-                            "authorities": [pk for pk, _name in people],
+                            "authorities": [pk for pk, name in people if name in holders],
                         }
                     ],
                 }

@@ -385,7 +385,7 @@ def _transfer_fault(reading: Reading, item: orders.Transfer, amount: Decimal) ->
         domestic = "" if abroad else item.creditor_account
     if not fits:
         return "AC03", f"Creditor account {item.creditor_account[:34]} is not valid"
-    if not item.creditor_name:
+    if not item.creditor_name and reading.kind != "nets":
         return "BE22", "The creditor has no name"
     if item.creditor_bank and not BIC_SHAPE.fullmatch(item.creditor_bank):
         return "RC01", f"BIC {item.creditor_bank[:20]} is malformed"

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from payments import approval, drafting, fixes, intake, lifecycle, policy
 from payments.draft_forms import HeadForm, LineForm, accounts
-from payments.models import Draft, Payment, Upload
+from payments.models import Draft, Payment, PaymentLine, Upload
 from payments.views.lookup import found
 from portal import clock
 from portal.access import guard
@@ -27,7 +27,7 @@ from portal.lists import selection
 from portal.people.views import prove
 
 SHOWN = 20
-STOPPED_SHOWN = 100
+SHOWN_MAX = 100
 OTHERS_SHOWN = 5
 # By its ending, which media type a file of payments is.
 TYPES = {"xml": intake.XML, "json": intake.JSON}
@@ -280,14 +280,16 @@ def upload(request: HttpRequest, upload: int) -> HttpResponse:
     acting = guard.acting_of(request)
     rows = Upload.objects.of(acting.company).filter(user=request.user, key__startswith="file ")
     row = get_object_or_404(rows.exclude(answer=None), pk=upload)
-    payments = list(row.payments.select_related("account").order_by("pk")[: STOPPED_SHOWN + 1])
-    stopped = [fault for told in row.answer["payments"] for fault in told["stopped"]]
+    payments = list(row.payments.select_related("account").order_by("pk")[: SHOWN_MAX + 1])
+    # As the lines have it, and not as the answer was told: that was in the language of then.
+    faulty = PaymentLine.objects.filter(payment__upload=row, status=lifecycle.STOPPED)
+    stopped = faulty.select_related("payment").order_by("payment", "position")
     context = {
         "row": row,
-        "payments": payments[:STOPPED_SHOWN],
-        "cut": len(payments) > STOPPED_SHOWN,
-        "stopped": stopped[:STOPPED_SHOWN],
-        "unshown": len(stopped[STOPPED_SHOWN:]),
+        "payments": payments[:SHOWN_MAX],
+        "cut": len(payments) > SHOWN_MAX,
+        "stopped": stopped[:SHOWN_MAX],
+        "unshown": max(0, faulty.count() - SHOWN_MAX),
         "seen": [p.pk for p in payments if policy.see_permission(p) in acting.permissions],
     }
     return render(request, "payments/brought_in.html", context)

@@ -22,6 +22,7 @@ from tests.kit import Bank, Stage
 
 @pytest.fixture
 def made(own_database: str, bank: Bank) -> Stage:
+    bank.pass_days(0)  # on a closed day nothing is booked, and these tests look at what is
     made = kit.stage(bank)
     account = {
         "number": made.agreement.account.number,

@@ -378,7 +378,8 @@ def test_a_file_is_taken_as_from_an_erp_but_its_bringer_cannot_approve_alone(mad
     assert "The file is brought in" in page
     assert "2 lines were taken in" in page
     assert "Lines that a check has stopped" in page
-    assert "The payee's account number is wrong: 12345678901" in page
+    assert "The payee's account number is wrong" in page
+    assert "What stood there: “12345678901”" in page
     with made.scope():
         payment = Payment.objects.select_related("agreement__account").get()
         assert (payment.source, payment.entered_by) == ("file", [made.users["eva"].pk])
