@@ -10,6 +10,10 @@ def main() -> None:
         from banking import showing  # needs no settings
 
         sys.exit(showing.main(sys.argv[3:]))
+    if sys.argv[1:] in (["bankfile"], ["bankfile", "--help"], ["bankfile", "-h"]):
+        from banking import showing
+
+        sys.exit(showing.usage(asked=len(sys.argv) > 2))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     from django.core.management import execute_from_command_line
 

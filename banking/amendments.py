@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.db import transaction
@@ -119,7 +119,7 @@ class MailsForm(forms.Form):
 
     def __init__(self, *args: Any, companies: Iterable[Company], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["agreements"].queryset = in_use(companies)  # type: ignore[attr-defined]
+        cast("Any", self.fields["agreements"]).queryset = in_use(companies)
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data

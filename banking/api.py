@@ -390,7 +390,7 @@ def _found(company: Company, agreement: str) -> BankAgreement:
 
 def _must_be_empty(request: HttpRequest) -> None:
     """A field that is sent would not be heeded, and that is told."""
-    body = request.spooled.read(BODY_MAX + 1)  # type: ignore[attr-defined]
+    body = door.body_of(request).file.read(BODY_MAX + 1)
     if len(body) > BODY_MAX or b"".join(body.split()) != b"{}":
         raise _invalid("body", _("The body is not an empty object."), _("Send {} as the body."))
 

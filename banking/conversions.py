@@ -6,7 +6,7 @@ Nothing may be unsettled on it: what the bank gives back afterwards answers the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.db import transaction
@@ -44,7 +44,7 @@ class ConvertForm(forms.Form):
         kwargs["initial"] = {"pain_version": profile.messages[0], **kept}
         super().__init__(*args, **kwargs)
         versions: Any = [(name, name) for name in profile.messages]
-        self.fields["pain_version"].choices = versions  # type: ignore[attr-defined]
+        cast("Any", self.fields["pain_version"]).choices = versions
         for one in profile.identifiers:
             label, help_text = CALLED[one.field]
             self.fields[one.field] = forms.CharField(

@@ -21,13 +21,14 @@ from banking.iso20022.pain001 import WriterProfile
 FOLDER = Path(__file__).parent / "banks"
 GENERAL = "general"
 IDENTIFIERS = ("customer_number", "agreement_id", "division", "signer_id")
-PLACES = ("InitgPty", "Dbtr")
 PAYMENTS = ("domestic", "urgent", "foreign")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}")
 _SCHEME = re.compile(r"[A-Z0-9]{1,4}")
 Place = Literal["InitgPty", "Dbtr"]
+PLACES: tuple[Place, ...] = ("InitgPty", "Dbtr")
 Made = TypeVar("Made")
+Word = TypeVar("Word", bound=str)
 
 
 class Unfit(ValueError):
@@ -287,12 +288,13 @@ class _Facts:
             self.unverified.append(place)
 
     def one_of(
-        self, place: str, facts: Mapping[str, Any], name: str, wanted: tuple[str, ...]
-    ) -> str:
+        self, place: str, facts: Mapping[str, Any], name: str, wanted: tuple[Word, ...]
+    ) -> Word:
         text = str(facts.get(name, ""))
-        if text not in wanted:
-            raise self._unfit(f"{place}.{name}", f"is {text!r}, not one of {', '.join(wanted)}")
-        return text
+        for word in wanted:
+            if word == text:
+                return word
+        raise self._unfit(f"{place}.{name}", f"is {text!r}, not one of {', '.join(wanted)}")
 
     def identifier(self, row: Mapping[str, Any]) -> Identifier:
         place = self.one_of("identifiers", row, "place", PLACES)
@@ -300,7 +302,7 @@ class _Facts:
         if not _SCHEME.fullmatch(scheme) or not isinstance(row.get("required"), bool):
             raise self._unfit("identifiers", "needs a scheme of 1 to 4 letters, and required")
         field = self.one_of("identifiers", row, "field", IDENTIFIERS)
-        return Identifier(field, place, scheme, row["required"])  # type: ignore[arg-type]
+        return Identifier(field, place, scheme, row["required"])
 
     def message(self, name: str) -> str:
         if name not in ("pain.001.001.03", "pain.001.001.09"):

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.core.validators import validate_email
@@ -128,9 +128,9 @@ class BankStep(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         banks = BankChannel.objects.filter(is_active=True).order_by("name")
-        self.fields["channel"].queryset = banks  # type: ignore[attr-defined]
+        cast("Any", self.fields["channel"]).queryset = banks
         if banks.count() > 1:  # a bank is chosen, and not left as it happens to stand first
-            self.fields["channel"].empty_label = _("Choose a bank")  # type: ignore[attr-defined]
+            cast("Any", self.fields["channel"]).empty_label = _("Choose a bank")
         connected = set(banks.values_list("bank", flat=True))
         known = [
             one.name
@@ -397,14 +397,14 @@ class ServicesStep(forms.Form):
         super().__init__(*args, **kwargs)
         self.identifiers, self.today = identifiers, today
         versions: Any = [(name, name) for name in profile.messages]
-        self.fields["pain_version"].choices = versions  # type: ignore[attr-defined]
+        cast("Any", self.fields["pain_version"]).choices = versions
         if not profile.direkte_remittering:
             kept: Any = [
                 choice
                 for choice in BankAgreement.Format.choices
                 if choice[0] != BankAgreement.Format.NETS
             ]
-            self.fields["file_format"].choices = kept  # type: ignore[attr-defined]
+            cast("Any", self.fields["file_format"]).choices = kept
 
     def clean_cut_over_date(self) -> dt.date | None:
         day: dt.date | None = self.cleaned_data["cut_over_date"]

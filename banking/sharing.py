@@ -159,14 +159,15 @@ def _deactivate_uses(share_ids: list[int], at: dt.datetime) -> None:
     with tenancy.acting_for(everybody):
         uses = BankAgreement.objects.filter(share__in=share_ids)
         open_ones = uses.exclude(status=lifecycle.DEACTIVATED)
-        rows = list(open_ones.select_related("company__customer", "account", "channel", "share"))
+        rows = list(
+            open_ones.select_related("company__customer", "account", "channel", "share__company")
+        )
         ended = {"reason": SHARE_ENDED}
         moves.move(open_ones, lifecycle.DEACTIVATE, by=actors.CLOCK, at=at, detail=ended)
         for row in rows:
-            owner = Company.objects.get(pk=row.share.company_id) if row.share else None
             changes.record(
                 "agreement.deactivated",
-                by=changes.By(None, str(owner), None, at),
+                by=changes.By(None, str(row.share.company if row.share else ""), None, at),
                 customer=row.company.customer,
                 company=row.company,
                 name=str(row),

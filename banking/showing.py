@@ -49,6 +49,12 @@ of another type, with its type before it, or "".
 
 Exit: 0 read; 2 it cannot be read (place, cause and cure on standard error); 1 no such file.
 """
+USAGE = """usage: manage.py bankfile show [--json] FILE   print a bank file; - for standard input
+       manage.py bankfile aside               list the files that were set aside
+       manage.py bankfile again ID …          read files again after what stopped them is mended
+
+show needs neither settings nor a database; `show --help` says what it reads and prints.
+"""
 
 
 class NotShown(Exception):
@@ -57,6 +63,12 @@ class NotShown(Exception):
     def __init__(self, text: str, code: int) -> None:
         super().__init__(text)
         self.code = code
+
+
+def usage(*, asked: bool) -> int:
+    """Prints what `bankfile` can do, as a fault where nobody `asked`; answers the exit code."""
+    (sys.stdout if asked else sys.stderr).write(USAGE)
+    return 0 if asked else 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -97,7 +97,7 @@ def upload(request: HttpRequest) -> HttpResponse:
         )
     key = _idempotency_key(request)
     media_type = _media_type(request)
-    body = request.spooled  # type: ignore[attr-defined]
+    body = door.body_of(request)
     assert caller.user is not None
     try:
         answer, told_before = intake.take(
@@ -106,7 +106,7 @@ def upload(request: HttpRequest) -> HttpResponse:
             by=caller.actor(),
             key=key,
             media_type=media_type,
-            body=body,
+            body=body.file,
             body_sha256=body.sha256,
             at=clock.now(),
             today=clock.today(),
@@ -324,9 +324,9 @@ def _must_be_lines_of(payment: Any, references: list[str]) -> None:
 
 def _cancel_body(request: HttpRequest) -> tuple[str, list[str] | None]:
     """The reason, and the references or None for the whole payment."""
-    body = request.spooled  # type: ignore[attr-defined]
+    body = door.body_of(request)
     try:
-        parsed = json.loads(body.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE) or b"{}")
+        parsed = json.loads(body.file.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE) or b"{}")
         reason, references = parsed.get("reason", ""), parsed.get("references")
         unknown = sorted(parsed.keys() - {"reason", "references"})
         if unknown:

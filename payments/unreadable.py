@@ -27,7 +27,7 @@ WORDS = {
         _("Send the whole file again; the transfer was probably cut off."),
     ),
     "unknown-message": (
-        _("The file's first element is {element}, and no known bank message is inside."),
+        _("The file begins with {element}, which is no bank message known here."),
         _("Send a pain.001 payment file."),
     ),
     "wrong-message": (

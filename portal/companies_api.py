@@ -190,7 +190,7 @@ def _wanted(
 ) -> tuple[dict[str, str], list[str], list[problems.Problem]]:
     """(values, services, faults in the shape) of what was sent: a field whose shape is wrong is
     told, and the rest is looked at all the same. Raises problems.Refused for what is no object."""
-    body = request.spooled.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)  # type: ignore[attr-defined]
+    body = door.body_of(request).file.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     try:
         sent = CompanyIn.model_validate_json(body)
     except ValidationError as error:

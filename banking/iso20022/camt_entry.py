@@ -63,7 +63,7 @@ def read(
         currency,
         xmlio.is_credit(direction, place),
         status,
-        found.get("RvslInd") in ("true", "1"),
+        xmlio.is_true(found.get("RvslInd", ""), "RvslInd", place),
         days.get("BookgDt"),
         days.get("ValDt"),
         found.get("AcctSvcrRef") or found.get("NtryRef", ""),

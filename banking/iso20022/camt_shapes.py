@@ -146,7 +146,7 @@ def _entry(plan: Plan, picked: list[str], place: Place) -> Entry | None:
         plan.currencies["Amt"],
         xmlio.is_credit(direction, place),
         status,
-        reversal in ("true", "1"),
+        xmlio.is_true(reversal, "RvslInd", place),
         booking,
         value,
         servicer or reference,

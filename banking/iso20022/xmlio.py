@@ -44,6 +44,8 @@ KINDS = {
 ENCODINGS = frozenset({"utf-8", "us-ascii", "ascii", "iso-8859-1", "iso-8859-15", "windows-1252"})
 BLANKS = b" \t\r\n"
 BOM = b"\xef\xbb\xbf"
+ARCHIVES = {b"PK\x03\x04": "ZIP", b"\x1f\x8b": "gzip", b"7z\xbc\xaf": "7z", b"Rar!": "RAR"}
+NAME_SHOWN = 120
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\Z")
 _VERSION = re.compile(r"(?:pain|camt|admi)\.\d{3}\.\d{3}\.(\d{2})")
 _OLD_SUFFIX = re.compile(r"V\d{2}$")
@@ -68,7 +70,7 @@ class _Opening:
 
     def __init__(self, line_offset: int) -> None:
         self.root: Root | None = None
-        self.top = ""
+        self.top = self.called = ""
         self._offset = line_offset
         self._parser = expat.ParserCreate(namespace_separator=" ")
         self._parser.XmlDeclHandler = self._declaration
@@ -97,6 +99,9 @@ class _Opening:
     def _start(self, name: str, _attributes: Mapping[str, str]) -> None:
         namespace, _, local = name.rpartition(" ")
         self.top = self.top or local
+        if len(self.called) < NAME_SHOWN:
+            told = f"{local} ({namespace})" if namespace and not self.called else local
+            self.called = ", ".join(filter(None, (self.called, told)))[:NAME_SHOWN]
         kind = KINDS.get(local) or KINDS.get(_OLD_SUFFIX.sub("", local))
         if kind is None:
             return
@@ -135,6 +140,16 @@ def not_xml(*, place: Place, detail: str) -> Unreadable:
     )
 
 
+def _begins(start: bytes) -> str:
+    """What a file is that does not begin as XML does, as far as its first bytes say."""
+    for magic, name in ARCHIVES.items():
+        if start.startswith(magic):
+            return f"it is an archive ({name}), which must be unpacked first"
+    line = start[:NAME_SHOWN].splitlines()[0].decode("utf-8", "replace")
+    shown = "".join(one if one.isprintable() else "?" for one in line)
+    return f"it begins with «{shown}», and not with «<»"
+
+
 class Guarded:
     """A source whose opening has been checked; reads on from its first real byte.
 
@@ -157,12 +172,14 @@ class Guarded:
             )
         if start.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise _encoding("UTF-16")
-        if b"\0" in start[:64]:
+        if b"\0" in start[:64] and not start.startswith(tuple(ARCHIVES)):
             raise _encoding("UTF-16" if start[1:2] == b"\0" or start[:1] == b"\0" else "binary")
+        if not start.startswith(b"<"):
+            raise not_xml(place=Place(1 + self.line_offset, ""), detail=_begins(start))
         opening = _Opening(self.line_offset)
         opening.look(start)
         if opening.root is None:
-            raise self._unknown(opening.top, ended=len(head) < CHUNK_BYTES)
+            raise self._unknown(opening, ended=len(head) < CHUNK_BYTES)
         self.root = opening.root
         self.top = opening.top
         self.exhausted = False
@@ -170,17 +187,17 @@ class Guarded:
         self._tail = b""
         self._bytes = self._marks = 0
 
-    def _unknown(self, top: str, *, ended: bool) -> Unreadable:
+    def _unknown(self, opening: _Opening, *, ended: bool) -> Unreadable:
         place = Place(1 + self.line_offset, "")
-        if not top:
+        if not opening.top:
             detail = "it has no first element" if ended else "its first element comes too late"
             return not_xml(place=place, detail=detail)
         return Unreadable(
             code="unknown-message",
-            problem=f"The file's first element is {top}, and no known bank message is inside.",
+            problem=f"The file begins with {opening.called}, which is no bank message known here.",
             cure="Send one of the messages that are read here, as a pain.001 with payments.",
             place=place,
-            params={"element": top},
+            params={"element": opening.called},
         )
 
     def read(self, size: int = CHUNK_BYTES) -> bytes:
@@ -295,6 +312,13 @@ def is_credit(direction: str, place: Place) -> bool:
     if direction == "DBIT":
         return False
     raise bad_value(what="CdtDbtInd", value=direction, place=place)
+
+
+def is_true(value: str, what: str, place: Place) -> bool:
+    """An indicator such as RvslInd, absent as false. Raises Unreadable for what is neither."""
+    if value not in ("", "true", "false", "1", "0"):
+        raise bad_value(what=what, value=value, place=place)
+    return value in ("true", "1")
 
 
 def amount(value: str, place: Place) -> Decimal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
@@ -52,7 +52,7 @@ class BringInForm(forms.Form):
     def __init__(self, *args: Any, company: Company, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         banks = BankChannel.objects.filter(agreements__company=company).distinct()
-        self.fields["channel"].queryset = banks.order_by("name")  # type: ignore[attr-defined]
+        cast("Any", self.fields["channel"]).queryset = banks.order_by("name")
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
@@ -90,7 +90,7 @@ def bring_in(request: HttpRequest) -> HttpResponse:
             tasks.nudge_reading()
             messages.success(request, _("The file is kept, and is read within a minute."))
             return redirect("banking:file", company=company.public_id, file=file.pk)
-    context = {"form": form, "banks": form.fields["channel"].queryset.exists()}  # type: ignore[attr-defined]
+    context = {"form": form, "banks": cast("Any", form.fields["channel"]).queryset.exists()}
     status = 422 if form.is_bound else 200
     return render(request, "banking/bring_in.html", context, status=status)
 

@@ -6,7 +6,8 @@ import base64
 import hashlib
 import tempfile
 import time
-from typing import Any, BinaryIO
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
 
 import http_sf
 from django.conf import settings
@@ -20,7 +21,15 @@ DRAIN_SECONDS = 30.0
 TITLE = "The request is not let in"
 
 
-def spool(request: HttpRequest) -> BinaryIO:
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body on disk, which whoever is done with it closes, and the digest of its bytes."""
+
+    file: BinaryIO
+    sha256: bytes
+
+
+def spool(request: HttpRequest) -> Body:
     """Reads the body to a temporary file and checks its digest; raises problems.Refused."""
     limit = settings.UPLOAD_MAX_BYTES
     expected = _digests(request)
@@ -49,9 +58,7 @@ def spool(request: HttpRequest) -> BinaryIO:
                 cure=_("Compute Content-Digest over the very bytes that are sent."),
             )
     spooled.seek(0)
-    spooled.sha256 = hashers["sha-256"].digest()  # type: ignore[attr-defined]
-    spooled.size = size  # type: ignore[attr-defined]
-    return spooled  # type: ignore[return-value]
+    return Body(cast("BinaryIO", spooled), hashers["sha-256"].digest())
 
 
 def _digests(request: HttpRequest) -> dict[str, bytes]:

@@ -180,7 +180,7 @@ def enter(request: HttpRequest, keys: _Keys) -> tuple[Any, User | None]:
             _use_nonce(keys, nonce)
         except problems.Refused:
             if has_body:
-                request.spooled.close()  # type: ignore[attr-defined]
+                request.spooled.file.close()  # type: ignore[attr-defined]
             raise
         user = _named_user(request)
         keys.keys.objects.filter(pk=keys.key_id).update(last_used_at=timezone.now())
@@ -252,6 +252,12 @@ def caller_of(request: HttpRequest) -> Caller:
     return caller
 
 
+def body_of(request: HttpRequest) -> bodies.Body:
+    """The body of a request that the door has let in."""
+    body: bodies.Body = request.spooled  # type: ignore[attr-defined]
+    return body
+
+
 def customer_of(request: HttpRequest) -> CustomerCaller:
     """Whose customer key signed a request that the door has let in."""
     caller: CustomerCaller = request.auth  # type: ignore[attr-defined]
@@ -286,7 +292,7 @@ def acting(*, user_may: Permission | None = None, first: Check | None = None) ->
                     return _carry_out(work, caller, request, keys, user_may, first)
             finally:
                 if hasattr(request, "spooled"):
-                    request.spooled.close()
+                    request.spooled.file.close()
 
         return inside
 
@@ -334,7 +340,7 @@ def at_company(*, user_may: Permission, first: Check | None = None) -> Callable[
                     return _carry_out(work, caller, request, keys, user_may, first)
             finally:
                 if hasattr(request, "spooled"):
-                    request.spooled.close()
+                    request.spooled.file.close()
 
         return inside
 
@@ -380,7 +386,7 @@ def at_customer(*, user_may: Permission | None = None) -> Callable[..., Any]:
                     return operation(request, *args, **kwargs)
             finally:
                 if hasattr(request, "spooled"):
-                    request.spooled.close()
+                    request.spooled.file.close()
 
         return inside
 

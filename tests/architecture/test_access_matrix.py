@@ -357,54 +357,56 @@ def staged(place: int = 1) -> tuple[kit.Stage, dict[str, Client], dict[str, Any]
         made.users[name] = user
         clients[name] = kit.signed_in(user)
     with tenancy.acting_for([made.company], customers=[made.company.customer]):
-        payment = Payment.objects.first()
-        letter = Letter.objects.first()
-        assert payment is not None
-        assert letter is not None
-        file = BankFile.objects.create(
-            company=made.company,
-            channel=made.channel,
-            direction="out",
-            name=f"x{place}",
-            message_id=f"X{place}",
-            sha256=bytes.fromhex(
-                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-            ),
-            size=0,
-            status="stored",
-            created_at=payment.created_at,
-        )
-        job = work.start(
-            company=made.company,
-            user=made.users["accountant"],
-            kind=sample_kinds.EXPORT,
-            params={"rows": 1},
-        )
-        work.run(company_id=made.company.pk, job_id=job.pk)
-        imported = CompanyImport.objects.create(
-            customer=made.company.customer,
-            user=made.users["customer"],
-            file_name="x.csv",
-            rows=[[2, {"name": "X"}]],
-            at=payment.created_at,
-        )
-        setup = setups.begin_from(made.agreement, made.users["admin"], copy=True)
-        share = AgreementShare.objects.create(
-            company=made.company,
-            agreement=made.agreement,
-            organisation_number=kit.organisation(90),
-            made_at=payment.created_at,
-            made_by=made.users["admin"],
-        )
-        draft = drafting.begin(
-            company=made.company, user=made.users["uploader"], at=payment.created_at
-        )
-        assert payment.upload is not None
-        member = Membership.objects.get(user=made.users["approver"])
-        finding = Finding.objects.first()
-        assert finding is not None
-        group = UserGroup.objects.create(customer=made.company.customer, name="Regnskap")
-    words = {
+        words = _words(made, place)
+    return made, clients, words
+
+
+def _words(made: kit.Stage, place: int) -> dict[str, Any]:
+    """What addresses are filled with: one of each thing, in the company."""
+    payment = Payment.objects.first()
+    letter = Letter.objects.first()
+    assert payment is not None
+    assert letter is not None
+    file = BankFile.objects.create(
+        company=made.company,
+        channel=made.channel,
+        direction="out",
+        name=f"x{place}",
+        message_id=f"X{place}",
+        sha256=bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        size=0,
+        status="stored",
+        created_at=payment.created_at,
+    )
+    job = work.start(
+        company=made.company,
+        user=made.users["accountant"],
+        kind=sample_kinds.EXPORT,
+        params={"rows": 1},
+    )
+    work.run(company_id=made.company.pk, job_id=job.pk)
+    imported = CompanyImport.objects.create(
+        customer=made.company.customer,
+        user=made.users["customer"],
+        file_name="x.csv",
+        rows=[[2, {"name": "X"}]],
+        at=payment.created_at,
+    )
+    setup = setups.begin_from(made.agreement, made.users["admin"], copy=True)
+    share = AgreementShare.objects.create(
+        company=made.company,
+        agreement=made.agreement,
+        organisation_number=kit.organisation(90),
+        made_at=payment.created_at,
+        made_by=made.users["admin"],
+    )
+    draft = drafting.begin(company=made.company, user=made.users["uploader"], at=payment.created_at)
+    assert payment.upload is not None
+    member = Membership.objects.get(user=made.users["approver"])
+    finding = Finding.objects.first()
+    assert finding is not None
+    group = UserGroup.objects.create(customer=made.company.customer, name="Regnskap")
+    return {
         "member": member.pk,
         "group": group.pk,
         "token": "none",
@@ -433,7 +435,6 @@ def staged(place: int = 1) -> tuple[kit.Stage, dict[str, Client], dict[str, Any]
         "number": payment.number,
         "service": "autopay",
     }
-    return made, clients, words
 
 
 def filled(route: str, words: dict[str, Any]) -> str:

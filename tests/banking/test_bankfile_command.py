@@ -227,3 +227,18 @@ def test_whoever_reads_may_stop_reading(tmp_path: Path) -> None:
         timeout=60,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("pain.002, version 03\n", "", 0)
+
+
+@pytest.mark.parametrize(("words", "code"), [([], 2), (["--help"], 0)])
+def test_what_it_can_do_is_told_without_settings(words: list[str], code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "bankfile", *words],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = done.stdout if words else done.stderr
+    assert done.returncode == code
+    assert [f"bankfile {word}" in told for word in ("show", "aside", "again")] == [True] * 3

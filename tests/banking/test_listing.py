@@ -644,8 +644,6 @@ def test_a_service_that_is_not_read_is_told_and_does_not_stop_the_rest() -> None
     [
         (b"", "empty"),
         (b"  \r\n ", "empty"),
-        (b"date;amount\n1;2\n", "not-xml"),
-        (b"<html><body/></html>", "unknown-message"),
         (b"\xff\xfe<\0", "encoding"),
     ],
 )
@@ -653,3 +651,26 @@ def test_what_is_no_bank_file_is_told_as_such(content: bytes, code: str) -> None
     with pytest.raises(Unreadable) as caught:
         recognition.recognise(io.BytesIO(content))
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "told"),
+    [
+        (b"date;amount\n1;2\n", "not-xml", "begins with «date;amount», and not with «<»"),
+        (b"PK\x03\x04\x14\x00\x00\x00", "not-xml", "an archive (ZIP), which must be unpacked"),
+        (b"\x1f\x8b\x08\x00", "not-xml", "an archive (gzip)"),
+        (b"a\x07b" + b"x" * 999, "not-xml", "begins with «a?bxxx"),
+        (b"<html><body/></html>", "unknown-message", "begins with html, body, which is no"),
+        (
+            b'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.008.001.02">'
+            b"<CstmrDrctDbtInitn/></Document>",
+            "unknown-message",
+            "Document (urn:iso:std:iso:20022:tech:xsd:pain.008.001.02), CstmrDrctDbtInitn,",
+        ),
+    ],
+)
+def test_another_file_is_told_for_what_it_is(content: bytes, code: str, told: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        recognition.recognise(io.BytesIO(content))
+    assert (caught.value.code, told in caught.value.problem) == (code, True)
+    assert len(caught.value.problem) < 250

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
@@ -67,10 +67,10 @@ class DeputyForm(forms.Form):
         nobody: Any = ("", _("Choose …")) if len(absentees) > 1 else None
         choices: Any = [(user.pk, user.name) for user in absentees]
         choices = [nobody, *choices] if nobody else choices
-        self.fields["absent"].choices = choices  # type: ignore[attr-defined]
+        cast("Any", self.fields["absent"]).choices = choices
         others_named: Any = [("", _("Choose …"))]
         others_named += [(user.pk, f"{user.name} ({user.email})") for user in others]
-        self.fields["deputy"].choices = others_named  # type: ignore[attr-defined]
+        cast("Any", self.fields["deputy"]).choices = others_named
 
 
 WHY = {

@@ -311,3 +311,14 @@ def test_a_giant_batch_takes_little_memory() -> None:
     tracemalloc.stop()
     assert count == 20_000
     assert peak < 2_000_000
+
+
+@pytest.mark.parametrize("repeated", [1, 3])
+def test_a_reversal_is_yes_or_no_and_nothing_else(repeated: int) -> None:
+    told = {"true": True, "1": True, "false": False, "0": False, "": False}
+    for word, reversal in told.items():
+        entry = f"<Ntry>{ENTRY}<RvslInd>{word}</RvslInd></Ntry>"
+        assert {one.reversal for one in entries(advice(entry * repeated))} == {reversal}
+    with pytest.raises(Unreadable) as caught:
+        advice(f"<Ntry>{ENTRY}</Ntry>" * repeated + f"<Ntry>{ENTRY}<RvslInd>maybe</RvslInd></Ntry>")
+    assert (caught.value.code, "RvslInd" in caught.value.problem) == ("value", True)
