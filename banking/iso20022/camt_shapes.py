@@ -146,7 +146,7 @@ def _entry(plan: Plan, picked: list[str], place: Place) -> Entry | None:
         plan.currencies["Amt"],
         xmlio.is_credit(direction, place),
         status,
-        xmlio.is_true(reversal, "RvslInd", place),
+        bool(reversal) and xmlio.is_true(reversal, "RvslInd", place),
         booking,
         value,
         servicer or reference,
