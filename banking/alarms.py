@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from banking import agreements, lifecycle, stops
-from banking.lists import files_seen
+from banking.lists import files_seen, remarked_gravely
 from banking.models import BankAgreement, BankChannel, BankFile
 from portal import clock
 from portal.access import tenancy
@@ -15,16 +15,20 @@ from portal.access.roles import Permission
 
 # A file that lies aside is told of for so long; afterwards it stands in the list of files alone.
 TOLD_FOR = dt.timedelta(days=7)
+# What money may be lost by is told of longer, and to all.
+GRAVE_FOR = dt.timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Alarms:
     """`unclaimed` are the banks that sent a file of which nobody knows whose it is, `aside` how
-    many of the company's own could not be carried out."""
+    many of the company's own could not be carried out, and `grave` how many tell of payments
+    otherwise than they stand here."""
 
     unreachable: list[BankChannel]
     stops: stops.Stops
     closed: list[BankAgreement]
+    grave: int = 0
     aside: int = 0
     unclaimed: list[str] = field(default_factory=list)
 
@@ -37,6 +41,7 @@ def of(acting: Acting) -> Alarms:
         unreachable=agreements.unreachable(company),
         stops=stops.now(company.pk, uses=shared),
         closed=closed,
+        grave=_grave(acting),
     )
     if not acting.may(Permission.SEE_FILES):
         return found
@@ -50,4 +55,9 @@ def of(acting: Acting) -> Alarms:
             company=None, status=lifecycle.SET_ASIDE, created_at__gt=since, channel__in=ours
         )
         banks = list(rows.values_list("channel__name", flat=True).distinct())
-    return Alarms(found.unreachable, found.stops, found.closed, aside.count(), sorted(banks))
+    return replace(found, aside=aside.count(), unclaimed=sorted(banks))
+
+
+def _grave(acting: Acting) -> int:
+    rows = files_seen(acting=acting).filter(created_at__gt=clock.now() - GRAVE_FOR)
+    return int(rows.filter(remarked_gravely()).count())

@@ -6,6 +6,7 @@ which an operator may lay a file of their own.
 
 import datetime
 import functools
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ class Overrides:
     open: frozenset[datetime.date]
 
 
+YEARLY_MAX = 60
+
+
 def load_overrides(path: Path = DATA) -> Overrides:
     """The overrides in that file. Raises ValueError, whose words name the row, for a file that is
     not made as the data file says."""
@@ -44,8 +48,18 @@ def load_overrides(path: Path = DATA) -> Overrides:
             days.add(_yearly(row, place) if kind == "yearly" else _single(row, place))
             if not isinstance(row.get("source"), str) or not row["source"]:
                 raise ValueError(f"{place} has no source")
+            if not isinstance(row.get("name"), str) or not row["name"].strip():
+                raise ValueError(f"{place} has no name")
             if not isinstance(row.get("verified"), bool):
                 raise ValueError(f"{place} does not say whether it is verified (true, false)")
+            odd = sorted(set(row) - {"day", "name", "source", "verified"})
+            if odd:
+                raise ValueError(f"{place}: {odd[0]} is not known here")
+    both = sorted(found["closed"] & found["open"])
+    if both:
+        raise ValueError(f"{path.name}: {both[0]} is told to be both closed and open")
+    if len(found["yearly"]) > YEARLY_MAX:
+        raise ValueError(f"{path.name}: more than {YEARLY_MAX} days are closed each year")
     return Overrides(*(frozenset(found[kind]) for kind in ("yearly", "closed", "open")))
 
 
@@ -58,6 +72,8 @@ def _single(row: dict[str, Any], place: str) -> datetime.date:
 
 def _yearly(row: dict[str, Any], place: str) -> tuple[int, int]:
     day = row.get("day")
+    if not re.fullmatch(r"\d\d-\d\d", str(day)):
+        raise ValueError(f'{place}: day is {day!r}, not month and day as "12-24"')
     try:
         # A leap year, so that 29 February may be named.
         date = datetime.date.fromisoformat(f"2000-{day}")

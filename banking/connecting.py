@@ -232,12 +232,15 @@ def read_answer(file: BankFile, content: BinaryIO) -> None:
     with tenancy.acting_for([sent.company_id], unclaimed=True):
         inbox.claim(file, company_id=sent.company_id, answers_to=sent, salary=False)
         by = actors.bank(sent.channel.name)
+        again = answer.code == outbox.SENT_BEFORE  # of a second copy; it answers the first
         told = [{"code": answer.code, "text": answer.reason}] if answer.code else []
-        refused = bool(answer.code)
+        refused = bool(answer.code) and not again
         outbox.answered(sent.pk, refused=refused, by=by, at=clock.now(), reasons=told)
-        for test in ConnectionTest.objects.select_for_update().filter(request=sent, ended_at=None):
+        open_ones = ConnectionTest.objects.select_for_update().filter(request=sent, ended_at=None)
+        for test in open_ones if not again else []:
             _conclude(test, answer)
-        inbox.finish(file, message_id=answer.message_id, transactions=0, remarks=[])
+        remarks = [{"code": "sent-before"}] if again else []
+        inbox.finish(file, message_id=answer.message_id, transactions=0, remarks=remarks)
 
 
 def _conclude(test: ConnectionTest, answer: queries.Answer) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -26,6 +28,10 @@ class AgreementFilter(FilterSet):
     )
 
 
+# What a file was remarked for where the bank tells of payments otherwise than they stand here.
+GRAVE = ("debit-not-expected", "waits-here", "sent-again-since", "refused-after-all")
+
+
 class FileFilter(FilterSet):
     """Filters of bank files."""
 
@@ -43,6 +49,20 @@ class FileFilter(FilterSet):
     )
     made_from = DateFilter(label=_("From date"), field_name="created_at", lookup_expr="date__gte")
     made_to = DateFilter(label=_("To date"), field_name="created_at", lookup_expr="date__lte")
+
+    remarked = ChoiceFilter(
+        label=_("Remarks"),
+        choices=[("grave", _("Payments otherwise than here"))],
+        method="filter_remarked",
+    )
+
+    def filter_remarked(self, rows: QuerySet[BankFile], name: str, value: str) -> Any:
+        return rows.filter(remarked_gravely())
+
+
+def remarked_gravely() -> Q:
+    """That a file was remarked for what money may be lost by."""
+    return reduce(or_, (Q(remarks__contains=[{"code": code}]) for code in GRAVE))
 
 
 def _agreements(*, acting: Acting, user: Any) -> QuerySet[BankAgreement]:

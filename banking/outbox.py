@@ -202,6 +202,10 @@ def mark(file_id: int, *, delivered: bool, at: dt.datetime) -> bool:
     return bool(moved.rows)
 
 
+# By which a bank refuses a second copy: it has had a message by this id.
+SENT_BEFORE = "DU01"
+
+
 def answered(
     file_id: int,
     *,
@@ -213,7 +217,7 @@ def answered(
     """Records the bank's receipt or refusal of a whole file, with the `reasons` (code, text) of
     this; False when it was known already."""
     change = lifecycle.REFUSE if refused else lifecycle.RECEIVE
-    told = list(reasons)
+    told = list(reasons) if refused else []
     moved = moves.move(
         BankFile.objects.filter(pk=file_id),
         change,

@@ -11,7 +11,7 @@ import datetime
 import functools
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -24,6 +24,7 @@ IDENTIFIERS = ("customer_number", "agreement_id", "division", "signer_id")
 PAYMENTS = ("domestic", "urgent", "foreign")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}")
+_CODE = re.compile(r"[a-z0-9_-]{1,40}")
 _SCHEME = re.compile(r"[A-Z0-9]{1,4}")
 Place = Literal["InitgPty", "Dbtr"]
 PLACES: tuple[Place, ...] = ("InitgPty", "Dbtr")
@@ -112,7 +113,18 @@ def every() -> dict[str, BankProfile]:
         for path in sorted(FOLDER.glob("*.toml"))
         if path.stem != GENERAL
     }
+    _must_be_apart([*found.values(), general])
     return dict(sorted(found.items(), key=lambda one: one[1].name.casefold())) | {GENERAL: general}
+
+
+def _must_be_apart(banks: Sequence[BankProfile]) -> None:
+    """Raises Unfit where two files are of the same bank: nobody could choose between them."""
+    taken: dict[str, str] = {}
+    for bank in banks:
+        for name in (bank.name.casefold(), *bank.bics):
+            if taken.setdefault(name, bank.code) != bank.code:
+                told = f"{bank.code}.toml: {name} is of {taken[name]}.toml already"
+                raise Unfit(told)
 
 
 def of(code: str) -> BankProfile:
@@ -128,6 +140,8 @@ def read(path: Path) -> BankProfile:
 
 
 def _read(path: Path, general: Mapping[str, Any]) -> BankProfile:
+    if not _CODE.fullmatch(path.stem):
+        raise Unfit(f"{path.name}: name the file by small letters, digits, - and _ alone")
     try:
         own = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -145,7 +159,9 @@ def _read(path: Path, general: Mapping[str, Any]) -> BankProfile:
         ask=facts.words("ask"),
         demo=facts.of_type("", {"demo": False, **own}, "demo", bool),
         identifiers=facts.once("identifiers", "field", facts.identifier),
-        messages=tuple(map(facts.message, facts.listed("messages", messages, "payments"))),
+        messages=tuple(
+            dict.fromkeys(map(facts.message, facts.listed("messages", messages, "payments")))
+        ),
         cancel=facts.named(messages, "cancel", "camt.055", camt055.VERSIONS),
         balance=facts.named(messages, "balance", "camt.060", (queries.VERSION[-2:],)),
         direkte_remittering=facts.of_type(
@@ -171,7 +187,10 @@ class _Facts:
 
     def __init__(self, file: str, own: Mapping[str, Any], general: Mapping[str, Any]) -> None:
         self._file, self._own, self._general = file, own, general
-        self._known = {**general.get("sources", {}), **own.get("sources", {})}
+        own_sources = own.get("sources", {})
+        if not isinstance(own_sources, dict):
+            raise self._unfit("sources", "is no table; write [sources.NAME]")
+        self._known = {**general.get("sources", {}), **own_sources}
         self._used: dict[str, Any] = {}
         self.unverified: list[str] = []
         unknown = set(own) - _TABLES
@@ -183,7 +202,7 @@ class _Facts:
 
     def word(self, name: str) -> str:
         text = self._own.get(name)
-        if not isinstance(text, str) or not text:
+        if not isinstance(text, str) or not text.strip():
             raise self._unfit(name, "is missing")
         return text
 

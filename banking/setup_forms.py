@@ -87,7 +87,7 @@ def twice(cleaned: Mapping[str, Any], people: Iterable[User]) -> dict[str, str]:
     found = {}
     for user in people:
         name = f"identity_{user.pk}"
-        text = cleaned.get(name)
+        text = str(cleaned.get(name) or "").casefold()
         if text and text in taken:
             told = _("%(name)s has this identity already; two people are never one at the bank.")
             found[name] = told % {"name": taken[text]}
@@ -135,7 +135,7 @@ class BankStep(forms.Form):
         known = [
             one.name
             for one in profiles.every().values()
-            if not one.demo and one.code not in connected
+            if not one.demo and one.code not in {*connected, profiles.GENERAL}
         ]
         if known:
             told = _(
@@ -227,7 +227,9 @@ class AccountStep(forms.Form):
             return cleaned
         if not number and iban.startswith("NO"):
             cleaned["account_number"] = number = iban[4:]
-        if not number:
+        if not number and iban:
+            self.add_error("iban", self._norwegian(number, iban))
+        elif not number:
             self.add_error("account_number", _("Write the account number, 11 digits."))
         elif not iban:
             cleaned["iban"] = numbers.iban_of(number)

@@ -32,6 +32,8 @@ WORDS = {
     "order": gettext_lazy("The records of the file are not in order."),
     "internal": gettext_lazy("The file could not be carried out; the fault is ours."),
 }
+# Of files that will not be carried out here, however often they are read.
+NEVER_HERE = ("unknown-kind", "outgoing", "another-company")
 # code of channel.ChannelFault, or of a file that is no bank message → what is wrong, and the cure.
 CURED = {
     "host-unknown": (

@@ -293,6 +293,13 @@ def read_rejection(file: BankFile, answer: queries.Answer) -> bool:
     with transaction.atomic(), tenancy.acting_for([sent.company_id], unclaimed=True):
         assert sent.company_id is not None
         inbox.claim(file, company_id=sent.company_id, answers_to=sent, salary=sent.salary)
+        if answer.code == outbox.SENT_BEFORE:  # of a second copy; it answers the first
+            outbox.answered(
+                sent.pk, refused=False, by=actors.bank(file.channel.name), at=clock.now()
+            )
+            remarks = [{"code": "sent-before"}]
+            inbox.finish(file, message_id=answer.message_id, transactions=0, remarks=remarks)
+            return True
         reasons = (Reason(answer.code, False, answer.reason),)
         staging.fill(ANSWER, ANSWERED, ())
         found = _Answer(answer.message_id, [answer.request], REFUSED, reasons)

@@ -17,6 +17,7 @@ from banking.models import BankFile
 from payments import advices, cancelling, reports, settlements
 
 # Why a file of no kind cannot be read, where more is known of it than that.
+UNKNOWN = "unknown-kind"
 TOLD_AS_THEY_ARE = ("withdrawn", "doctype-forbidden", "encoding", "empty")
 TO_THE_BANK = ("pain.001", "camt.055", "camt.060")
 READERS = {
@@ -93,11 +94,12 @@ def _unread(file: BankFile, content: BinaryIO) -> Exception:
     except Unreadable as fault:
         if fault.code in TOLD_AS_THEY_ARE:
             return fault
+        cure = "Look at the file. If it is meant for something else, leave it here."
+        return Unreadable(code=UNKNOWN, problem=fault.problem, cure=cure, place=fault.place)
     if file.kind.startswith(TO_THE_BANK):
         told = f"The file is {file.kind}, which goes to the bank and does not come from it."
         return inbox.NotOurs("outgoing", told)
-    told = f"The file is no message that is read here ({file.kind or 'not XML'})."
-    return inbox.NotOurs("unknown-kind", told)
+    return inbox.NotOurs(UNKNOWN, f"The file is no message that is read here ({file.kind}).")
 
 
 def _put_aside(file_id: int, code: str, problem: str, cure: str, place: str = "") -> None:

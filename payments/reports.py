@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
@@ -32,6 +33,7 @@ from portal.access import actors, tenancy
 from portal.events import moves
 from portal.events.lifecycle import Move
 
+log = structlog.get_logger(__name__)
 MOVES: dict[str, Move] = {
     "ACTC": lifecycle.RECEIVE,
     "RCVD": lifecycle.RECEIVE,
@@ -44,6 +46,18 @@ MOVES: dict[str, Move] = {
     "CANC": lifecycle.CANCEL_AT_BANK,
 }
 PART = "PART"
+HAS_IT = "ACTC"
+NOT_TAKEN = ("RJCT", "CANC")
+# How a line stands of which the bank has said more than that it has the file.
+CARRIED_OUT = (
+    lifecycle.PENDING,
+    lifecycle.ACCEPTED,
+    lifecycle.SETTLED,
+    lifecycle.RETURNED,
+    lifecycle.REJECTED,
+    lifecycle.UNKNOWN,
+    lifecycle.CANCELLED_AT_BANK,
+)
 # A bank that gives no EndToEndId may still give the InstrId, which is the line's own or its place.
 BY_INSTRUCTION = (
     "s.reference IN ('', 'NOTPROVIDED') AND s.instruction_id <> ''"
@@ -134,9 +148,16 @@ def _carry_out_report(file: BankFile, sent: BankFile, report: _Report) -> None:
     carried = _Carried(sent)
     group = report.groups[0]
     whole = not report.payments and not report.staged
-    if whole and group.status == "RJCT":
+    if group.status == "RJCT" and any(
+        reason.code == outbox.SENT_BEFORE for reason in group.reasons
+    ):
+        carried.had_before()
+    elif whole and group.status == "RJCT":
         carried.send_back(group)
     else:
+        if not carried.ids:
+            carried.remark("sent-again-since")
+            log.critical("outcomes.sent_again_since", file=sent.name)
         if group.status and group.status != "RJCT":
             outbox.answered(sent.pk, refused=False, by=carried.by, at=carried.at)
         if report.staged:
@@ -179,9 +200,34 @@ class _Carried:
         if len(self.remarks) < REMARKS_MAX:
             self.remarks.append({"code": code, **more})
 
+    def _alarm_waiting(self, lines: QuerySet[PaymentLine], status: str) -> None:
+        """What the bank says it has in hand and what waits here to be sent could be paid twice."""
+        if status in NOT_TAKEN:
+            return
+        waiting = lines.filter(status__in=lifecycle.WAITING_HERE).count()
+        if waiting:
+            self.remark("waits-here", status=status, count=waiting)
+            log.critical("outcomes.waits_here", file=self.sent.name, count=waiting)
+
+    def had_before(self) -> None:
+        """The bank refuses a second copy of a file, since it has the first: what it says of that is
+        what counts, whichever comes first."""
+        outbox.answered(self.sent.pk, refused=False, by=self.by, at=self.at)
+        self.every_line(HAS_IT, (), list(self.ids.values()), some_named=False)
+        self.remark("sent-before")
+
     def send_back(self, group: GroupStatus) -> None:
-        """The bank took nothing: signatures void, payments await approval again."""
+        """The bank took nothing: signatures void, payments await approval again. Where it has said
+        more of a line before, one of the two is wrong: nothing is done, and people are told."""
         told = stored(group.reasons)
+        moves.lock_groups(Payment, self.ids.values())
+        beyond = PaymentLine.objects.filter(
+            payment_id__in=list(self.ids.values()), status__in=CARRIED_OUT
+        ).count()
+        if beyond:
+            self.remark("refused-after-all", count=beyond)
+            log.critical("outcomes.refused_after_all", file=self.sent.name, count=beyond)
+            return
         if not outbox.answered(self.sent.pk, refused=True, by=self.by, at=self.at, reasons=told):
             self.remark("already-further-on", status="RJCT", count=len(self.ids))
             return
@@ -233,6 +279,8 @@ class _Carried:
             self.remark("unmatched", count=total - matched)
         for code in codes or []:
             change = self._move(code)
+            named = RawSQL(f"SELECT row_id FROM {table} WHERE code = %s", [code])  # noqa: S611 - a constant
+            self._alarm_waiting(PaymentLine.objects.filter(pk__in=named), code)
             staged = moves.Staged(PaymentLine, table, "code = %s", [code], columns=("reasons",))
             moved = moves.move(staged, change, by=self.by, at=self.at, within=ids)
             self._skipped(table, code, moved.rows)
@@ -269,6 +317,7 @@ class _Carried:
         lines: QuerySet[PaymentLine] = PaymentLine.objects.filter(payment_id__in=ids)
         if some_named:
             lines = lines.exclude(pk__in=RawSQL(f"SELECT row_id FROM {moves.STAGED}", []))  # noqa: S611 - a constant
+        self._alarm_waiting(lines, status)
         told = stored(reasons)
         if self.on_word and status == BOOKED_BY_WORD:
             told = [*told, ON_WORD]

@@ -94,7 +94,7 @@ def detail(element: etree._Element, names: Names, *, entry: Entry, place: Place)
             for one in child:
                 references[names[one.tag]] = text(one)
         elif name == "Amt":
-            own = xmlio.amount(text(child), place), child.get("Ccy", "")
+            own = xmlio.money(text(child), place), child.get("Ccy", "")
         elif name == "AmtDtls":
             money = _money(child, names, place)
         elif name == "CdtDbtInd":
@@ -174,7 +174,7 @@ def _money(element: etree._Element, names: Names, place: Place) -> _Money:
         for child in kind:
             name = names[child.tag]
             if name == "Amt" and word == "TxAmt":
-                amount, currency = xmlio.amount(text(child), place), child.get("Ccy", "")
+                amount, currency = xmlio.money(text(child), place), child.get("Ccy", "")
             elif name == "Amt" and word == "InstdAmt":
                 ordered = xmlio.amount(text(child), place)
                 ordered_currency = child.get("Ccy", "")

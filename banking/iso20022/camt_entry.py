@@ -38,8 +38,8 @@ def read(
         if name in _TEXTS:
             found[name] = text(child)
         elif name == "Amt":
-            amount = xmlio.amount(text(child), place)
-            currency = child.get("Ccy", "")
+            amount = xmlio.money(text(child), place)
+            currency = xmlio.currency(child.get("Ccy", ""), place)
         elif name == "Sts":
             status = (elements.choice(child, names) if len(child) else "") or text(child)
         elif name in ("BookgDt", "ValDt"):

@@ -142,8 +142,8 @@ def _entry(plan: Plan, picked: list[str], place: Place) -> Entry | None:
     if not code and (domain or family or sub_family):
         return None
     return Entry(
-        xmlio.amount(amount, place),
-        plan.currencies["Amt"],
+        xmlio.money(amount, place),
+        xmlio.currency(plan.currencies["Amt"], place),
         xmlio.is_credit(direction, place),
         status,
         bool(reversal) and xmlio.is_true(reversal, "RvslInd", place),
@@ -192,9 +192,9 @@ def _detail(
     amount: Decimal | None = None
     currency = entry.currency
     if booked:
-        amount = xmlio.amount(booked, place)
+        amount = xmlio.money(booked, place)
     if own:
-        amount = xmlio.amount(own, place)
+        amount = xmlio.money(own, place)
     if own or booked:
         currency = plan.currencies[inside + ("Amt" if own else "AmtDtls/TxAmt/Amt")]
     credit = xmlio.is_credit(direction, place) if direction else entry.credit

@@ -328,6 +328,20 @@ def amount(value: str, place: Place) -> Decimal:
     return Decimal(value)
 
 
+def money(value: str, place: Place) -> Decimal:
+    """As `amount`, of what has its direction beside it, and so has no sign."""
+    if value.startswith("-"):
+        raise bad_value(what="amount", value=value[: AMOUNT_LENGTH + 1], place=place)
+    return amount(value, place)
+
+
+def currency(code: str, place: Place) -> str:
+    """A currency as an amount of an entry must have it; Unreadable value for what is none."""
+    if len(code) != 3 or not (code.isascii() and code.isalpha() and code.isupper()):
+        raise bad_value(what="Ccy", value=code, place=place)
+    return code
+
+
 def count(value: str, place: Place) -> int:
     """A count of at most 15 digits; Unreadable value (params: element, value)."""
     if not (value.isascii() and value.isdigit() and len(value) <= COUNT_DIGITS):

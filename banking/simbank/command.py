@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from .scripts import KNOWN, SCOPES
+from .scripts import FACTS, KNOWN, SCOPES
 
 COMMANDS = (
     "script",
@@ -32,8 +32,12 @@ def run(words: list[str]) -> int:
     """Does one command and prints the bank's answer (JSON); 2: it refuses, 3: it is silent."""
     arguments = _parser().parse_args(words)
     try:
-        base = arguments.url or _base(arguments.data)
         path, body = _REQUESTS[arguments.command](arguments)
+    except (OSError, ValueError) as fault:
+        print(f"It cannot be asked: {fault}", file=sys.stderr)
+        return REFUSED
+    try:
+        base = arguments.url or _base(arguments.data)
         answer = _ask(base + path, body)
     except urllib.error.HTTPError as fault:
         told = json.loads(fault.read() or b"{}").get("error", fault.reason)
@@ -87,7 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     script.add_argument("value", nargs="?")
     script.add_argument("--times", type=int, help="how often it holds; always, where none is given")
     for scope in SCOPES:
-        script.add_argument(f"--{scope}", help=f"only for this {scope}; * and ? stand for letters")
+        told = f"only for this {scope}; * and ? stand for letters"
+        if scope == "has":
+            told = f"only where this holds, as 'kid=*; amount=5*': {', '.join(FACTS)}"
+        script.add_argument(f"--{scope}", help=told)
     made["scripts"].add_argument(
         "--remove", metavar="ID", type=_script_id, help="takes one away by its number, or all"
     )

@@ -61,11 +61,13 @@ def enter(
     Each is {"account", "amount"} and maybe "kid", "message", "payer_name", "payer_account",
     "end_to_end_id", "type" (10–21), "date", and "correction": money that goes out again.
     """
-    rows = [_row(books, one, days.rolled(today)) for one in wanted]
+    rows = [_row(books, one, today, days) for one in wanted]
     return [_insert(books, row) for row in rows]
 
 
-def _row(books: sqlite3.Connection, one: dict[str, Any], day: datetime.date) -> tuple[Any, ...]:
+def _row(
+    books: sqlite3.Connection, one: dict[str, Any], day: datetime.date, days: BankDays
+) -> tuple[Any, ...]:
     known = {"account", "amount", "kid", "message", "payer_name", "payer_account"}
     known |= {"end_to_end_id", "type", "date", "correction"}
     if set(one) - known:
@@ -93,6 +95,7 @@ def _row(books: sqlite3.Connection, one: dict[str, Any], day: datetime.date) -> 
         raise IncomingRefusedError(f"date: {one['date']!r} is no day as 2026-12-01") from fault
     if booked < day:
         raise IncomingRefusedError(f"date: {booked} is before the bank's own day")
+    booked = days.rolled(booked)  # what comes on a closed day is booked on the next
     return (
         number,
         "incoming",

@@ -133,6 +133,9 @@ def _customer(books: sqlite3.Connection, customer: dict[str, Any], today: dateti
     ):
         if version not in known:
             raise SetupRefusedError(f"customer {number}: no {version} here")
+    channel = customer["channel"]
+    if books.execute("SELECT 1 FROM channels WHERE user = ?", (channel,)).fetchone() is None:
+        raise SetupRefusedError(f"customer {number}: no channel {channel!r} is set up")
     books.execute(
         "INSERT INTO customers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (customer_number) DO UPDATE SET name = excluded.name,"

@@ -1,6 +1,7 @@
 """Holds the misbehaviour that people script, and for whom; must not touch the books."""
 
 import json
+import re
 import threading
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
@@ -9,6 +10,11 @@ from pathlib import Path
 from typing import Any
 
 SCOPES = ("channel", "customer", "account", "file", "payment", "line", "has")
+# What `has` may ask of a payment (date) or a transaction, as name=value.
+FACTS = (
+    "date", "payee", "name", "town", "kid", "message", "amount", "currency", "bic", "documents",
+)  # fmt: skip
+CODE_SHAPE = re.compile(r"[A-Z0-9]{1,4}( .+)?")
 LEVELS = ("group", "payment", "transaction", "payment+transaction", "all")
 DOOR = ("channel", "file")
 ANSWER = ("channel", "customer", "account", "file")
@@ -127,6 +133,10 @@ class Scripts:
         outside = set(scope) - set(kind.scopes)
         if outside or not all(isinstance(text, str) for text in scope.values()):
             raise ScriptRefusedError(f"{what} holds for {', '.join(kind.scopes)}")
+        for part in scope.get("has", "").split(";") if "has" in scope else []:
+            if part.strip().partition("=")[0] not in FACTS or "=" not in part:
+                told = f"has: {part.strip()!r} is not one of {', '.join(FACTS)} with = and a value"
+                raise ScriptRefusedError(told)
         times = wanted.get("times")
         if times is not None and (type(times) is not int or times < 1):
             raise ScriptRefusedError(f"times: {times!r} is not a number from 1")
@@ -190,6 +200,8 @@ def _value(what: str, kind: Kind, value: object) -> Value:
         value = "on"
     if not isinstance(value, str) or not 0 < len(value) <= 140:
         raise ScriptRefusedError(f"{what}: {value!r} is not a text of 1 to 140 characters")
+    if what.startswith("refuse_") and not CODE_SHAPE.fullmatch(value):
+        raise ScriptRefusedError(f"{what}: {value!r} does not begin with a code as AC03")
     if kind.values and value not in kind.values:
         raise ScriptRefusedError(f"{what} takes {', '.join(kind.values)}")
     return value

@@ -39,6 +39,7 @@ from portal.access.roles import APPROVE_PAYMENTS, Permission
 from portal.events import moves
 from portal.events.lifecycle import Status
 from portal.events.models import Event
+from portal.lists import selection
 from portal.lists.pages import ListPage
 from portal.people import changes
 from portal.people.forms import one_line
@@ -144,11 +145,12 @@ def _acts(row: BankAgreement, acting: guard.Acting) -> list[details.Act]:
     change = reverse("banking:agreement-change", kwargs=words)
     begin = reverse("banking:agreement-begin", kwargs=words)
     offered = []
-    if row.status in (lifecycle.DRAFT, lifecycle.ORDERED):
-        offered.append(("activate", _("Activate"), "main", change))
-    if row.status == lifecycle.DRAFT and row.share_id is None:
+    to_order = row.status == lifecycle.DRAFT and row.share_id is None
+    if to_order:
+        offered.append(("order", _("Mark as ordered"), "main", change))
         offered.append(("edit", _("Change"), "plain", begin))
-        offered.append(("order", _("Mark as ordered"), "plain", change))
+    if row.status in (lifecycle.DRAFT, lifecycle.ORDERED):
+        offered.append(("activate", _("Activate"), "plain" if to_order else "main", change))
     if row.share_id is None:
         offered.append(("copy", _("Copy"), "plain", begin))
     if not row.state.final:
@@ -208,10 +210,10 @@ def change(request: HttpRequest, agreement: int) -> HttpResponse:
         return render(request, "banking/activate.html", context)
     except agreements.Unfit as error:
         messages.error(request, " ".join(map(str, error.reasons)))
-    back = request.POST.get("back", "")
-    if back.isascii() and back.isdigit():  # the agreement whose page it was done from
-        return _page(request, found(request, int(back)))
-    return _page(request, row)
+    # The agreement whose page it was done from, where it is another of the company's.
+    backs = selection.ids_of([request.POST.get("back", "")])
+    known = BankAgreement.objects.of(guard.acting_of(request).company).filter(pk__in=backs)
+    return _page(request, known.first() or row)
 
 
 def _active(row: BankAgreement) -> str:
@@ -277,8 +279,8 @@ def sending(request: HttpRequest) -> HttpResponse:
     """Stops all sending of the company, or of the agreement that the address names; or starts it
     again, which an administrator does, or whoever stopped it."""
     acting = guard.acting_of(request)
-    named = request.GET.get("agreement", "")
-    row = found(request, int(named)) if named.isascii() and named.isdigit() else None
+    named = selection.ids_of([request.GET.get("agreement", "")])
+    row = found(request, named[0]) if named else None
     form: Any = StopForm(request.POST if request.POST.get("act") == "stop" else None)
     told: dict[str, Any] = {
         "company": acting.company,
@@ -311,7 +313,10 @@ def sending(request: HttpRequest) -> HttpResponse:
             messages.success(request, _started(row, now))
             return _back(request, row)
     except stops.Already:
-        messages.error(request, _("Nothing was changed: somebody else has done it already."))
+        told_then = _("Nothing was changed: it is stopped already.")
+        if request.POST.get("act") == "start":
+            told_then = _("Nothing was changed: it is not stopped any more.")
+        messages.error(request, told_then)
         return _back(request, row)
     context = {
         "row": row,

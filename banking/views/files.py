@@ -77,6 +77,7 @@ def one(request: HttpRequest, file: int) -> HttpResponse:
         "damaged": damaged,
         "cut": row.size > RAW_SHOWN_BYTES,
         "again": row.status == lifecycle.SET_ASIDE
+        and (row.error or {}).get("code") not in unreadable.NEVER_HERE
         and guard.acting_of(request).may(Permission.CHANGE_AGREEMENTS),
     }
     return render(request, "banking/file.html", context)

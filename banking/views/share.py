@@ -88,7 +88,9 @@ def offers(request: HttpRequest) -> HttpResponse:
     least = chosen.agreement.approvers_required if chosen else 1
     form = sharing.UseForm(request.POST or None, least=least)
     if request.method == "POST" and chosen is None:
-        messages.error(request, _("It is not shared with this company any more."))
+        messages.error(
+            request, _("Nothing was made: it is in use here already, or not shared any more.")
+        )
         return redirect("banking:agreement-offers", company=company.public_id)
     if form.is_valid() and chosen is not None:
         try:

@@ -674,7 +674,7 @@ def test_the_company_or_one_agreement_is_stopped_with_a_reason_and_started(
     assert "All sending of the company is stopped" in text
     assert "Mistenkt svindel" in text
     again = kari.post(address, {"act": "stop", "reason": "x"}, follow=True).content.decode()
-    assert "somebody else has done it already" in again
+    assert "it is stopped already" in again
     one = f"{address}?agreement={made.agreement.pk}"
     kari.post(one, {"act": "stop", "reason": "Feil konto"})
     with made.scope():
@@ -689,7 +689,7 @@ def test_the_company_or_one_agreement_is_stopped_with_a_reason_and_started(
         acts = Change.objects.filter(act__startswith="sending.").order_by("id")
         assert [row.act for row in acts] == ["sending.stopped"] * 2 + ["sending.started"] * 2
     assert (
-        "somebody else has done it"
+        "it is not stopped any more"
         in kari.post(one, {"act": "start"}, follow=True).content.decode()
     )
 
@@ -797,3 +797,20 @@ def test_an_agreement_without_payments_takes_none(made: Stage, kari: Client) -> 
 def test_numbers_in_groups_are_sent_without_the_spaces(made: Stage, kari: Client) -> None:
     agreement = drafted(made, kari, customer_number=" 900 100 ", agreement_id="NORD 2")
     assert (agreement.customer_number, agreement.agreement_id) == ("900100", "NORD2")
+
+
+@pytest.mark.parametrize("back", ["9" * 5000, "2147483648", "x", "-1", ""])
+def test_an_act_leads_back_to_a_page_of_ones_own(back: str, made: Stage, kari: Client) -> None:
+    answer = kari.post(
+        f"/c/{made.company.public_id}/agreements/{made.agreement.pk}/change/",
+        {"act": "deactivate", "back": back},
+    )
+    assert answer.status_code == 200
+    answer = kari.post(
+        f"/c/{made.company.public_id}/agreements/{made.agreement.pk}/change/",
+        {"act": "end", "back": back},
+    )
+    assert answer.status_code == 302
+    assert answer["Location"].endswith(f"/agreements/{made.agreement.pk}/")
+    page = f"/c/{made.company.public_id}/agreements/sending/"
+    assert kari.get(page, {"agreement": "9" * 5000}).status_code == 200

@@ -139,7 +139,25 @@ FACTS = 'name = "x"\nsource = "test"\nverified = true\n'
         ("[closed]\nday = 2026-12-01\n" + FACTS, "write [[closed]] above each row"),
         ("[[yearly]]\nday = 2026-12-01\n" + FACTS, 'not month and day as "12-24"'),
         ('[[yearly]]\nday = "13-01"\n' + FACTS, 'not month and day as "12-24"'),
-        ("[[open]]\nday = 2026-12-01\nsource = 'x'\n", "does not say whether it is verified"),
+        ("[[open]]\nday = 2026-12-01\nsource = 'x'\n", "has no name"),
+        (
+            "[[open]]\nday = 2026-12-01\nname = 'y'\nsource = 'x'\n",
+            "does not say whether it is verified",
+        ),
+        ('[[yearly]]\nday = "W01-1"\n' + FACTS, 'not month and day as "12-24"'),
+        ("[[closed]]\nday = 2026-12-01\nkind = 1\n" + FACTS, "kind is not known here"),
+        (
+            "".join(f"[[{kind}]]\nday = 2026-12-01\n{FACTS}" for kind in ("closed", "open")),
+            "2026-12-01 is told to be both closed and open",
+        ),
+        (
+            "".join(
+                f'[[yearly]]\nday = "{m:02}-{d:02}"\n{FACTS}'
+                for m in range(1, 13)
+                for d in range(1, 8)
+            ),
+            "more than 60 days are closed each year",
+        ),
         ("[[open]\n", "Expected"),
     ],
 )

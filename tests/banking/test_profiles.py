@@ -125,6 +125,12 @@ def test_a_bank_is_added_by_a_file_alone(tmp_path: Path) -> None:
         ("[rules]", '[messages]\ncancel = "camt.055.001.01"\n[rules]', "messages names no source"),
         ("payment_totals = false", 'default_category = "<x>"', "no code of 4 letters"),
         ("[rules]", "[manners]", "manners is not known here"),
+        ('name = "Fjordbanken"', 'name = "  "', "name"),
+        (
+            '[sources.guide]\ntitle = "Fjordbanken, guide for filer"\nread = 2026-11-26',
+            "",
+            "sources",
+        ),
         ("[rules]", "[rules", "Expected"),
     ],
 )
@@ -136,6 +142,44 @@ def test_a_file_with_a_fault_says_where_it_is(
     with pytest.raises(profiles.Unfit, match="fjord.toml") as caught:
         profiles.read(path)
     assert said in str(caught.value)
+
+
+def test_sources_that_are_no_table_are_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "fjord.toml"
+    start = NEW.index("[sources.guide]")
+    path.write_text(f"{NEW[:start]}sources = 1\n{NEW[NEW.index('[[identifiers]]') :]}", "utf-8")
+    with pytest.raises(profiles.Unfit, match=r"fjord.toml: sources is no table"):
+        profiles.read(path)
+
+
+@pytest.mark.parametrize("name", ["Fjord banken.toml", "FJORD.toml", "fjørd.toml"])
+def test_a_file_is_named_by_plain_letters(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(NEW, "utf-8")
+    with pytest.raises(profiles.Unfit, match="name the file by small letters"):
+        profiles.read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('name = "Fjordbanken"', 'name = "Dnb"', "dnb is of dnb.toml already"),
+        ('bics = ["FJORNO22"]', 'bics = ["DNBANOKK"]', "DNBANOKK is of dnb.toml already"),
+    ],
+)
+def test_two_files_are_never_of_one_bank(
+    old: str, new: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in profiles.FOLDER.glob("*.toml"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "fjord.toml").write_text(NEW.replace(old, new), "utf-8")
+    monkeypatch.setattr(profiles, "FOLDER", tmp_path)
+    profiles.every.cache_clear()
+    try:
+        with pytest.raises(profiles.Unfit, match=said):
+            profiles.every()
+    finally:
+        monkeypatch.undo()
+        profiles.every.cache_clear()
 
 
 def test_a_file_that_is_not_utf_8_is_told_by_name(tmp_path: Path) -> None:

@@ -276,7 +276,7 @@ def test_what_the_owner_has_stopped_does_not_leave_from_another_company(
         kari.post(f"{base(owner)}{path}", {"act": "stop", "reason": "Svindel"})
         lise = browser(other.users["lise"])
         page = lise.get(f"{base(other)}{row.pk}/").content.decode()
-        assert "All sending is stopped" in page
+        assert "Sending on this agreement is stopped" in page
         assert owner.company.name in page
         assert "Svindel" not in page, "why is the owner's to tell"
         answer = lise.post(

@@ -111,6 +111,33 @@ def test_a_telepay_file_is_told_to_be_a_withdrawn_format(made: Stage) -> None:
     assert "Read it again" in page
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"PK\x03\x04\x14\x00\x00\x00", "it is an archive (ZIP), which must be unpacked first"),
+        (b"dato;belop\n1;2\n", "begins with «dato;belop», and not with «&lt;»"),
+        (
+            b'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.008.001.02">'
+            b"<CstmrDrctDbtInitn/></Document>",
+            "pain.008.001.02), CstmrDrctDbtInitn, which is no bank message",
+        ),
+    ],
+)
+def test_what_is_no_bank_file_is_told_for_what_it_is(
+    content: bytes, told: str, made: Stage
+) -> None:
+    client = kit.signed_in(made.users["kari"])
+    bring_in(client, made, "noe.xml", content)
+    outcomes.take_answers()
+    (file,) = files(made)
+    assert (file.status, file.error and file.error["code"]) == ("set_aside", "unknown-kind")
+    page = client.get(f"/c/{made.company.public_id}/files/{file.pk}/").content.decode()
+    assert "This is not a kind of file that Kvitt reads." in page
+    assert told in page
+    assert "line 1" in page
+    assert "Read it again" not in page
+
+
 def test_a_file_to_the_bank_is_told_to_be_one(made: Stage, bank: Bank) -> None:
     approved(made, "H")
     (file_id,) = job.send(made)

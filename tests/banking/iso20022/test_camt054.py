@@ -322,3 +322,31 @@ def test_a_reversal_is_yes_or_no_and_nothing_else(repeated: int) -> None:
     with pytest.raises(Unreadable) as caught:
         advice(f"<Ntry>{ENTRY}</Ntry>" * repeated + f"<Ntry>{ENTRY}<RvslInd>maybe</RvslInd></Ntry>")
     assert (caught.value.code, "RvslInd" in caught.value.problem) == ("value", True)
+
+
+@pytest.mark.parametrize("repeated", [1, 3])
+@pytest.mark.parametrize(
+    ("told", "what"),
+    [
+        ('<Amt Ccy="NOK">-100.00</Amt>', "amount"),
+        ('<Amt Ccy="nok">100.00</Amt>', "Ccy"),
+        ("<Amt>100.00</Amt>", "Ccy"),
+        ('<Amt Ccy="KRONER">100.00</Amt>', "Ccy"),
+    ],
+)
+def test_an_amount_without_a_currency_or_with_a_sign_is_no_amount(
+    told: str, what: str, repeated: int
+) -> None:
+    good = f"<Ntry>{ENTRY}</Ntry>" * repeated
+    wrong = f"<Ntry>{ENTRY}</Ntry>".replace('<Amt Ccy="NOK">100.00</Amt>', told)
+    with pytest.raises(Unreadable) as caught:
+        advice(good + wrong)
+    assert (caught.value.code, what in caught.value.problem) == ("value", True)
+    assert f"Ntry[{repeated + 1}]" in caught.value.place.path
+
+
+def test_a_transaction_of_less_than_nothing_is_refused_where_it_stands() -> None:
+    batch = OWN.format("1.00") + OWN.format("-1.00")
+    with pytest.raises(Unreadable) as caught:
+        advice(f"<Ntry>{ENTRY}<NtryDtls>{batch}</NtryDtls></Ntry>")
+    assert caught.value.code == "value"

@@ -62,6 +62,18 @@ def test_setup_is_read_from_stdin(run, bank):
     assert run("setup", "-", input='{"sed": 3}')[0] == 2
 
 
+def test_a_setup_that_cannot_be_used_is_told_as_one(run, bank):
+    code, _, told = run("setup", "-", input="{")
+    assert code == 2
+    assert "It cannot be asked: Expecting property name" in told
+    account = {"number": "15030000118"}
+    customer = {"customer_number": "C", "name": "N", "channel": "nobody", "agreement_id": "A"}
+    wanted = {"customers": [{**customer, "accounts": [account]}]}
+    code, _, told = run("setup", "-", input=json.dumps(wanted))
+    assert code == 2
+    assert "customer C: no channel 'nobody' is set up" in told
+
+
 def test_a_refusal_and_a_silent_bank_are_told(run, tmp_path):
     code, _, told = run("net-bank", "NOBODY", "P1", "approve")
     assert code == 2

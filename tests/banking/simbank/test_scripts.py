@@ -132,3 +132,28 @@ def test_a_slow_bank_makes_its_customers_wait(bank, open_customer):
         started = time.monotonic()
         sftp.listdir("pain001")
         assert time.monotonic() - started >= 0.3
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ({"what": "refuse_line", "has": "town"}, "'town' is not one of date, payee"),
+        ({"what": "refuse_line", "has": "kid=*; foo=bar"}, "'foo=bar' is not one of"),
+        ({"what": "refuse_line", "value": "toolongcode"}, "does not begin with a code as AC03"),
+        ({"what": "refuse_file", "value": "ac03 sentence"}, "does not begin with a code"),
+    ],
+)
+def test_a_script_that_would_never_hold_is_refused(bank, wanted, told):
+    code, answer = bank.ask("/scripts", wanted)
+    assert code == 400
+    assert told in answer["error"]
+    assert bank.get("/scripts")["scripts"] == []
+
+
+def test_what_comes_on_a_closed_day_is_booked_on_the_next(own_bank, open_customer):
+    bank = own_bank()
+    who = open_customer(bank)
+    saturday, monday = "2031-02-08", "2031-02-10"
+    bank.post("/incoming", {"account": who.account, "amount": "5", "date": saturday})
+    (credit,) = bank.get("/books/credits")["credits"]
+    assert credit["booked_date"] == monday
