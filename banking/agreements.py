@@ -7,11 +7,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from banking import connecting, inbox, lifecycle, sharing
-from banking.models import Authority, BankAccount, BankAgreement, BankChannel, ConnectionTest
+from banking.models import (
+    Authority,
+    BankAccount,
+    BankAgreement,
+    BankChannel,
+    BankFile,
+    ConnectionTest,
+)
 from banking.nets import remittance
 from banking.setup_forms import OLD_FORMAT_IDENTIFIERS
 from portal import clock
@@ -23,12 +30,21 @@ from portal.events import moves, questions
 from portal.people import changes
 
 
-def unreachable(company: Company) -> list[BankChannel]:
-    """The banks of the company's active agreements that could not be reached at the last try."""
-    rows = BankChannel.objects.filter(
-        agreements__company=company, agreements__status=lifecycle.ACTIVE
+def unreachable_and_files(
+    company: Company, files: QuerySet[BankFile]
+) -> tuple[list[BankChannel], int]:
+    """The banks of the company's active agreements that could not be reached at the last try, and
+    how many there are of the files; one query."""
+    of_one = files.filter(channel=OuterRef("pk")).order_by().values("channel")
+    active = BankAgreement.objects.of(company).filter(
+        channel=OuterRef("pk"), status=lifecycle.ACTIVE
     )
-    return list(rows.exclude(last_error="").distinct().order_by("name"))
+    rows = BankChannel.objects.filter(agreements__company=company).annotate(
+        is_used=Exists(active), files_n=Subquery(of_one.annotate(n=Count("pk")).values("n"))
+    )
+    found = list(rows.distinct().order_by("name"))
+    unreachable: list[BankChannel] = [row for row in found if row.is_used and row.last_error]
+    return unreachable, sum(row.files_n or 0 for row in found)
 
 
 def closed_and_shared(company: Company) -> tuple[list[BankAgreement], list[BankAgreement]]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field, replace
 
+from django.db.models import DateTimeField, ExpressionWrapper, QuerySet, Value
+
 from banking import agreements, lifecycle, stops
 from banking.lists import files_seen, remarked_gravely
 from banking.models import BankAgreement, BankChannel, BankFile
 from portal import clock
 from portal.access import tenancy
+from portal.access.grants import BusinessToday
 from portal.access.guard import Acting
 from portal.access.roles import Permission
 
@@ -37,11 +40,12 @@ def of(acting: Acting) -> Alarms:
     """The alarms of the company that is acted in; a constant number of queries."""
     company = acting.company
     closed, shared = agreements.closed_and_shared(company)
+    unreachable, grave = agreements.unreachable_and_files(company, _grave(acting))
     found = Alarms(
-        unreachable=agreements.unreachable(company),
+        unreachable=unreachable,
         stops=stops.now(company.pk, uses=shared),
         closed=closed,
-        grave=_grave(acting),
+        grave=grave,
     )
     if not acting.may(Permission.SEE_FILES):
         return found
@@ -58,6 +62,7 @@ def of(acting: Acting) -> Alarms:
     return replace(found, aside=aside.count(), unclaimed=sorted(banks))
 
 
-def _grave(acting: Acting) -> int:
-    rows = files_seen(acting=acting).filter(created_at__gt=clock.now() - GRAVE_FOR)
-    return int(rows.filter(remarked_gravely()).count())
+def _grave(acting: Acting) -> QuerySet[BankFile]:
+    """By the database's own clock, which need not be asked beforehand."""
+    since = ExpressionWrapper(BusinessToday() - Value(GRAVE_FOR), output_field=DateTimeField())
+    return files_seen(acting=acting).filter(remarked_gravely(), created_at__gt=since)

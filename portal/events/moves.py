@@ -251,7 +251,8 @@ def _events(tracking: Tracking, join: str, apart: bool) -> str:
     )
     if apart:
         own = f"m.company_id, m.group_id, m.id, {number}, {reference}, {salary}, 1, "
-        source = f"FROM m {join} WHERE m.company_id IS NOT NULL"
+        # Rows of one move are told in their own order, whichever the database finds first.
+        source = f"FROM m {join} WHERE m.company_id IS NOT NULL ORDER BY m.id"
         values = values.format(why="m.why", more="m.more")
     else:
         own = f"m.company_id, m.group_id, m.group_id, {number}, '', {salary}, m.n, "
