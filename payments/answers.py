@@ -75,6 +75,12 @@ def menu(permissions: Any) -> list[questions.MenuItem] | None:
     return rows or None
 
 
+def everywhere_menu(permissions: Any) -> list[questions.MenuItem] | None:
+    """The pages of all a user's companies."""
+    wanted = {"payments:list", "payments:approve"}
+    return [item for item in menu(permissions) or [] if item.address_name in wanted]
+
+
 def set_up(companies: Sequence[Company]) -> dict[int, questions.SetUp]:
     """How many payments wait in each company."""
     counts = queries.waiting_in(companies)
@@ -145,5 +151,6 @@ def register() -> None:
     questions.event_label.register(event_label)
     questions.own_reason.register(own_reason)
     questions.menu.register(menu)
+    questions.everywhere_menu.register(everywhere_menu)
     questions.waiting.register(lists.waiting_for)
     questions.search.register(lists.search)

@@ -8,30 +8,38 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from banking.models import Authority
 from payments import checks, digest, lifecycle, limits, policy, signable
 from payments.models import Ceremony, Payment, PaymentLine, Signature
-from portal.access import actors, grants
+from portal.access import actors
+from portal.access.acting import Acting
 from portal.access.models import Company, User
 from portal.access.roles import Permission
 from portal.access.secondfactor import SIGNING, Proof
 from portal.events import moves
-from portal.people import services
 
 SUBJECT = "payment"
 
 
-class NotYours(Exception):
+class NotSigned(Exception):
+    """Nothing was signed in a company; `numbers` are the payments' that stood in the way."""
+
+    def __init__(self, numbers: Sequence[str] = ()) -> None:
+        super().__init__(", ".join(numbers))
+        self.numbers = list(numbers)
+
+
+class NotYours(NotSigned):
     """The user's roles do not reach these payments (supplier and salary are separate)."""
 
 
-class ServiceOff(Exception):
+class ServiceOff(NotSigned):
     """AutoPay is not on for the company: nothing may be approved."""
 
 
@@ -39,59 +47,54 @@ class WeakProof(Exception):
     """What was shown opens a session, but may sign no payment."""
 
 
-class OverLimit(Exception):
-    """The payments are beyond what this person may approve; `numbers` are the payments'."""
-
-    def __init__(self, numbers: list[str]) -> None:
-        super().__init__(", ".join(numbers))
-        self.numbers = numbers
+class OverLimit(NotSigned):
+    """The payments are beyond what this person may approve."""
 
 
-class AlreadySigned(Exception):
+class AlreadySigned(NotSigned):
     """The same person cannot be both approvers of a payment."""
 
-    def __init__(self, numbers: list[str]) -> None:
-        super().__init__(", ".join(numbers))
-        self.numbers = numbers
 
-
-class EnteredByThemselves(Exception):
+class EnteredByThemselves(NotSigned):
     """Nobody but those who entered the payments would have approved them."""
 
-    def __init__(self, numbers: list[str]) -> None:
-        super().__init__(", ".join(numbers))
-        self.numbers = numbers
 
-
-class NoAgreement(Exception):
+class NoAgreement(NotSigned):
     """The agreement of the payments is not active, so they would never be sent."""
 
-    def __init__(self, numbers: list[str]) -> None:
-        super().__init__(", ".join(numbers))
-        self.numbers = numbers
 
-
-class StoppedByCheck(Exception):
+class StoppedByCheck(NotSigned):
     """A check stops the payments, and no administrator has let them pass."""
 
-    def __init__(self, numbers: list[str]) -> None:
-        super().__init__(", ".join(numbers))
-        self.numbers = numbers
 
-
-class Changed(Exception):
+class Changed(NotSigned):
     """The payments are no longer as they were shown: somebody was quicker."""
-
-    def __init__(self, numbers: list[str]) -> None:
-        super().__init__(", ".join(numbers))
-        self.numbers = numbers
 
 
 class PartlySent(Exception):
     """The rest of the payment has gone to the bank, which takes a payment number only once."""
 
 
-@moves.retrying
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is to be signed in one company: payment id → fingerprint, as the page showed it, and
+    what a passkey said to just that."""
+
+    acting: Acting
+    fingerprints: Mapping[int, str]
+    evidence: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What came of signing in several companies: the ceremonies, each of one company and all of
+    one `act`, and by company id why nothing was signed in the others."""
+
+    act: str
+    ceremonies: list[Ceremony]
+    faults: dict[int, NotSigned]
+
+
 def sign(
     *,
     company: Company,
@@ -102,77 +105,98 @@ def sign(
     at: dt.datetime,
     evidence: dict[str, Any] | None = None,
 ) -> Ceremony:
-    """Signs payments, all or none; `fingerprints` are what the page showed, by payment id, and
-    `evidence` what a passkey said to just that.
+    """Signs payments of one company, all or none. Raises WeakProof, a NotSigned, moves.Conflict."""
+    part = Part(Acting(company, frozenset(), permissions), fingerprints, evidence)
+    signed = sign_in_each(user=user, parts=[part], proof=proof, at=at)
+    for fault in signed.faults.values():
+        raise fault
+    return signed.ceremonies[0]
 
-    Raises WeakProof, NotYours, ServiceOff, NoAgreement, StoppedByCheck, OverLimit, AlreadySigned,
-    EnteredByThemselves, Changed, moves.Conflict.
+
+@moves.retrying
+def sign_in_each(
+    *, user: User, parts: Sequence[Part], proof: Proof, at: dt.datetime, act: str = ""
+) -> Signed:
+    """Signs payments of several companies with one proof: of each all or none, and what stands in
+    the way in one stops only that. A constant number of queries; run it while acting for them.
+
+    Raises WeakProof, NotYours where the proof is another's, AlreadySigned and moves.Conflict.
     """
     if proof.factor not in SIGNING:
         raise WeakProof
     if proof.device is not None and proof.device.user_id != user.pk:
         raise NotYours
     with transaction.atomic():
-        payments = _locked(company, fingerprints)
-        rows = signable.shown(payments)
-        _must_be_lawful(company, rows, user, permissions)
-        told = signable.judged(limits.of(company=company, user=user, at=at, lock=True), rows)
-        if any(why.code == policy.NOT_YOURS for why in told.refusals.values()):
-            raise NotYours
-        if told.refusals:
-            raise OverLimit([row.payment.number for row in rows if row.payment.pk in told.refusals])
-        _must_be_as_shown(rows, fingerprints)
-        ceremony = _ceremony(company, user, rows, proof, at, evidence)
-        _sign_all(ceremony, rows, told.in_place_of)
-        _move_on(user, rows, at)
-    return ceremony
+        wanted = [pk for part in parts for pk in part.fingerprints]
+        payments = _found([part.acting.company for part in parts], wanted)
+        shown = signable.by_company(signable.shown(payments))
+        places = [part.acting for part in parts]
+        rights = signable.rights(user=user, places=places, at=at, lock=True)
+        ready: list[tuple[Part, list[signable.Shown]]] = []
+        in_place_of: dict[int, int | None] = {}
+        faults: dict[int, NotSigned] = {}
+        for part in parts:
+            pk = part.acting.company.pk
+            try:
+                in_place_of |= _lawful(part, shown.get(pk, []), rights[pk])
+            except NotSigned as fault:
+                faults[pk] = fault
+            else:
+                ready.append((part, shown[pk]))
+        ceremonies = _ceremonies(user, ready, proof, at, act)
+        _sign_all(ceremonies, ready, in_place_of)
+        _move_on(user, [row for _part, rows in ready for row in rows], at)
+    return Signed(act, ceremonies, faults)
 
 
 def _locked(company: Company, wanted: Iterable[int]) -> list[Payment]:
-    ids = moves.lock_groups(Payment, wanted)
-    payments = list(
-        Payment.objects.of(company)
-        .filter(pk__in=ids)
-        .select_related("agreement__account")
-        .order_by("pk")
-    )
+    payments = _found([company], wanted)
     if len(payments) != len(set(wanted)):
-        raise Changed([])
+        raise Changed
     return payments
 
 
-def _must_be_lawful(
-    company: Company, rows: list[signable.Shown], user: User, permissions: frozenset[Permission]
-) -> None:
-    """The policy's refusals as exceptions; the gravest first."""
-    in_use, hands = services.in_use(company), signable.hands(company, user)
+def _found(companies: Sequence[Company], wanted: Iterable[int]) -> list[Payment]:
+    """Those of the payments that are the companies' own, locked."""
+    ids = moves.lock_groups(Payment, wanted)
+    rows = Payment.objects.filter(pk__in=ids, company__in=[company.pk for company in companies])
+    return list(rows.select_related("agreement__account").order_by("pk"))
+
+
+# What policy may refuse → what is raised, the gravest first.
+REFUSED: dict[str, type[NotSigned]] = {
+    policy.NOT_YOURS: NotYours,
+    policy.SERVICE_OFF: ServiceOff,
+    policy.NOT_WAITING: Changed,
+    policy.NO_AGREEMENT: NoAgreement,
+    policy.STOPPED: StoppedByCheck,
+    policy.ALREADY_SIGNED: AlreadySigned,
+    policy.OWN: EnteredByThemselves,
+}
+
+
+def _lawful(
+    part: Part, rows: list[signable.Shown], rights: signable.Rights
+) -> dict[int, int | None]:
+    """In whose place each payment of one company is approved, by its id. Raises NotSigned where
+    not all of it may be signed just as it was shown."""
+    if {row.payment.pk for row in rows} != set(part.fingerprints):
+        raise Changed
     refused: dict[str, list[str]] = {}
     for row in rows:
-        refusal = policy.approving(
-            row.payment,
-            signers=[signature.user_id for signature in row.signed_by],
-            user_id=user.pk,
-            permissions=permissions,
-            in_use=in_use,
-            stops=row.stops,
-            hand=hands[policy.approve_permission(row.payment)],
-        )
+        refusal = rights.refusal(row)
         if refusal is not None:
             refused.setdefault(refusal.code, []).append(row.payment.number)
-    if policy.NOT_YOURS in refused:
+    for code, fault in REFUSED.items():
+        if code in refused:
+            raise fault(refused[code])
+    told = signable.judged(rights.authority, rows)
+    if any(why.code == policy.NOT_YOURS for why in told.refusals.values()):
         raise NotYours
-    if policy.SERVICE_OFF in refused:
-        raise ServiceOff
-    if policy.NOT_WAITING in refused:
-        raise Changed(refused[policy.NOT_WAITING])
-    if policy.NO_AGREEMENT in refused:
-        raise NoAgreement(refused[policy.NO_AGREEMENT])
-    if policy.STOPPED in refused:
-        raise StoppedByCheck(refused[policy.STOPPED])
-    if policy.ALREADY_SIGNED in refused:
-        raise AlreadySigned(refused[policy.ALREADY_SIGNED])
-    if policy.OWN in refused:
-        raise EnteredByThemselves(refused[policy.OWN])
+    if told.refusals:
+        raise OverLimit([row.payment.number for row in rows if row.payment.pk in told.refusals])
+    _must_be_as_shown(rows, part.fingerprints)
+    return told.in_place_of
 
 
 def _must_hold(permissions: frozenset[Permission], payments: list[Payment]) -> None:
@@ -180,7 +204,7 @@ def _must_hold(permissions: frozenset[Permission], payments: list[Payment]) -> N
         raise NotYours
 
 
-def _must_be_as_shown(rows: list[signable.Shown], fingerprints: dict[int, str]) -> None:
+def _must_be_as_shown(rows: list[signable.Shown], fingerprints: Mapping[int, str]) -> None:
     changed = [
         row.payment.number
         for row in rows
@@ -190,29 +214,35 @@ def _must_be_as_shown(rows: list[signable.Shown], fingerprints: dict[int, str]) 
         raise Changed(changed)
 
 
-def _ceremony(
-    company: Company,
+def _ceremonies(
     user: User,
-    rows: list[signable.Shown],
+    ready: list[tuple[Part, list[signable.Shown]]],
     proof: Proof,
     at: dt.datetime,
-    evidence: dict[str, Any] | None,
-) -> Ceremony:
-    totals: dict[str, Decimal] = {}
-    for row in rows:
-        for currency, amount in row.totals.items():
-            totals[currency] = totals.get(currency, Decimal(0)) + amount
-    return Ceremony.objects.create(
-        company=company,
-        user=user,
-        at=at,
-        factor=proof.factor,
-        device_id=proof.device_id,
-        evidence=evidence,
-        totals={currency: f"{amount:.2f}" for currency, amount in totals.items()},
-        payment_count=len(rows),
-        line_count=sum(row.lines for row in rows),
-    )
+    act: str,
+) -> list[Ceremony]:
+    """One for each company."""
+    made = []
+    for part, rows in ready:
+        totals: dict[str, Decimal] = {}
+        for row in rows:
+            for currency, amount in row.totals.items():
+                totals[currency] = totals.get(currency, Decimal(0)) + amount
+        made.append(
+            Ceremony(
+                company=part.acting.company,
+                user=user,
+                at=at,
+                act=act,
+                factor=proof.factor,
+                device_id=proof.device_id,
+                evidence=part.evidence,
+                totals={currency: f"{amount:.2f}" for currency, amount in totals.items()},
+                payment_count=len(rows),
+                line_count=sum(row.lines for row in rows),
+            )
+        )
+    return Ceremony.objects.bulk_create(made)
 
 
 def head(payment: Payment) -> digest.Head:
@@ -227,10 +257,14 @@ def head(payment: Payment) -> digest.Head:
 
 
 def _sign_all(
-    ceremony: Ceremony, rows: list[signable.Shown], in_place_of: Mapping[int, int | None]
+    ceremonies: list[Ceremony],
+    ready: list[tuple[Part, list[signable.Shown]]],
+    in_place_of: Mapping[int, int | None],
 ) -> None:
     made = []
-    for row in rows:
+    signed = zip(ceremonies, ready, strict=True)
+    pairs = [(ceremony, row) for ceremony, (_part, rows) in signed for row in rows]
+    for ceremony, row in pairs:
         text = digest.statement(
             head=head(row.payment),
             root=bytes(row.payment.digest),
@@ -255,8 +289,8 @@ def _sign_all(
     try:
         with transaction.atomic():
             Signature.objects.bulk_create(made, batch_size=500)
-    except IntegrityError as error:  # what _must_be_lawful saw has changed under it
-        raise AlreadySigned([row.payment.number for row in rows]) from error
+    except IntegrityError as error:  # what _lawful saw has changed under it
+        raise AlreadySigned([row.payment.number for _ceremony, row in pairs]) from error
 
 
 def _move_on(user: User, rows: list[signable.Shown], at: dt.datetime) -> None:
@@ -275,39 +309,6 @@ def _move_on(user: User, rows: list[signable.Shown], at: dt.datetime) -> None:
             )
             expected = sum(row.lines for row in chosen)
             moves.move(open_lines, change, by=actor, at=at, within=ids, expected=expected)
-
-
-def others(
-    *, company: Company, payments: Sequence[Payment], but: Iterable[int], most: int
-) -> list[str]:
-    """Names of active users, but not these ids, who may approve every one of the payments: none
-    whose limit at a time is below one of them, and none who entered one of them that others among
-    its writers have approved, or that one approval is enough for."""
-    able: list[User] | None = None
-    for permission in {policy.approve_permission(payment) for payment in payments}:
-        holders = grants.holders(company=company, permission=permission).exclude(pk__in=set(but))
-        able = [user for user in holders if able is None or user in able]
-    small = limits.too_small(company=company, users=able or [], payments=payments)
-    signed = set(but)
-    return [
-        str(user)
-        for user in able or []
-        if user.pk not in small
-        and not any(
-            policy.alone(payment, {user.pk, *(signed & set(payment.entered_by))})
-            for payment in payments
-        )
-    ][:most]
-
-
-def authority_warnings(*, user: User, payments: Sequence[Payment]) -> list[Payment]:
-    """Payments whose account the user holds no authority on at the bank, as we know it."""
-    held = set(
-        Authority.objects.filter(
-            user=user, holds_authority=True, account_id__in={p.account_id for p in payments}
-        ).values_list("account_id", flat=True)
-    )
-    return [payment for payment in payments if payment.account_id not in held]
 
 
 @moves.retrying

@@ -28,5 +28,5 @@ class PaymentsConfig(AppConfig):
         acts.FIELDS.update({code: words.title for code, words in guards.WORDS.items()})
         acts.VALUES.update(dict.fromkeys(guards.WORDS, guards.SEVERITIES))
         answers.register()
-        spec.register(lists.PAYMENTS)
-        spec.register(lists.TO_APPROVE)
+        for one in lists.ALL.values():
+            spec.register(one)

@@ -18,7 +18,8 @@ from django.utils.translation import gettext as _
 
 from payments import lists
 from payments.models import Payment
-from portal.access import guard
+from portal.access import guard, tenancy
+from portal.access.acting import Acting, Here
 from portal.lists import selection
 from portal.lists.spec import ListSpec
 
@@ -31,7 +32,7 @@ class Choice:
 
     `count` and `sums` (currency → amount) are of all that was chosen, as the list told them;
     `beyond` of these were left for another time. `list_name` and `query` are where it was made;
-    no list: the payment's own page.
+    no list: the payment's own page. `company` is "" for one of several companies.
     """
 
     company: str
@@ -44,7 +45,7 @@ class Choice:
 
     def payments(self, rows: QuerySet[Payment]) -> list[Payment]:
         """Those of it that may be seen, with what the pages show of them."""
-        found = rows.filter(pk__in=self.ids).select_related(
+        found = rows.filter(pk__in=tenancy.ids(self.ids)).prefetch_related(
             "account", "agreement__account", "agreement__channel"
         )
         return list(found.order_by("due_date", "pk"))
@@ -52,36 +53,45 @@ class Choice:
     @property
     def own_page(self) -> bool:
         """Whether it was made on the page of its one payment, and not in a list."""
-        return not self.list_name and len(self.ids) == 1
+        return bool(self.company) and not self.list_name and len(self.ids) == 1
 
     @property
     def address(self) -> str:
         """Where it was made: the list as it was filtered, or the payment's own page."""
-        words: dict[str, Any] = {"company": self.company}
+        words: dict[str, Any] = {"company": self.company} if self.company else {}
         if self.own_page:
             return reverse("payments:detail", kwargs={**words, "payment": self.ids[0]})
-        path = reverse(spec_named(self.list_name).address_name, kwargs=words)
+        name = spec_named(self.list_name, everywhere=not words).address_name
+        path = reverse(name if words else f"all-{name}", kwargs=words)
         return f"{path}?{self.query}".rstrip("?")
 
     @property
     def list_title(self) -> Any:
         if self.own_page:
             return _("The payment")
-        return spec_named(self.list_name).title
+        return spec_named(self.list_name, everywhere=not self.company).title
 
 
-def spec_named(name: str) -> ListSpec:
-    return lists.TO_APPROVE if name == lists.TO_APPROVE.name else lists.PAYMENTS
+def spec_named(name: str, *, everywhere: bool) -> ListSpec:
+    """The list of that name, of one company or of several; else that of all payments."""
+    every = lists.PAYMENTS_EVERYWHERE if everywhere else lists.PAYMENTS
+    waiting = lists.TO_APPROVE_EVERYWHERE if everywhere else lists.TO_APPROVE
+    return waiting if name == waiting.name else every
+
+
+def _company(here: Here) -> str:
+    return here.company.public_id if isinstance(here, Acting) else ""
 
 
 def made(request: HttpRequest, *, statuses: Any) -> Choice:
     """What a form names; of all that match, those whose status the act can be for come first."""
-    acting = guard.acting_of(request)
+    acting = guard.here_of(request)
+    several = not isinstance(acting, Acting)
     named = request.POST.get("list", "")
-    shown = spec_named(named)
+    shown = spec_named(named, everywhere=several)
     every = request.POST.get(selection.ALL) == "1"
     # By its boxes: also what has moved on since, so that it can be told.
-    rows, _every = selection.chosen(request, shown if every else lists.PAYMENTS)
+    rows, _every = selection.chosen(request, shown if every else spec_named("", everywhere=several))
     count = rows.order_by().count()
     sums = lists.sums(rows) if count else {}
     able = rows.filter(status__in=statuses) if every else rows
@@ -90,7 +100,7 @@ def made(request: HttpRequest, *, statuses: Any) -> Choice:
     query = shown.known(QueryDict(request.POST.get("query", "")[: selection.POSTED_MAX]))
     told = {currency: str(Decimal(amount)) for currency, amount in sums.items()}
     return Choice(
-        acting.company.public_id,
+        _company(acting),
         ids[: _most()],
         count,
         beyond,
@@ -113,17 +123,16 @@ def keep(request: HttpRequest, choice: Choice) -> str:
 
 
 def kept(request: HttpRequest, name: str) -> Choice | None:
-    """The choice by that name in the company that is acted for; None when it is gone."""
+    """The choice by that name where the page acts; None when it is gone."""
     found = request.session.get(KEY, {}).get(name)
-    if found is None or found["company"] != guard.acting_of(request).company.public_id:
+    if found is None or found["company"] != _company(guard.here_of(request)):
         return None
     return Choice(**found)
 
 
-def signed(request: HttpRequest, name: str) -> int | None:
+def signed(request: HttpRequest, name: str) -> Any:
     """The receipt of a choice by that name that was signed in this session; else None."""
-    found: int | None = request.session.get(SIGNED, {}).get(name)
-    return found
+    return request.session.get(SIGNED, {}).get(name)
 
 
 def refused(request: HttpRequest, name: str, **told: Any) -> HttpResponse:
@@ -141,7 +150,7 @@ def told(request: HttpRequest, name: str) -> dict[str, Any]:
     return found if found.get("name") == name else {}
 
 
-def forget(request: HttpRequest, name: str, *, ceremony: int | None = None) -> None:
+def forget(request: HttpRequest, name: str, *, ceremony: int | str | None = None) -> None:
     """Drops a choice that is done with; its receipt is remembered, for whoever goes back."""
     if ceremony is not None:
         earlier = list(request.session.get(SIGNED, {}).items())[-(KEPT - 1) :]

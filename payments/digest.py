@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -149,6 +149,65 @@ def left_out(text: str) -> tuple[int, ...]:
     if listed is None or not text.startswith(TITLE + "\n"):
         raise ValueError("not a statement")
     return () if listed == "-" else tuple(map(int, listed.split(",")))
+
+
+def shown(fingerprints: Mapping[int, str]) -> str:
+    """One digest, in hex, of what a page showed of one company: fingerprints by payment id."""
+    text = "\n".join(f"{pk}|{fingerprints[pk]}" for pk in sorted(fingerprints))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def together(parts: Sequence[str]) -> str:
+    """One digest, in hex, of those of several companies in their order: a Merkle root, so that each
+    can be shown to be part of it without the others."""
+    return _over([_leaf(part) for part in parts]).hex()
+
+
+def path(parts: Sequence[str], place: int) -> list[tuple[str, str]]:
+    """The way from the part at this place to the root: on which side stands which digest."""
+    return [(side, node.hex()) for side, node in _way([_leaf(part) for part in parts], place)]
+
+
+def climb(part: str, way: Iterable[Sequence[str]]) -> str:
+    """The root to which the way leads from the part."""
+    node = _leaf(part)
+    for side, other in way:
+        beside = bytes.fromhex(other)
+        node = _node(beside, node) if side == LEFT else _node(node, beside)
+    return node.hex()
+
+
+LEFT, RIGHT = "left", "right"
+
+
+def _leaf(part: str) -> bytes:
+    return hashlib.sha256(b"\x00" + bytes.fromhex(part)).digest()
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def _half(nodes: Sequence[bytes]) -> int:
+    """How many go to the left: the largest power of two that leaves some for the right."""
+    return 1 << ((len(nodes) - 1).bit_length() - 1)
+
+
+def _over(nodes: Sequence[bytes]) -> bytes:
+    if len(nodes) == 1:
+        return nodes[0]
+    half = _half(nodes)
+    return _node(_over(nodes[:half]), _over(nodes[half:]))
+
+
+def _way(nodes: Sequence[bytes], place: int) -> list[tuple[str, bytes]]:
+    if len(nodes) == 1:
+        return []
+    half = _half(nodes)
+    left, right = nodes[:half], nodes[half:]
+    if place < half:
+        return [*_way(left, place), (RIGHT, _over(right))]
+    return [*_way(right, place - half), (LEFT, _over(left))]
 
 
 def mac(text: str, *, key: bytes) -> bytes:

@@ -208,7 +208,7 @@ def telling() -> QuerySet[Finding]:
 
 def stops(payment_ids: Iterable[int]) -> dict[int, int]:
     """Payment id → how many findings keep it from being signed; in one query."""
-    rows = stopping().filter(payment__in=list(payment_ids)).order_by()
+    rows = stopping().filter(payment__in=tenancy.ids(payment_ids)).order_by()
     return dict(rows.values_list("payment_id").annotate(n=Count("id")))
 
 
@@ -216,7 +216,8 @@ def of(payments: Sequence[Payment], *, severities: Sequence[str] = (), size: int
     """What was found on lines of these payments that may still be stopped, the largest amounts
     first, with what each was compared with; in one query."""
     rows = Finding.objects.filter(
-        payment__in=list(payments), line__status__in=[*lifecycle.AT_HOME]
+        payment__in=tenancy.ids(payment.pk for payment in payments),
+        line__status__in=[*lifecycle.AT_HOME],
     ).exclude(line__status__in=[lifecycle.CANCELLED, lifecycle.REFUSED, lifecycle.STOPPED])
     if severities:
         rows = rows.filter(severity__in=severities)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,8 +16,15 @@ from django.utils.translation import ngettext_lazy
 from banking.models import BankAccount, BankAgreement
 from payments import guards, lifecycle, queries
 from payments.models import Payment, Signature
-from payments.tables import ApprovalTable, PaymentTable
-from portal.access.guard import Acting
+from payments.tables import (
+    ApprovalEverywhereTable,
+    ApprovalTable,
+    PaymentEverywhereTable,
+    PaymentTable,
+)
+from portal.access import tenancy
+from portal.access.acting import Acting, Everywhere
+from portal.access.models import Company
 from portal.access.roles import APPROVE_PAYMENTS, SEE_PAYMENTS, Permission
 from portal.events import questions
 from portal.lists import keyset, spec
@@ -142,16 +151,36 @@ def sums(rows: QuerySet[Payment]) -> dict[str, Decimal]:
         return dict(cursor.fetchall())
 
 
-def to_sign(*, acting: Acting, user: Any) -> QuerySet[Payment]:
+def _on_axes(
+    places: Mapping[int, Acting], kinds_of: Callable[[frozenset[Permission]], list[str]]
+) -> QuerySet[Payment]:
+    """The companies' payments, of each on the axes that the permissions there open."""
+    whole: list[int] = []
+    some: dict[str, list[int]] = {}
+    for company, acting in places.items():
+        kinds = kinds_of(acting.permissions)
+        if len(kinds) == len(Payment.Kind):
+            whole.append(company)
+        elif kinds:
+            some.setdefault(kinds[0], []).append(company)
+    here = Q(pk__in=[]) if not whole else Q(company__in=_these(whole))
+    for kind, companies in some.items():
+        here |= Q(company__in=_these(companies), kind=kind)
+    return Payment.objects.filter(here)
+
+
+def _these(companies: list[int]) -> Any:
+    """One company as itself, which finds its index; many as an array."""
+    return companies if len(companies) == 1 else tenancy.ids(companies)
+
+
+def to_sign(*, acting: Acting | Everywhere, user: Any) -> QuerySet[Payment]:
     """The payments that wait for this user's own signature."""
     given = Signature.objects.filter(payment=OuterRef("pk"), user=user, voided_at=None)
-    rows = Payment.objects.of(acting.company).filter(phase=lifecycle.OPEN)
-    kinds = kinds_approved(acting.permissions)
-    if len(kinds) < len(Payment.Kind):
-        rows = rows.filter(kind__in=kinds)
+    rows = _on_axes(acting.places, kinds_approved).filter(phase=lifecycle.OPEN)
     stopped = guards.stopping().filter(payment=OuterRef("pk"))
-    by_one = BankAgreement.objects.of(acting.company).filter(approvers_required=1).values("pk")
-    own = Q(entered_by__contains=[user.pk], agreement__in=by_one)
+    by_one = BankAgreement.objects.filter(company__in=list(acting.places), approvers_required=1)
+    own = Q(entered_by__contains=[user.pk], agreement__in=by_one.values("pk"))
     return rows.filter(~Exists(given), ~Exists(stopped), ~own)
 
 
@@ -190,10 +219,18 @@ def search(*, acting: Acting, user: Any, text: str) -> list[questions.Hit]:
     ]
 
 
-def _seen(*, acting: Acting, user: Any) -> QuerySet[Payment]:
-    return queries.visible(company=acting.company, permissions=acting.permissions)
+def seen(*, acting: Acting | Everywhere, user: Any = None) -> QuerySet[Payment]:
+    """The payments that may be opened."""
+    return _on_axes(acting.places, queries.kinds_seen)
 
 
+TABS = (
+    ("", _("All")),
+    (lifecycle.OPEN, lifecycle.PHASE_LABELS[lifecycle.OPEN]),
+    (lifecycle.WAY, lifecycle.PHASE_LABELS[lifecycle.WAY]),
+    (lifecycle.DEVIATING, lifecycle.PHASE_LABELS[lifecycle.DEVIATING]),
+    (lifecycle.DONE, lifecycle.PHASE_LABELS[lifecycle.DONE]),
+)
 PAYMENTS = spec.ListSpec(
     name="payments",
     title=_("Outgoing payments"),
@@ -202,17 +239,11 @@ PAYMENTS = spec.ListSpec(
     permissions=SEE_PAYMENTS,
     table=PaymentTable,
     filters=PaymentFilter,
-    rows=_seen,
+    rows=seen,
     loaded=loaded,
     exported=exported,
     sums=sums,
-    tabs=(
-        ("", _("All")),
-        (lifecycle.OPEN, lifecycle.PHASE_LABELS[lifecycle.OPEN]),
-        (lifecycle.WAY, lifecycle.PHASE_LABELS[lifecycle.WAY]),
-        (lifecycle.DEVIATING, lifecycle.PHASE_LABELS[lifecycle.DEVIATING]),
-        (lifecycle.DONE, lifecycle.PHASE_LABELS[lifecycle.DONE]),
-    ),
+    tabs=TABS,
 )
 
 
@@ -241,3 +272,43 @@ TO_APPROVE = spec.ListSpec(
     exported=exported,
     sums=sums,
 )
+
+
+def _companies() -> Any:
+    """Those that the page acts for, by name."""
+    rows = Company.objects.filter(pk__in=tenancy.current().companies).order_by("name_key", "pk")
+    return [(row.public_id, row.name) for row in rows]
+
+
+class PaymentEverywhereFilter(PaymentFilter):
+    """Filters of payments of several companies."""
+
+    company = ChoiceFilter(label=_("Company"), choices=_companies, field_name="company__public_id")
+    account: Any = None  # hundreds, and none of them known by its name alone
+
+
+class ApprovalEverywhereFilter(PaymentEverywhereFilter):
+    """Filters among what waits for one's own signature in several companies."""
+
+    tab: Any = None
+    status: Any = None
+
+    def tab_counts(self, cap: int) -> dict[str, Count]:
+        return {}
+
+
+PAYMENTS_EVERYWHERE = replace(
+    PAYMENTS,
+    name="payments_everywhere",
+    title=_("Outgoing payments in all companies"),
+    table=PaymentEverywhereTable,
+    filters=PaymentEverywhereFilter,
+)
+TO_APPROVE_EVERYWHERE = replace(
+    TO_APPROVE,
+    name="to_approve_everywhere",
+    title=_("Approve in all companies"),
+    table=ApprovalEverywhereTable,
+    filters=ApprovalEverywhereFilter,
+)
+ALL = {one.name: one for one in (PAYMENTS, TO_APPROVE, PAYMENTS_EVERYWHERE, TO_APPROVE_EVERYWHERE)}

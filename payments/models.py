@@ -43,6 +43,9 @@ class Payment(CompanyOwned):
     ids of the people who typed it, or brought in its file by hand: they alone cannot approve it.
     """
 
+    # What pages of several companies call it, where a number alone would not do.
+    called_there = ""
+
     class Source(models.TextChoices):
         ERP = "erp", "erp"
         HAND = "hand", "hand"
@@ -151,6 +154,11 @@ class Payment(CompanyOwned):
     def state(self) -> Status:
         """The status with its words."""
         return lifecycle.PAYMENT_STATUSES[self.status]
+
+    @property
+    def called(self) -> str:
+        """Its number, with the company before it on pages of several."""
+        return self.called_there or self.number
 
     @property
     def kind_label(self) -> str:
@@ -330,11 +338,18 @@ class Ceremony(CompanyOwned):
     at = models.DateTimeField()
     factor = models.CharField(max_length=20)
     device_id = models.BigIntegerField()
+    # What ceremonies of several companies share that were one act; "" where it was of one.
+    act = models.CharField(max_length=22, blank=True, db_default="")
     # A passkey's assertion over the nonce and the digest of all that was signed.
     evidence = models.JSONField(null=True)
     totals = models.JSONField()
     payment_count = models.IntegerField()
     line_count = models.IntegerField()
+
+    class Meta:
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["user", "act"], condition=~Q(act=""), name="ceremony_by_act")
+        ]
 
 
 class Signature(CompanyOwned):

@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet, Sum
 
 from payments import lifecycle
 from payments.models import Payment, PaymentLine
+from portal.access import tenancy
 from portal.access.models import Company
 from portal.access.roles import Permission
 from portal.events.models import Event
@@ -168,7 +169,7 @@ def went_wrong(
 def sums_to_send(*, payment_ids: Sequence[int]) -> dict[str, Decimal]:
     """Currency → sum of the lines of these payments that wait for approval, line by line."""
     rows = PaymentLine.objects.filter(
-        payment_id__in=payment_ids, status__in=lifecycle.PHASES[lifecycle.OPEN]
+        payment_id__in=tenancy.ids(payment_ids), status__in=lifecycle.PHASES[lifecycle.OPEN]
     )
     return dict(rows.order_by().values_list("currency").annotate(sum=Sum("amount")))
 
@@ -181,6 +182,7 @@ def abroad(payments: Iterable[Payment]) -> set[int]:
         | Q(payee_account_kind=PaymentLine.AccountKind.IBAN, payee_account__startswith="NO")
     )
     rows = PaymentLine.objects.filter(
-        payment__in=list(payments), status__in=lifecycle.PHASES[lifecycle.OPEN]
+        payment__in=tenancy.ids(payment.pk for payment in payments),
+        status__in=lifecycle.PHASES[lifecycle.OPEN],
     ).exclude(home)
     return set(rows.values_list("payment_id", flat=True).distinct())

@@ -56,6 +56,18 @@ def take_answers() -> None:
         outcomes.take_answers()
 
 
+@shared_task(name="payments.send_in_each")
+def send_in_each(company_ids: list[int]) -> None:
+    """Asks these companies for what waits to be sent."""
+    for company_id in company_ids:
+        send.delay(company_id)
+
+
+def nudge_sending_in_each(company_ids: list[int]) -> None:
+    """As nudge_sending, of several companies, with one word to the broker."""
+    transaction.on_commit(lambda: send_in_each.delay(company_ids), robust=True)
+
+
 def nudge_sending(company_id: int) -> None:
     """Sends soon after the current transaction is committed; the timetable catches what is lost."""
     transaction.on_commit(lambda: send.delay(company_id), robust=True)

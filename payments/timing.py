@@ -69,7 +69,7 @@ def dates(payments: Iterable[Payment], *, now: dt.datetime, abroad: Collection[i
         paid_on = calendar.roll(max(payment.due_date, first))
         if cut_off is not None and paid_on == today:
             alike = (today, str(bank), cut_off)
-            found["soon"].setdefault(alike, Group(*alike)).numbers.append(payment.number)
+            found["soon"].setdefault(alike, Group(*alike)).numbers.append(payment.called)
         if payment.due_date < today:
             kind, told = "past", Group(paid_on)
         elif is_late:
@@ -79,5 +79,5 @@ def dates(payments: Iterable[Payment], *, now: dt.datetime, abroad: Collection[i
         else:
             continue
         key = (told.paid_on, told.bank, told.cut_off)
-        found[kind].setdefault(key, told).numbers.append(payment.number)
+        found[kind].setdefault(key, told).numbers.append(payment.called)
     return Dates(*(list(groups.values()) for groups in found.values()))

@@ -85,7 +85,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "portal.people.context.frame",
             ],
-            "builtins": ["portal.people.templatetags.kvitt"],
+            "builtins": ["portal.people.templatetags.kvitt", "payments.templatetags.lines"],
         },
     }
 ]

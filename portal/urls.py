@@ -25,6 +25,8 @@ urlpatterns = [
         "customers/<slug:customer>/",
         include(("portal.lists.urls", "lists"), namespace="customer-lists"),
     ),
+    path("all/", include(("portal.lists.urls", "lists"), namespace="all-lists")),
+    path("all/", include("payments.urls_everywhere")),
     path("c/<slug:company>/", include("portal.overview")),
     path("c/<slug:company>/", include("portal.lists.urls")),
     path("c/<slug:company>/", include("portal.jobs.urls")),

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from payments import approval, drafting, fixes, intake, lifecycle, policy
+from payments import drafting, fixes, intake, lifecycle, policy, signable
 from payments.draft_forms import HeadForm, LineForm, accounts
 from payments.models import Draft, Payment, PaymentLine, Upload
 from payments.views.lookup import found
@@ -184,7 +184,7 @@ def _receipt(request: HttpRequest, row: Draft, payment: Payment) -> HttpResponse
         "row": payment,
         "state": payment.state,
         "waits": waits,
-        "others": approval.others(
+        "others": signable.others(
             company=acting.company, payments=[payment], but=[user.pk], most=OTHERS_SHOWN
         )
         if waits

@@ -13,7 +13,7 @@ from banking import alarms
 from banking import tasks as banking_tasks
 from payments import lists, queries, tasks
 from payments.lists import PAYMENTS, TO_APPROVE
-from portal.access import guard
+from portal.access import grants, guard
 from portal.access.roles import APPROVE_PAYMENTS, CANCEL_PAYMENTS, SEE_PAYMENTS
 from portal.lists.pages import ListPage
 
@@ -43,6 +43,7 @@ def approve(request: HttpRequest) -> HttpResponse:
     context = {
         "list": ListPage(request, TO_APPROVE),
         "stopped": lists.stopped(acting=acting),
+        "several": grants.in_several(guard.user_of(request)),
         "may_approve": True,
         "may_cancel": bool(CANCEL_PAYMENTS & acting.permissions),
         "at_once": settings.SIGN_AT_ONCE_MAX,

@@ -7,14 +7,14 @@ holds the absent person's roles of approval too, on the days of the absence.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.db import connection
 from django.db.models import DateField, Exists, Func, OuterRef, Q, QuerySet
 
 from portal.access.models import Company, Customer, Deputy, Membership, RoleGrant, User
-from portal.access.roles import CUSTOMER_ROLES, Permission, Role, roles_with
+from portal.access.roles import APPROVE_PAYMENTS, CUSTOMER_ROLES, Permission, Role, roles_with
 
 APPROVING = (Role.APPROVER, Role.PAYROLL_APPROVER)
 # Who sends payments, helps people in, or belongs to another firm does not approve for others.
@@ -42,11 +42,18 @@ def _member(user: User, customer_id: int) -> Exists:
 
 def standing_in(*, company: Company) -> QuerySet[Deputy]:
     """The deputies of today in a company; run it while acting for the company."""
-    rows = _today(Deputy.objects.of(company))
-    away = Membership.objects.living().filter(
-        user=OuterRef("absent"), customer_id=company.customer_id
-    )
-    return rows.filter(Exists(away), absent__is_active=True)
+    return _standing(Deputy.objects.of(company), company.customer_id)
+
+
+def standing_in_any(*, companies: Iterable[Company]) -> QuerySet[Deputy]:
+    """The deputies of today in any of these companies; run it while acting for them."""
+    rows = Deputy.objects.filter(company__in=[company.pk for company in companies])
+    return _standing(rows, OuterRef("company__customer_id"))
+
+
+def _standing(rows: QuerySet[Deputy], customer: Any) -> QuerySet[Deputy]:
+    away = Membership.objects.living().filter(user=OuterRef("absent"), customer_id=customer)
+    return _today(rows).filter(Exists(away), absent__is_active=True)
 
 
 def _today(rows: QuerySet[Deputy]) -> QuerySet[Deputy]:
@@ -78,18 +85,20 @@ def _roles_in() -> tuple[str, tuple[Any, ...]]:
     return rows.query.sql_with_params()
 
 
-def hold(*, company: Company, users: Iterable[int]) -> None:
-    """Keeps what these users may do in the company from ending before the transaction does: it ends
-    after, or has ended and is seen to have. In the caller's transaction, before roles are read."""
+def hold(*, companies: Collection[Company], users: Iterable[int]) -> None:
+    """Keeps what these users may do in the companies from ending before the transaction does: it
+    ends after, or has ended and is seen to have. In the caller's transaction, before roles are
+    read."""
     words: dict[str, Any] = {
         "users": list(users),
-        "company": company.pk,
-        "customer": company.customer_id,
+        "companies": [company.pk for company in companies],
+        "customers": list({company.customer_id for company in companies}),
     }
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT 1 FROM access_rolegrant g WHERE (g.company_id = %(company)s"
-            " OR g.customer_id = %(customer)s) AND (g.user_id = ANY(%(users)s) OR g.group_id IN"
+            "SELECT 1 FROM access_rolegrant g WHERE (g.company_id = ANY(%(companies)s)"
+            " OR g.customer_id = ANY(%(customers)s))"
+            " AND (g.user_id = ANY(%(users)s) OR g.group_id IN"
             " (SELECT m.usergroup_id FROM access_usergroup_members m"
             " WHERE m.user_id = ANY(%(users)s))) ORDER BY g.id FOR SHARE OF g",
             words,
@@ -100,7 +109,7 @@ def hold(*, company: Company, users: Iterable[int]) -> None:
             words,
         )
         cursor.execute(
-            "SELECT 1 FROM access_membership m WHERE m.customer_id = %(customer)s"
+            "SELECT 1 FROM access_membership m WHERE m.customer_id = ANY(%(customers)s)"
             " AND m.user_id = ANY(%(users)s) ORDER BY m.id FOR SHARE OF m",
             words,
         )
@@ -108,18 +117,66 @@ def hold(*, company: Company, users: Iterable[int]) -> None:
 
 def own_roles_of(*, company: Company, users: Iterable[int]) -> dict[int, set[Role]]:
     """User id → the roles in the company that are the user's own, none of them as a deputy."""
-    ids = set(users)
-    living = Membership.objects.living().filter(user__in=ids, customer_id=company.customer_id)
-    members = set(living.values_list("user_id", flat=True))
-    here = RoleGrant.objects.filter(Q(company=company) | Q(customer_id=company.customer_id))
-    held: dict[int, set[Role]] = {}
-    for pk, role in (
-        *here.filter(user__in=members).values_list("user_id", "role"),
-        *here.filter(group__members__in=members).values_list("group__members", "role"),
-    ):
-        if pk in members:
-            held.setdefault(pk, set()).add(Role(role))
-    return held
+    return own_roles_in(companies=[company], users=users)[company.pk]
+
+
+def own_roles_in(
+    *, companies: Iterable[Company], users: Iterable[int]
+) -> dict[int, dict[int, set[Role]]]:
+    """Company id → user id → the roles there that are the user's own, none of them as a deputy; in
+    a constant number of queries. Run it while acting for the companies."""
+    customer_of = {company.pk: company.customer_id for company in companies}
+    customers, ids = set(customer_of.values()), set(users)
+    there = Q(company__in=customer_of) | Q(customer__in=customers)
+    held: dict[tuple[str, int], dict[int, set[Role]]] = {}
+    for whose in ("user", "group__members"):
+        rows = RoleGrant.objects.filter(there, **{f"{whose}__in": ids})
+        for company, customer, user, role in rows.values_list(
+            "company_id", "customer_id", whose, "role"
+        ):
+            if user in ids:
+                people = held.setdefault(_place(company, customer), {})
+                people.setdefault(user, set()).add(Role(role))
+    living = set(
+        Membership.objects.living()
+        .filter(user__in=ids, customer__in=customers)
+        .values_list("customer_id", "user_id")
+    )
+    found: dict[int, dict[int, set[Role]]] = {pk: {} for pk in customer_of}
+    for pk, customer in customer_of.items():
+        for place in (("company", pk), ("customer", customer)):
+            for user, roles in held.get(place, {}).items():
+                if (customer, user) in living:
+                    found[pk].setdefault(user, set()).update(roles)
+    return found
+
+
+def _place(company: int | None, customer: int | None) -> tuple[str, int]:
+    """Where a grant is given: in a company, or at a customer and so in all of its companies."""
+    return ("company", company) if company else ("customer", customer or 0)
+
+
+def roles_everywhere(*, user: User) -> dict[Company, frozenset[Role]]:
+    """The companies in which the user has a role, by name, each with the roles of `roles_in`, and
+    its customer at hand; in a constant number of queries. Run it while acting for `companies_of`
+    the user.
+    """
+    companies = list(companies_of(user).select_related("customer"))
+    lent: dict[int, set[int]] = {}
+    stand_ins = standing_in_any(companies=companies).filter(deputy=user)
+    for pk, absent in stand_ins.values_list("company_id", "absent_id"):
+        lent.setdefault(pk, set()).add(absent)
+    people = {user.pk, *(pk for absents in lent.values() for pk in absents)}
+    own = own_roles_in(companies=companies, users=people)
+    found = {}
+    for company in companies:
+        held = own[company.pk]
+        roles = set(held.get(user.pk, ()))
+        for absent in lent.get(company.pk, ()):
+            roles |= held.get(absent, set()) & set(APPROVING)
+        if roles:
+            found[company] = frozenset(roles)
+    return found
 
 
 def nobody_approves() -> Q:
@@ -165,19 +222,54 @@ def one_hand(*, company: Company, user: User, permission: Permission) -> frozens
 
     Stand-ins that are over count too: an approval given then does not become another's.
     """
-    pairs = set(Deputy.objects.of(company).values_list("absent_id", "deputy_id"))
-    if not pairs:
-        return frozenset()
-    here = Q(company=company) | Q(customer_id=company.customer_id)
-    own = set(
-        User.objects.filter(_holding(here, roles_with(permission))).values_list("pk", flat=True)
-    )
-    hands: dict[int, set[int]] = {}
-    for absent, deputy in pairs:
-        if deputy not in own:
-            hands.setdefault(absent, {absent}).add(deputy)
-    joined = {pk for hand in hands.values() if user.pk in hand for pk in hand}
-    return frozenset(joined - {user.pk})
+    return hands_of(companies=[company], user=user)[company.pk][permission]
+
+
+def hands_of(
+    *, companies: Iterable[Company], user: User
+) -> dict[int, dict[Permission, frozenset[int]]]:
+    """Company id → permission to approve → `one_hand` there; in a constant number of queries. Run
+    it while acting for the companies."""
+    customer_of = {company.pk: company.customer_id for company in companies}
+    pairs: dict[int, set[tuple[int, int]]] = {pk: set() for pk in customer_of}
+    for company, absent, deputy in Deputy.objects.filter(company__in=customer_of).values_list(
+        "company_id", "absent_id", "deputy_id"
+    ):
+        pairs[company].add((absent, deputy))
+    with_some = {pk: customer_of[pk] for pk, some in pairs.items() if some}
+    given = _given_in(with_some) if with_some else {}
+    found: dict[int, dict[Permission, frozenset[int]]] = {}
+    for pk, customer in customer_of.items():
+        found[pk] = {}
+        for permission in APPROVE_PAYMENTS:
+            roles = set(roles_with(permission)) if pairs[pk] else set()
+            own = {
+                holder
+                for place in (("company", pk), ("customer", customer))
+                for holder, role in given.get(place, ())
+                if role in roles
+            }
+            hands: dict[int, set[int]] = {}
+            for absent, deputy in pairs[pk]:
+                if deputy not in own:
+                    hands.setdefault(absent, {absent}).add(deputy)
+            joined = {one for hand in hands.values() if user.pk in hand for one in hand}
+            found[pk][permission] = frozenset(joined - {user.pk})
+    return found
+
+
+def _given_in(customer_of: Mapping[int, int]) -> dict[tuple[str, int], set[tuple[int, Role]]]:
+    """Where grants of approval are given → the users and roles, of their own or by a group."""
+    there = Q(company__in=customer_of) | Q(customer__in=set(customer_of.values()))
+    rows = RoleGrant.objects.filter(there, role__in=APPROVING)
+    given: dict[tuple[str, int], set[tuple[int, Role]]] = {}
+    for whose in ("user", "group__members"):
+        for company, customer, user, role in rows.values_list(
+            "company_id", "customer_id", whose, "role"
+        ):
+            if user is not None:
+                given.setdefault(_place(company, customer), set()).add((user, Role(role)))
+    return given
 
 
 def companies_of(user: User) -> QuerySet[Company]:
@@ -191,6 +283,21 @@ def companies_of(user: User) -> QuerySet[Company]:
         | Q(pk__in=stands_in.values("company_id")),
         customer_id__in=Membership.objects.living().filter(user=user).values("customer_id"),
     ).order_by("name_key", "id")
+
+
+def in_several(user: User) -> bool:
+    """Whether the user has a role in more than one company."""
+    return len(companies_of(user).order_by()[:2]) > 1
+
+
+def roles_anywhere(user: User) -> frozenset[Role]:
+    """The roles that the user holds in some company or at some customer, or lent for today."""
+    held = {
+        Role(role)
+        for role in RoleGrant.objects.filter(_of_user(user)).values_list("role", flat=True)
+    }
+    stands_in = _today(Deputy.objects.filter(deputy=user)).exists()
+    return frozenset(held | (set(APPROVING) if stands_in else set()))
 
 
 def companies_where(*, user: User, customer: Customer, permission: Permission) -> QuerySet[Company]:
@@ -231,13 +338,7 @@ def approver_ids(*, companies: Iterable[Company]) -> dict[int, set[int]]:
     them.
     """
     customer_of = {company.pk: company.customer_id for company in companies}
-    there = Q(company__in=customer_of) | Q(customer__in=set(customer_of.values()))
-    rows = RoleGrant.objects.filter(there, role__in=APPROVING)
-    held: dict[tuple[str, int], set[int]] = {}
-    for whose in ("user", "group__members"):
-        for company, customer, user in rows.values_list("company_id", "customer_id", whose):
-            place = ("company", company) if company else ("customer", customer)
-            held.setdefault(place, set()).add(user)
+    held = _given_in(customer_of)
     living = set(
         Membership.objects.living()
         .filter(customer__in=set(customer_of.values()), user__is_active=True)
@@ -247,7 +348,7 @@ def approver_ids(*, companies: Iterable[Company]) -> dict[int, set[int]]:
         pk: {
             user
             for place in (("company", pk), ("customer", customer))
-            for user in held.get(place, ())
+            for user, _role in held.get(place, ())
             if (customer, user) in living
         }
         for pk, customer in customer_of.items()

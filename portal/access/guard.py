@@ -23,7 +23,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from portal.access import grants, secondfactor, tenancy
-from portal.access.acting import Acting, AtCustomer, Here
+from portal.access.acting import Acting, AtCustomer, Everywhere, Here
 from portal.access.models import Company, Customer, User
 from portal.access.roles import Permission, permissions_of, roles_with
 from portal.access.secondfactor import SIGNING, Factor
@@ -85,6 +85,12 @@ def acting_of(request: HttpRequest) -> Acting:
 def customer_of(request: HttpRequest) -> AtCustomer:
     """For which customer a page opened by `customer` acts."""
     acting: AtCustomer = request.acting  # type: ignore[attr-defined]
+    return acting
+
+
+def everywhere_of(request: HttpRequest) -> Everywhere:
+    """For which companies a page opened by `everywhere` acts."""
+    acting: Everywhere = request.acting  # type: ignore[attr-defined]
     return acting
 
 
@@ -243,6 +249,38 @@ def customer(*any_of: Permission) -> Callable[[View], View]:
     return decorate
 
 
+def everywhere(*any_of: Permission) -> Callable[[View], View]:
+    """Opens a page below /all/ to those who hold any of these permissions in some company.
+
+    The view acts for all the companies in which they do, and finds these in `request.acting`.
+    """
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+            user = user_of(request)
+            if not verified(request):  # some of the companies may ask for it
+                return _to_enrol(request, _("All my companies"))
+            with tenancy.acting_for(grants.companies_of(user), user=user):
+                held = grants.roles_everywhere(user=user)
+            places = {
+                company.pk: acting
+                for company, roles in held.items()
+                if (acting := Acting(company, roles, permissions_of(roles))).permissions
+                & set(any_of)
+            }
+            if not places:
+                raise Needs(any_of)
+            with tenancy.acting_for(places, user=user):
+                request.acting = Everywhere(places)  # type: ignore[attr-defined]
+                return view(request, **kwargs)
+
+        guarded.guarded = True  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
 def _terms_wait(customer: Customer, acting: Here) -> bool:
     """Whether the terms stand before what an administrator of the customer does."""
     old = customer.accepted_terms != settings.TERMS_VERSION
@@ -256,14 +294,16 @@ def before_terms(view: View) -> View:
 
 
 def here(*any_of: Permission) -> Callable[[View], View]:
-    """Opens a page that stands below both companies and customers, by whichever is told."""
+    """Opens a page that stands below companies, customers and /all/, by whichever is told."""
 
     def decorate(view: View) -> View:
         below = {"company": company(*any_of)(view), "customer": customer(*any_of)(view)}
+        at_all = everywhere(*any_of)(view)
 
         @functools.wraps(view)
         def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-            return below["company" if "company" in kwargs else "customer"](request, **kwargs)
+            opened = next((below[name] for name in below if name in kwargs), at_all)
+            return opened(request, **kwargs)
 
         guarded.guarded = True  # type: ignore[attr-defined]
         return guarded

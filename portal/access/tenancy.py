@@ -16,6 +16,7 @@ from typing import Any, Self
 from django.db import connection, migrations, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from django.db.models.expressions import RawSQL
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,11 @@ def _reopened(connection: BaseDatabaseWrapper, **_: Any) -> None:
 
 
 connection_created.connect(_reopened, dispatch_uid="tenancy")
+
+
+def ids(of: Iterable[int]) -> RawSQL:
+    """Ids for an `__in` as one array: hundreds of them cost as little to write as one."""
+    return RawSQL("SELECT unnest(%s::bigint[])", [list(of)])
 
 
 class CompanyQuerySet(models.QuerySet[Any]):

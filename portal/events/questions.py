@@ -82,6 +82,7 @@ class Question:
 
 explain_reason = Question("what does this reason code, with this text, mean in this language?")
 menu = Question("what stands in the menu for these permissions, as MenuItems?")
+everywhere_menu = Question("what stands in the menu of all a user's companies, as MenuItems?")
 customer_menu = Question("what stands in the menu of a customer, as MenuItems?")
 under_way = Question("what keeps this service of this company from being switched off?")
 stops = Question("what stops when this service of this company is switched off?")

@@ -21,7 +21,7 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 
-from portal.access.acting import Acting, Here
+from portal.access.acting import Acting, AtCustomer, Here, among
 from portal.lists import keyset
 from portal.lists.spec import ListSpec
 
@@ -126,12 +126,16 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 def file_name(spec: ListSpec, acting: Here, query: QueryDict, kind: str, day: dt.date) -> str:
     """The name that a browser saves it under: what it holds, whose it is, and the year where the
     list is of one whole year, else the day on which it was made."""
-    whose = acting.company if isinstance(acting, Acting) else acting.customer
+    whose = "all"
+    if isinstance(acting, Acting):
+        whose = acting.company.organisation_number
+    elif isinstance(acting, AtCustomer):
+        whose = acting.customer.organisation_number
     days = sorted(text for values in query.lists() for text in values[1] if _DAY.fullmatch(text))
     year = days[0][:4] if days else ""
     when = year if days == [f"{year}-01-01", f"{year}-12-31"] else day.isoformat()
     name = spec.name.replace("_", "-")
-    return f"kvitt-{name}-{whose.organisation_number}-{when}.{FORMATS[kind].ending}"
+    return f"kvitt-{name}-{whose}-{when}.{FORMATS[kind].ending}"
 
 
 def write(
@@ -155,7 +159,8 @@ def write(
 
     def each() -> Iterator[list[Any]]:
         nonlocal done
-        for found in keyset.walk(rows=rows, order=order, size=SLICE):
+        owners = among(acting)
+        for found in keyset.walk(rows=rows, order=order, size=SLICE, owners=owners):
             table.read(found)
             for row in found[: settings.LIST_EXPORT_MAX - done]:
                 yield table.export_row(row)

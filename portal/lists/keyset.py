@@ -1,6 +1,6 @@
 """Pages by key: a row-value comparison on an indexed order, both ways, from either end.
 
-It knows no columns' meaning and counts nothing beyond a cap.
+It knows no columns' meaning but that rows may belong to companies, and counts nothing beyond a cap.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
 from django.db.models import BooleanField, F, Func, QuerySet, Value
+from django.db.models.expressions import RawSQL
 
 COUNT_CAP = 1000
 LAST = "last"
@@ -126,11 +129,13 @@ def page(
     size: int,
     after: str = "",
     before: str = "",
+    owners: Sequence[int] | None = None,
 ) -> Page:
     """The page after or before a key; `before=LAST` is the last page; neither is the first.
 
     One query, and one row more than is shown. Prefetches of `rows` come on top. Where all that
-    stood before a place has gone, it is the first page, by a second query.
+    stood before a place has gone, it is the first page, by a second query. Rows of many companies
+    (`owners`) take one query more: the first of each company, by its own index, are merged.
     """
     every = rows
     place = order.parse(after or before) if (after or before) not in ("", LAST) else None
@@ -141,9 +146,11 @@ def page(
         sign = "<" if used.descending else ">"
         key = [Value(place[0]), Value(place[1])]
         rows = rows.filter(_RowCompare([F(order.column), F("id")], sign, key))
+    if owners is not None:
+        rows = every.filter(pk__in=_merged(rows, used, size + 1, owners))
     found = list(rows.order_by(*used.terms())[: size + 1])
     if backwards and place is not None and not found:
-        return page(rows=every, order=order, size=size)
+        return page(rows=every, order=order, size=size, owners=owners)
     more = len(found) > size
     found = found[:size]
     if backwards:
@@ -160,6 +167,26 @@ def page(
     )
 
 
+def _merged(rows: QuerySet[Any], order: Order, size: int, owners: Sequence[int]) -> list[int]:
+    """Ids of the first rows of all these companies: of each no more than are asked for, so that
+    each follows its own index and is left early."""
+    one = rows.filter(company_id=RawSQL("owner.id", ()))
+    values = one.order_by(*order.terms()).values_list(order.column, "id")
+    try:
+        sql, params = values[:size].query.sql_with_params()
+    except EmptyResultSet:
+        return []
+    way = "DESC" if order.descending else "ASC"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT top.id FROM unnest(%s::bigint[]) AS owner(id)"
+            f" CROSS JOIN LATERAL ({sql}) AS top(value, id)"
+            f" ORDER BY top.value {way}, top.id {way} LIMIT %s",
+            [list(owners), *params, size],
+        )
+        return [pk for (pk,) in cursor.fetchall()]
+
+
 @dataclass(frozen=True, slots=True)
 class Count:
     """How many rows there are, counted up to a cap."""
@@ -174,11 +201,14 @@ def count(rows: QuerySet[Any], *, cap: int = COUNT_CAP) -> Count:
     return Count(min(found, cap), found > cap)
 
 
-def walk(*, rows: QuerySet[Any], order: Order, size: int) -> Any:
-    """All rows in slices of `size`, each by one query from where the last ended."""
+def walk(
+    *, rows: QuerySet[Any], order: Order, size: int, owners: Sequence[int] | None = None
+) -> Any:
+    """All rows in slices of `size`, each by one query from where the last ended; `owners` as of
+    `page`."""
     after = ""
     while True:
-        found = page(rows=rows, order=order, size=size, after=after)
+        found = page(rows=rows, order=order, size=size, after=after, owners=owners)
         if found.rows:
             yield found.rows
         if found.after is None:

@@ -1,4 +1,5 @@
-"""Saved views: a person's own filters and order of one list, in one company or at a customer."""
+"""Saved views: a person's own filters and order of one list: in a company, at a customer, or in all
+of the person's companies."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ NAME_MAX, QUERY_MAX = 60, 1000
 class SavedView(models.Model):
     """The address of a list, without its place in it, under a name of the user's own.
 
-    `company` is null in a list of the customer's own, `customer` in one of a company's.
+    `company` is null in a list of the customer's own, `customer` in one of a company's, and both in
+    one of all the user's companies.
     """
 
     company = models.ForeignKey(
@@ -36,8 +38,8 @@ class SavedView(models.Model):
                 name="saved_view_name_once",
             ),
             models.CheckConstraint(
-                condition=Q(company__isnull=True) ^ Q(customer__isnull=True),
-                name="saved_view_of_company_or_customer",
+                condition=Q(company__isnull=True) | Q(customer__isnull=True),
+                name="saved_view_of_one_owner",
             ),
         ]
 

@@ -14,6 +14,7 @@ from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
 
 from portal.access import guard
+from portal.access.acting import among
 from portal.lists import keyset, selection
 from portal.lists.filters import Chip, FilterSet, address
 from portal.lists.keyset import Count, Page
@@ -60,6 +61,7 @@ class ListPage:
             size=settings.LIST_PAGE_SIZE,
             after=self.query.get("after", ""),
             before=self.query.get("before", ""),
+            owners=among(self.acting),
         )
         self.table: Table = spec.table(self.page.rows, acting=self.acting, **given)
 

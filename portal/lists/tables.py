@@ -27,7 +27,8 @@ class Column(django_tables2.Column):
     """A column. The table's `render_<name>` gives its cell, `value_<name>` its value in exports.
 
     `right`: figures. `lead`: the row's own name, a row header. `long`: may need the width of a
-    card. `sort`: the name of an order in `Table.orders`. `shown` False: in exports only.
+    card. `money`: an amount. `sort`: the name of an order in `Table.orders`. `shown` False: in
+    exports only.
     """
 
     def __init__(
@@ -40,13 +41,14 @@ class Column(django_tables2.Column):
         sort: str = "",
         shown: bool = True,
         wide: bool = False,
+        money: bool = False,
     ) -> None:
         super().__init__(verbose_name=label, orderable=bool(sort), empty_values=())
         self.right, self.lead, self.long = right, lead, long
-        self.sort, self.shown, self.wide = sort, shown, wide
+        self.sort, self.shown, self.wide, self.money = sort, shown, wide, money
 
     def classes(self) -> str:
-        names = ("right", "lead", "long", "wide")
+        names = ("right", "lead", "long", "wide", "money")
         return " ".join(name for name in names if getattr(self, name))
 
     def opening(self) -> str:
@@ -87,6 +89,7 @@ class Table(django_tables2.Table):
     all_chosen = False
     # The columns of the page in their order, where that is not as they are declared.
     shown: ClassVar[tuple[str, ...]] = ()
+    exported_first: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, rows: Any = (), *, acting: Any = None, **given: Any) -> None:
         super().__init__([], empty_text="")
@@ -128,9 +131,10 @@ class Table(django_tables2.Table):
         """What choosing the row adds, as «NOK 8430000 EUR 100», in hundredths; for the bar."""
         return ""
 
-    def headings(self, query: QueryDict) -> list[Heading]:
-        """The heads of the columns for this address."""
-        text, _order = self.order_named(query.get(SORT, ""))
+    def headings(self, query: QueryDict | None = None) -> list[Heading]:
+        """The heads of the columns for this address; without one, they lead nowhere."""
+        query = QueryDict() if query is None else query
+        text = self.order_named(query.get(SORT, ""))[0] if self.orders else ""
         made = []
         for _name, column in self.columns_shown():
             target = state = ""
@@ -203,8 +207,5 @@ class Table(django_tables2.Table):
         return [getattr(self, f"value_{name}")(row) for name, _column in self._exported()]
 
     def _exported(self) -> list[tuple[str, Column]]:
-        return [
-            (name, column)
-            for name, column in self.base_columns.items()
-            if hasattr(self, f"value_{name}")
-        ]
+        names = dict.fromkeys([*self.exported_first, *self.base_columns])
+        return [(name, self.base_columns[name]) for name in names if hasattr(self, f"value_{name}")]

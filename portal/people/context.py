@@ -9,14 +9,15 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from portal.access import tenancy
-from portal.access.acting import Acting, AtCustomer, Here
+from portal.access.acting import Acting, AtCustomer, Everywhere, Here
 from portal.access.guard import began, seconds_left
 from portal.events import questions
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
     """`company`, `menu` and `waiting` when the page acts for a company, `customer` and `menu` when
-    it acts for a customer; the rest always."""
+    it acts for a customer, `everywhere` and `menu` when it acts for all the user's companies; the
+    rest always."""
     acting: Here | None = getattr(request, "acting", None)
     context: dict[str, Any] = {
         "support": settings.SUPPORT_CONTACT,
@@ -30,6 +31,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         return context
     if isinstance(acting, AtCustomer):
         return {**context, "customer": acting.customer, "menu": _menu(request, acting, None)}
+    if isinstance(acting, Everywhere):
+        return {**context, "everywhere": acting, "menu": _menu(request, acting, None)}
     # An error page may be made when the work for the company is over: then nothing is seen of it.
     inside = acting.company.pk in tenancy.current().companies
     waiting = waiting_here(request, acting) if inside else None
@@ -56,13 +59,17 @@ def waiting_here(request: HttpRequest, acting: Acting) -> dict[str, Any] | None:
 
 def menu_of(acting: Here) -> list[questions.MenuItem]:
     """The menu that these roles open, in its order."""
-    asked = questions.customer_menu if isinstance(acting, AtCustomer) else questions.menu
+    asked = questions.menu
+    if isinstance(acting, AtCustomer):
+        asked = questions.customer_menu
+    elif isinstance(acting, Everywhere):
+        asked = questions.everywhere_menu
     return sorted(row for rows in asked.ask(acting.permissions) for row in rows)
 
 
 def address_of(item: questions.MenuItem, acting: Here) -> str:
     """Where a place in the menu leads."""
-    if item.at_customer:
+    if item.at_customer and not isinstance(acting, Everywhere):
         return reverse(item.address_name, kwargs={"customer": acting.customer.public_id})
     return acting.address(item.address_name)
 

@@ -5,6 +5,7 @@ What runs inside a service is known on higher floors: they answer the questions 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +67,12 @@ def in_use(company: Company, service: str = Service.AUTOPAY) -> bool:
     """Whether the service is on; run it while acting for the company."""
     rows = ServiceActivation.objects.of(company).filter(service=service, deactivated_at=None)
     return bool(rows.exists())
+
+
+def used_in(companies: Iterable[int], service: str = Service.AUTOPAY) -> set[int]:
+    """Those of the companies in which the service is on; run it while acting for them."""
+    rows = ServiceActivation.objects.filter(service=service, deactivated_at=None)
+    return set(rows.filter(company__in=list(companies)).values_list("company_id", flat=True))
 
 
 def states(company: Company) -> list[State]:

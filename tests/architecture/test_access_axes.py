@@ -23,11 +23,10 @@ from portal.jobs import work
 from portal.jobs.models import Job
 from portal.lists import export, spec
 from tests import kit
+from tests.architecture.access_table import SEERS, TABLE
 from tests.architecture.test_access_matrix import (
     OTHER_WORDS,
     QUERIES,
-    SEERS,
-    TABLE,
     WORD,
     addresses,
     filled,

@@ -29,11 +29,11 @@ from portal.lists.models import SavedView
 from portal.people.models import CompanyImport
 from portal.people.views import errors
 from tests import kit
+from tests.architecture.access_table import TABLE
 from tests.architecture.test_access_matrix import (
     LAST,
     OTHER_WORDS,
     QUERIES,
-    TABLE,
     WORD,
     addresses,
     filled,
@@ -76,7 +76,7 @@ def _theirs(mine: Stage) -> tuple[Stage, dict[str, Any]]:
         deputy = Deputy.objects.create(**owner, **people, from_date=today, to_date=today)
         ceremony = Ceremony.objects.create(
             **owner, user=mine.users["approver"], at=now, factor="totp", device_id=1, totals={},
-            payment_count=0, line_count=0,
+            payment_count=0, line_count=0, act="of-theirs",
         )  # fmt: skip
         view = SavedView.objects.create(
             **owner, user=mine.users["accountant"], list_name="payments", name="V", query="tab=open"
@@ -90,6 +90,10 @@ def _theirs(mine: Stage) -> tuple[Stage, dict[str, Any]]:
             user=mine.users["customer"]
         )
         CustomerKey.objects.create(customer=made.company.customer, secret=new_signing_key())
+    with tenancy.acting_for([made.company], user=people["absent"]):
+        at_all = SavedView.objects.create(
+            user=people["absent"], list_name="payments_everywhere", name="V"
+        )
     passkey = WebAuthnCredential.objects.create(
         user=made.users["approver"], name="P", confirmed=True, credential_id=b"2", public_key=b"2"
     )
@@ -100,7 +104,9 @@ def _theirs(mine: Stage) -> tuple[Stage, dict[str, Any]]:
         "view": view.pk,
         "passkey": passkey.pk,
         "number": "F1",
+        "signing": ceremony.act,
         "customer-lists:delete-view": {"view": beside.pk},
+        "all-lists:delete-view": {"view": at_all.pk},
     }
 
 

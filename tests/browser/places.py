@@ -13,7 +13,8 @@ from typing import Any
 
 from banking.setups import OVERVIEW, STEPS
 from tests import kit
-from tests.architecture.test_access_matrix import QUERIES, TABLE, addresses
+from tests.architecture.access_table import TABLE
+from tests.architecture.test_access_matrix import QUERIES, addresses
 from tests.browser import FAILS, scene
 from tests.browser.scene import NOBODY, Scene
 from tests.browser.site import TOKEN, Site
@@ -33,6 +34,7 @@ PARAMETERS: dict[str, Callable[[Scene], Mapping[str, Any]]] = {
     "draft": lambda known: known.drafts,
     "upload": lambda known: known.uploads,
     "ceremony": lambda known: known.ceremonies,
+    "signing": lambda _known: {scene.ALL: scene.ACT},
     "number": lambda known: {"": "M0001"},
     "job": lambda known: known.jobs,
     "letter": lambda known: known.letters,
@@ -336,6 +338,7 @@ WAITING = ("awaiting", "partly", "partly-mine", "urgent", "foreign", "netted", "
 OPEN = ("awaiting", "partly")
 ONE = post("payments:sign", payment="awaiting")
 SIGNING = post("payments:sign", payment=WAITING)
+EVERYWHERE = post("all-payments:sign", payment=WAITING)
 REFUSING = post("payments:refuse", payment=OPEN)
 ASKING = post("payments:ask-bank", payment="accepted")
 CANCELLING = post("payments:cancel", payment="partly")
@@ -431,6 +434,9 @@ STATES = [
     Place("payments:sign", "wrong-code", fill(SIGNING, code="000000")),
     Place("payments:sign", "no-code", fill(SIGNING, code="")),
     Place("payments:sign", "changed", fill(ONE, seen="1|x", code="123456")),
+    Place("all-payments:sign", "one", post("all-payments:sign", payment="awaiting")),
+    Place("all-payments:sign", "many", EVERYWHERE),
+    Place("all-payments:sign", "wrong-code", fill(EVERYWHERE, code="000000")),
     Place("payments:sign", "nothing-to-sign", post("payments:sign", of="second")),
     Place("payments:refuse", "one", post("payments:refuse", payment="awaiting")),
     Place("payments:refuse", "no-reason", fill(REFUSING, reason="")),

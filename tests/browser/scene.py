@@ -19,7 +19,7 @@ from banking.connecting import STEPS
 from banking.models import AgreementShare, Authority, BankAccount, BankAgreement, ConnectionTest
 from payments import deciding
 from payments import lifecycle as payments_lifecycle
-from payments.models import Payment
+from payments.models import Ceremony, Payment
 from portal.access import actors, secondfactor, tenancy
 from portal.access.models import Authenticator, Company, PhoneCode, User
 from portal.access.roles import CUSTOMER_ROLES, Role
@@ -37,6 +37,7 @@ from tests.browser import scene_payments as story
 from tests.kit import Stage
 
 NOBODY, STRANGER, ALL = "nobody", "stranger", "all"
+ACT = "of-many-companies"
 # Everybody whom pages are shown to, the richest view first.
 ROLES = [ALL, *(role.value for role in Role), STRANGER, NOBODY]
 NAME = "Sørøyværingens Fiskeforedling og Kjølelager AS"
@@ -289,6 +290,8 @@ def _ceremonies(made: Stage, scene: Scene) -> None:
     signed = {ALL: "B-partly-mine", Role.APPROVER.value: "M0001"}
     for name, number in signed.items():
         scene.ceremonies[name] = story.sign(made, made.users[name], number)
+    with made.scope():  # as if it had been signed along with others
+        Ceremony.objects.filter(pk=scene.ceremonies[ALL]).update(act=ACT)
     story.upload(made, [story.some(made, "B-salary-waiting", kind="salary")])
     payroll = Role.PAYROLL_APPROVER.value
     scene.ceremonies[payroll] = story.sign(made, made.users[payroll], "B-salary-waiting")

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.test_access_matrix import ROLES as MATRIX
-from tests.architecture.test_access_matrix import TABLE
+from tests.architecture.access_table import ROLES as MATRIX
+from tests.architecture.access_table import TABLE
 from tests.browser import chromium
 from tests.browser.crawler import Crawler, InFolder
 from tests.browser.findings import LOOKS, PLAIN, Finding, table, unknown

@@ -286,6 +286,14 @@ def test_a_passkey_signs_in_and_signs_a_payment_and_a_text_message_does_not(
     anne.page.get_by_role("button", name=re.compile("med tilgangsnøkkel")).click()
     anne.page.wait_for_url("**/receipts/*/")
     assert "Tilgangsnøkkel" in anne.page.inner_text("main")
+
+    # And in all companies at once
+    anne.page.goto(f"{stack.url}/all/approve/")
+    anne.page.locator("td.pick input").first.check()
+    anne.press("Godkjenn")
+    anne.page.get_by_role("button", name=re.compile("med tilgangsnøkkel")).click()
+    anne.page.wait_for_url("**/all/outgoing/receipts/*/")
+    assert "Tilgangsnøkkel" in anne.page.inner_text("main")
     anne.sign_out()
 
     # By text message: told before typing, and on trying, that it signs nothing

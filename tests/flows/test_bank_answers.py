@@ -11,10 +11,11 @@ from django.db import connection, transaction
 from banking import inbox
 from banking import lifecycle as banking_lifecycle
 from banking.models import BankAccount, BankAgreement, BankFile
-from payments import approval, lifecycle, limits, outcomes, sending, signable
+from payments import approval, lifecycle, outcomes, sending, signable
 from payments.models import Payment, PaymentLine, Signature
 from portal import clock
 from portal.access import actors, tenancy
+from portal.access.acting import Acting
 from portal.access.roles import Role, permissions_of
 from portal.events import moves
 from portal.events.models import Event
@@ -402,11 +403,12 @@ def test_the_same_person_cannot_sign_twice_even_in_sql(made: Stage) -> None:
         (row,) = signable.shown([payment])
         assert (
             signable.by(
-                user=made.users["anne"],
-                permissions=permissions_of([Role.APPROVER]),
+                rights=signable.rights(
+                    user=made.users["anne"],
+                    places=[Acting(made.company, frozenset(), permissions_of([Role.APPROVER]))],
+                    at=clock.now(),
+                ),
                 payments=[row],
-                in_use=True,
-                authority=limits.of(company=made.company, user=made.users["anne"], at=clock.now()),
             )
             == []
         )

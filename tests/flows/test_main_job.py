@@ -6,10 +6,11 @@ import datetime as dt
 from decimal import Decimal
 
 from banking import inbox
-from payments import approval, limits, outcomes, sending, signable
+from payments import approval, outcomes, sending, signable
 from payments.models import Payment, PaymentLine
 from portal import clock
 from portal.access import secondfactor
+from portal.access.acting import Acting
 from portal.access.models import User
 from portal.access.roles import Role, permissions_of
 from tests import kit
@@ -36,11 +37,12 @@ def sign(made: Stage, user: User) -> None:
     with made.scope():
         payments = list(Payment.objects.of(made.company).select_related("agreement__account"))
         rows = signable.by(
-            user=user,
-            permissions=permissions_of([Role.APPROVER]),
+            rights=signable.rights(
+                user=user,
+                places=[Acting(made.company, frozenset(), permissions_of([Role.APPROVER]))],
+                at=clock.now(),
+            ),
             payments=signable.shown(payments),
-            in_use=True,
-            authority=limits.of(company=made.company, user=user, at=clock.now()),
         )
         approval.sign(
             company=made.company,

@@ -15,10 +15,11 @@ import pytest
 
 from banking.models import BankFile
 from banking.simbank.scripts import KNOWN
-from payments import approval, lifecycle, limits, outcomes, sending, signable
+from payments import approval, lifecycle, outcomes, sending, signable
 from payments.models import Payment, PaymentLine
 from portal import clock
 from portal.access import secondfactor, tenancy
+from portal.access.acting import Acting
 from portal.access.roles import Role, permissions_of
 from portal.events.models import Event
 from tests import kit
@@ -126,11 +127,12 @@ def uploaded(made: Stage) -> None:
         with made.scope():
             payments = list(Payment.objects.of(made.company).select_related("agreement__account"))
             rows = signable.by(
-                user=user,
-                permissions=PERMISSIONS,
+                rights=signable.rights(
+                    user=user,
+                    places=[Acting(made.company, frozenset(), PERMISSIONS)],
+                    at=clock.now(),
+                ),
                 payments=signable.shown(payments),
-                in_use=True,
-                authority=limits.of(company=made.company, user=user, at=clock.now()),
             )
             approval.sign(
                 company=made.company,

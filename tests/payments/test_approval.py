@@ -393,9 +393,9 @@ def test_a_held_line_cannot_follow_when_the_rest_has_been_sent(made: Stage) -> N
 def test_who_holds_no_authority_at_the_bank_is_warned(made: Stage) -> None:
     payment = make(made, "P1")
     stranger = kit.person("eva", made.company, Role.APPROVER)
-    warned = approval.authority_warnings(user=stranger, payments=[payment])
+    warned = signable.authority_warnings(user=stranger, payments=[payment])
     assert warned == [payment]
-    assert approval.authority_warnings(user=made.users["anne"], payments=[payment]) == []
+    assert signable.authority_warnings(user=made.users["anne"], payments=[payment]) == []
 
 
 def test_several_currencies_are_summed_apart(made: Stage) -> None:

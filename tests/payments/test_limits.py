@@ -125,7 +125,7 @@ def test_who_else_can_approve_is_nobody_whose_limit_is_too_small(made: Stage) ->
     with made.scope():
         rows = {row.number: row for row in Payment.objects.all()}
         names = {
-            number: approval.others(
+            number: signable.others(
                 company=made.company, payments=[row], but=[made.users["anne"].pk], most=5
             )
             for number, row in rows.items()

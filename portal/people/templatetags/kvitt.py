@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -34,7 +34,7 @@ def money(amount: Any, currency: str = "") -> str:
 
 
 @register.filter
-def totals(sums: dict[str, str] | None) -> str:
+def totals(sums: Mapping[str, Any] | None) -> str:
     """{"NOK": "84300.00"} → «84 300,00 NOK»; several currencies with « + » between."""
     return " + ".join(money(amount, currency) for currency, amount in sorted((sums or {}).items()))
 

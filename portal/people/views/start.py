@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from portal.access import grants, guard, norwegian
-from portal.access.models import Company
-from portal.access.roles import Permission
+from portal.access.models import Company, User
+from portal.access.roles import APPROVE_PAYMENTS, SEE_PAYMENTS, Permission, permissions_of
 from portal.events import questions
 from portal.people import context, lists
 from portal.people.templatetags.kvitt import organisation
@@ -46,6 +46,8 @@ def start(request: HttpRequest) -> HttpResponse:
         "more": len(rows) > COMPANIES_SHOWN,
         "text": text,
     }
+    if len(rows) > 1 and not text:
+        found |= _at_once(guard.user_of(request))
     if getattr(request, "htmx", False):
         return render(request, "people/companies.html", found)
     if "all" not in request.GET and not text and len(customers) == 1 and not rows:
@@ -53,6 +55,12 @@ def start(request: HttpRequest) -> HttpResponse:
     if len(rows) == 1 and not text and "all" not in request.GET:
         return redirect("people:company", company=rows[0].public_id)
     return render(request, "people/start.html", found)
+
+
+def _at_once(user: User) -> dict[str, bool]:
+    """Whether the user sees payments in several companies, and approves them, all at once."""
+    held = permissions_of(grants.roles_anywhere(user))
+    return {"several": bool(held & SEE_PAYMENTS), "approves": bool(held & APPROVE_PAYMENTS)}
 
 
 @require_GET
