@@ -144,7 +144,8 @@ def _report_rows(report: _Report, content: Any) -> Iterator[tuple[Any, ...]]:
 
 
 def _carry_out_report(file: BankFile, sent: BankFile, report: _Report) -> None:
-    inbox.claim(file, company_id=sent.company_id, answers_to=sent, salary=sent.salary)  # type: ignore[arg-type]
+    assert sent.company_id is not None
+    inbox.claim(file, company_id=sent.company_id, answers_to=sent, salary=sent.salary)
     carried = _Carried(sent)
     group = report.groups[0]
     whole = not report.payments and not report.staged

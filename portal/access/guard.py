@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
@@ -78,20 +78,17 @@ def user_of(request: HttpRequest) -> User:
 
 def acting_of(request: HttpRequest) -> Acting:
     """For which company a page opened by `company` acts."""
-    acting: Acting = request.acting  # type: ignore[attr-defined]
-    return acting
+    return cast("Acting", here_of(request))
 
 
 def customer_of(request: HttpRequest) -> AtCustomer:
     """For which customer a page opened by `customer` acts."""
-    acting: AtCustomer = request.acting  # type: ignore[attr-defined]
-    return acting
+    return cast("AtCustomer", here_of(request))
 
 
 def everywhere_of(request: HttpRequest) -> Everywhere:
     """For which companies a page opened by `everywhere` acts."""
-    acting: Everywhere = request.acting  # type: ignore[attr-defined]
-    return acting
+    return cast("Everywhere", here_of(request))
 
 
 def here_of(request: HttpRequest) -> Here:

@@ -12,15 +12,11 @@ signing below 2,000 ms, and as many queries for one company as for all.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
-import os
 import re
 import statistics
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 TIMES = 9
@@ -50,25 +46,9 @@ def main(words: list[str]) -> None:
     for name, standard in (("companies", 300), ("waiting", 50), ("lines", 3)):
         parser.add_argument(f"--{name}", type=int, default=standard)
     asked = parser.parse_args(words)
-    from portal.demo import bootstrap
-    from portal.demo.servers import Postgres, Valkey
-    from tests.benchmarks.pipeline import _migrate
+    from tests.benchmarks.servers import standing
 
-    with contextlib.ExitStack() as held:
-        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="kvitt-bench-")))
-        postgres = held.enter_context(Postgres(folder / "postgres", durable=False))
-        valkey = held.enter_context(Valkey(folder / "valkey", durable=False))
-        urls = bootstrap.prepare_database(postgres.url(), "bench", passwords=folder / "words.json")
-        os.environ |= bootstrap.database_environment(urls)
-        os.environ |= bootstrap.secrets_in(folder / "secrets.json")
-        os.environ |= {
-            "REDIS_URL": valkey.url(),
-            "KVITT_DEMO": "1",
-            "KVITT_DATA_DIR": str(folder),
-            "KVITT_LOG_LEVEL": "ERROR",
-            "DJANGO_SETTINGS_MODULE": "portal.settings",
-        }
-        _migrate(urls.owner)
+    with standing() as (_folder, urls):
         import django
 
         django.setup()
