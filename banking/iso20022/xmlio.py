@@ -47,6 +47,8 @@ BOM = b"\xef\xbb\xbf"
 ARCHIVES = {b"PK\x03\x04": "ZIP", b"\x1f\x8b": "gzip", b"7z\xbc\xaf": "7z", b"Rar!": "RAR"}
 NAME_SHOWN = 120
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\Z")
+_UNSIGNED = re.compile(r"\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\Z")
+_CURRENCY = re.compile(r"[A-Z]{3}\Z")
 _VERSION = re.compile(r"(?:pain|camt|admi)\.\d{3}\.\d{3}\.(\d{2})")
 _OLD_SUFFIX = re.compile(r"V\d{2}$")
 _PATH_STEP = re.compile(r"/(?:([^/\[:]+):)?([^/\[]+)(?:\[(\d+)\])?")
@@ -330,14 +332,14 @@ def amount(value: str, place: Place) -> Decimal:
 
 def money(value: str, place: Place) -> Decimal:
     """As `amount`, of what has its direction beside it, and so has no sign."""
-    if value.startswith("-"):
+    if len(value) > AMOUNT_LENGTH or _UNSIGNED.match(value) is None:
         raise bad_value(what="amount", value=value[: AMOUNT_LENGTH + 1], place=place)
-    return amount(value, place)
+    return Decimal(value)
 
 
 def currency(code: str, place: Place) -> str:
     """A currency as an amount of an entry must have it; Unreadable value for what is none."""
-    if len(code) != 3 or not (code.isascii() and code.isalpha() and code.isupper()):
+    if _CURRENCY.match(code) is None:
         raise bad_value(what="Ccy", value=code, place=place)
     return code
 
