@@ -54,7 +54,7 @@ def now_in(
     """Company id → what is stopped there now; two queries, and two more where an agreement is
     another's. Run it while acting for them."""
     found = {pk: Stops() for pk in company_ids}
-    rows = SendingStop.objects.filter(company__in=found, started_at=None)
+    rows = SendingStop.objects.filter(company__in=tenancy.ids(found), started_at=None)
     # On an agreement that is deactivated for good there is nothing left to stop or to start.
     rows = rows.exclude(agreement__status=lifecycle.DEACTIVATED)
     for row in rows.select_related("stopped_by", "agreement__account", "agreement__channel"):
@@ -70,7 +70,7 @@ def now_in(
 
 def shared_with(company_ids: Iterable[int]) -> list[BankAgreement]:
     """The agreements that others share with these companies, and that are not deactivated."""
-    rows = BankAgreement.objects.filter(company__in=list(company_ids), share__isnull=False)
+    rows = BankAgreement.objects.filter(company__in=tenancy.ids(company_ids), share__isnull=False)
     rows = rows.exclude(status=lifecycle.DEACTIVATED).select_related("account", "channel")
     return list(rows)
 

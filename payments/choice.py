@@ -16,7 +16,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from payments import lists
+from payments import lists, queries
 from payments.models import Payment
 from portal.access import guard, tenancy
 from portal.access.acting import Acting, Here
@@ -45,10 +45,9 @@ class Choice:
 
     def payments(self, rows: QuerySet[Payment]) -> list[Payment]:
         """Those of it that may be seen, with what the pages show of them."""
-        found = rows.filter(pk__in=tenancy.ids(self.ids)).prefetch_related(
-            "account", "agreement__account", "agreement__channel"
-        )
-        return list(found.order_by("due_date", "pk"))
+        found = list(rows.filter(pk__in=tenancy.ids(self.ids)).order_by("due_date", "pk"))
+        queries.with_agreements(found)
+        return found
 
     @property
     def own_page(self) -> bool:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from payments import policy
 from payments.models import Payment, Signature
-from portal.access import grants
+from portal.access import grants, tenancy
 from portal.access.models import ApprovalLimit, Company, User
 from portal.access.roles import APPROVE_PAYMENTS, Permission, permissions_of
 from portal.clock import OSLO
@@ -90,12 +90,17 @@ def in_all(
         if row.absent_id not in absent[row.company_id]:
             absent[row.company_id].append(row.absent_id)
     people = {user.pk, *(pk for some in absent.values() for pk in some)}
-    limits = ApprovalLimit.objects.filter(company__in=list(absent), user__in=people).order_by("pk")
+    limits = ApprovalLimit.objects.filter(company__in=tenancy.ids(absent), user__in=people).order_by("pk")
     rows = list(limits.select_for_update() if lock else limits)
     if lock:
         grants.hold(companies=companies, users=people)
     by_company = grants.own_roles_in(companies=companies, users=people)
     used = _used(rows, at)
+    bounds: dict[int, dict[int, Bound]] = {company: {} for company in absent}
+    for row in rows:
+        company, whose = row.company_id, row.user_id
+        if whose in {user.pk, *absent[company]}:
+            bounds[company][whose] = Bound(row.per_payment, row.per_day, used[company, whose])
     found = {}
     for company, some in absent.items():
         held = {
@@ -109,11 +114,7 @@ def in_all(
                 permission: [pk for pk in some if permission in held.get(pk, ())]
                 for permission in APPROVE_PAYMENTS
             },
-            bounds={
-                row.user_id: Bound(row.per_payment, row.per_day, used[company, row.user_id])
-                for row in rows
-                if row.company_id == company and row.user_id in {user.pk, *some}
-            },
+            bounds=bounds[company],
         )
     return found
 

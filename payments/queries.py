@@ -9,6 +9,7 @@ from decimal import Decimal
 from django.db import connection
 from django.db.models import Q, QuerySet, Sum
 
+from banking.models import BankAccount, BankAgreement
 from payments import lifecycle
 from payments.models import Payment, PaymentLine
 from portal.access import tenancy
@@ -172,6 +173,19 @@ def sums_to_send(*, payment_ids: Sequence[int]) -> dict[str, Decimal]:
         payment_id__in=tenancy.ids(payment_ids), status__in=lifecycle.PHASES[lifecycle.OPEN]
     )
     return dict(rows.order_by().values_list("currency").annotate(sum=Sum("amount")))
+
+
+def with_agreements(payments: Sequence[Payment]) -> None:
+    """Gives each payment its agreement, with channel, and its account, in three queries at most."""
+    ids = tenancy.ids({payment.agreement_id for payment in payments})
+    rows = BankAgreement.objects.filter(pk__in=ids).select_related("account")
+    agreements = {row.pk: row for row in rows.prefetch_related("channel")}
+    accounts = {row.account_id: row.account for row in agreements.values()}
+    if others := {payment.account_id for payment in payments} - set(accounts):
+        accounts |= {row.pk: row for row in BankAccount.objects.filter(pk__in=tenancy.ids(others))}
+    for payment in payments:
+        payment.agreement = agreements[payment.agreement_id]
+        payment.account = accounts[payment.account_id]
 
 
 def abroad(payments: Iterable[Payment]) -> set[int]:

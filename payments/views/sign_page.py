@@ -40,7 +40,7 @@ PAYEES_SHOWN = 200  # on a page
 LEFT_SHOWN = 10
 OTHERS_SHOWN = 5
 FINDINGS_SHOWN = 20
-COMPANIES_SHOWN = 20
+ACCOUNTS_SHOWN = COMPANIES_SHOWN = 20
 NONCES = "signing_nonces"
 
 
@@ -180,6 +180,7 @@ def context(request: HttpRequest, page: Looked, form: SigningForm) -> dict[str, 
     total = sum(row.lines for row in rows)
     number = _page(request, total)
     sums = _sums(rows)
+    without = _without_authority(user, payments)
     return {
         "rows": rows,
         "table": SigningTable(rows, everywhere=isinstance(acting, Everywhere)),
@@ -193,10 +194,12 @@ def context(request: HttpRequest, page: Looked, form: SigningForm) -> dict[str, 
         "companies": _by_company(acting, rows),
         "companies_shown": COMPANIES_SHOWN,
         "sums": {currency: str(amount) for currency, amount in sums.items()},
-        "without_authority": _without_authority(user, payments),
+        "without_authority": without[:ACCOUNTS_SHOWN],
+        "without_too": len(without[ACCOUNTS_SHOWN:]),
         "dates": timing.dates(payments, now=clock.now(), abroad=queries.abroad(payments)),
         "stopped": _stopped(acting, payments),
         "closed": _closed(payments),
+        "seen": _seen(acting, rows),
         "withholding": [p.called for p in payments if p.account.tax_withholding],
         "findings": _findings(payments),
         "findings_most": FINDINGS_SHOWN,
@@ -312,6 +315,16 @@ def _others(acting: Acting | Everywhere, user: User, rows: list[signable.Shown])
         but=[user.pk, *(s.user_id for row in waiting for s in row.signed_by)],
         most=OTHERS_SHOWN,
     )
+
+
+def _seen(acting: Acting | Everywhere, rows: list[signable.Shown]) -> list[str]:
+    """What the form says was shown: of each payment its id and fingerprint, after its company on a
+    page of several."""
+    if isinstance(acting, Acting):
+        return [f"{row.payment.pk}|{row.fingerprint()}" for row in rows]
+    return [
+        f"{row.payment.company.public_id}|{row.payment.pk}|{row.fingerprint()}" for row in rows
+    ]
 
 
 def _page(request: HttpRequest, total: int) -> int:

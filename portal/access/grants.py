@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import DateField, Exists, Func, OuterRef, Q, QuerySet
 
+from portal.access import tenancy
 from portal.access.models import Company, Customer, Deputy, Membership, RoleGrant, User
 from portal.access.roles import APPROVE_PAYMENTS, CUSTOMER_ROLES, Permission, Role, roles_with
 
@@ -47,7 +48,7 @@ def standing_in(*, company: Company) -> QuerySet[Deputy]:
 
 def standing_in_any(*, companies: Iterable[Company]) -> QuerySet[Deputy]:
     """The deputies of today in any of these companies; run it while acting for them."""
-    rows = Deputy.objects.filter(company__in=[company.pk for company in companies])
+    rows = Deputy.objects.filter(company__in=tenancy.ids(company.pk for company in companies))
     return _standing(rows, OuterRef("company__customer_id"))
 
 
@@ -127,7 +128,7 @@ def own_roles_in(
     a constant number of queries. Run it while acting for the companies."""
     customer_of = {company.pk: company.customer_id for company in companies}
     customers, ids = set(customer_of.values()), set(users)
-    there = Q(company__in=customer_of) | Q(customer__in=customers)
+    there = Q(company__in=tenancy.ids(customer_of)) | Q(customer__in=customers)
     held: dict[tuple[str, int], dict[int, set[Role]]] = {}
     for whose in ("user", "group__members"):
         rows = RoleGrant.objects.filter(there, **{f"{whose}__in": ids})
@@ -232,7 +233,9 @@ def hands_of(
     it while acting for the companies."""
     customer_of = {company.pk: company.customer_id for company in companies}
     pairs: dict[int, set[tuple[int, int]]] = {pk: set() for pk in customer_of}
-    for company, absent, deputy in Deputy.objects.filter(company__in=customer_of).values_list(
+    for company, absent, deputy in Deputy.objects.filter(
+        company__in=tenancy.ids(customer_of)
+    ).values_list(
         "company_id", "absent_id", "deputy_id"
     ):
         pairs[company].add((absent, deputy))

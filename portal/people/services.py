@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from portal.access import tenancy
 from portal.access.models import Company, ServiceActivation, SigningKey
 from portal.events import questions
 from portal.people import changes, companies, keys
@@ -72,7 +73,7 @@ def in_use(company: Company, service: str = Service.AUTOPAY) -> bool:
 def used_in(companies: Iterable[int], service: str = Service.AUTOPAY) -> set[int]:
     """Those of the companies in which the service is on; run it while acting for them."""
     rows = ServiceActivation.objects.filter(service=service, deactivated_at=None)
-    return set(rows.filter(company__in=list(companies)).values_list("company_id", flat=True))
+    return set(rows.filter(company__in=tenancy.ids(companies)).values_list("company_id", flat=True))
 
 
 def states(company: Company) -> list[State]:
