@@ -17,6 +17,17 @@ from django.db import IntegrityError, transaction
 
 from payments import checks, digest, lifecycle, limits, policy, signable
 from payments.models import Ceremony, Payment, PaymentLine, Signature
+from payments.unsigned import (
+    AlreadySigned,
+    Changed,
+    EnteredByThemselves,
+    NoAgreement,
+    NotSigned,
+    NotYours,
+    OverLimit,
+    ServiceOff,
+    StoppedByCheck,
+)
 from portal.access import actors
 from portal.access.acting import Acting
 from portal.access.models import Company, User
@@ -25,50 +36,11 @@ from portal.access.secondfactor import SIGNING, Proof
 from portal.events import moves
 
 SUBJECT = "payment"
-
-
-class NotSigned(Exception):
-    """Nothing was signed in a company; `numbers` are the payments' that stood in the way."""
-
-    def __init__(self, numbers: Sequence[str] = ()) -> None:
-        super().__init__(", ".join(numbers))
-        self.numbers = list(numbers)
-
-
-class NotYours(NotSigned):
-    """The user's roles do not reach these payments (supplier and salary are separate)."""
-
-
-class ServiceOff(NotSigned):
-    """AutoPay is not on for the company: nothing may be approved."""
+IN_ADVANCE = "in-advance"  # what a ceremony was proved with whose proof was given before
 
 
 class WeakProof(Exception):
     """What was shown opens a session, but may sign no payment."""
-
-
-class OverLimit(NotSigned):
-    """The payments are beyond what this person may approve."""
-
-
-class AlreadySigned(NotSigned):
-    """The same person cannot be both approvers of a payment."""
-
-
-class EnteredByThemselves(NotSigned):
-    """Nobody but those who entered the payments would have approved them."""
-
-
-class NoAgreement(NotSigned):
-    """The agreement of the payments is not active, so they would never be sent."""
-
-
-class StoppedByCheck(NotSigned):
-    """A check stops the payments, and no administrator has let them pass."""
-
-
-class Changed(NotSigned):
-    """The payments are no longer as they were shown: somebody was quicker."""
 
 
 class PartlySent(Exception):
@@ -128,7 +100,7 @@ def sign_in_each(
         raise NotYours
     with transaction.atomic():
         wanted = [pk for part in parts for pk in part.fingerprints]
-        payments = _found([part.acting.company for part in parts], wanted)
+        payments = found([part.acting.company for part in parts], wanted)
         shown = signable.by_company(signable.shown(payments))
         places = [part.acting for part in parts]
         rights = signable.rights(user=user, places=places, at=at, lock=True)
@@ -143,20 +115,54 @@ def sign_in_each(
                 faults[pk] = fault
             else:
                 ready.append((part, shown[pk]))
-        ceremonies = _ceremonies(user, ready, proof, at, act)
-        _sign_all(ceremonies, ready, in_place_of)
-        _move_on(user, [row for _part, rows in ready for row in rows], at)
+        ceremonies = Ceremony.objects.bulk_create(
+            [
+                _ceremony(
+                    part.acting.company,
+                    user,
+                    rows,
+                    at=at,
+                    act=act,
+                    factor=proof.factor,
+                    device_id=proof.device_id,
+                    evidence=part.evidence,
+                )
+                for part, rows in ready
+            ]
+        )
+        everything = [rows for _part, rows in ready]
+        _sign_all(list(zip(ceremonies, everything, strict=True)), in_place_of)
+        _move_on(user, [row for rows in everything for row in rows], at)
     return Signed(act, ceremonies, faults)
 
 
+def sign_in_advance(
+    *,
+    company: Company,
+    user: User,
+    rows: list[signable.Shown],
+    in_place_of: Mapping[int, int | None],
+    evidence: dict[str, Any],
+    at: dt.datetime,
+) -> None:
+    """Gives the approvals that the user has given before the payments came; `evidence` says where.
+    In the caller's transaction, with the payments locked and the user's right to it seen to."""
+    ceremony = _ceremony(
+        company, user, rows, at=at, factor=IN_ADVANCE, device_id=0, evidence=evidence
+    )
+    ceremony.save()
+    _sign_all([(ceremony, rows)], in_place_of)
+    _move_on(user, rows, at, detail={"in_advance": True})
+
+
 def _locked(company: Company, wanted: Iterable[int]) -> list[Payment]:
-    payments = _found([company], wanted)
+    payments = found([company], wanted)
     if len(payments) != len(set(wanted)):
         raise Changed
     return payments
 
 
-def _found(companies: Sequence[Company], wanted: Iterable[int]) -> list[Payment]:
+def found(companies: Sequence[Company], wanted: Iterable[int]) -> list[Payment]:
     """Those of the payments that are the companies' own, locked."""
     ids = moves.lock_groups(Payment, wanted)
     rows = Payment.objects.filter(pk__in=ids, company__in=[company.pk for company in companies])
@@ -214,35 +220,23 @@ def _must_be_as_shown(rows: list[signable.Shown], fingerprints: Mapping[int, str
         raise Changed(changed)
 
 
-def _ceremonies(
-    user: User,
-    ready: list[tuple[Part, list[signable.Shown]]],
-    proof: Proof,
-    at: dt.datetime,
-    act: str,
-) -> list[Ceremony]:
-    """One for each company."""
-    made = []
-    for part, rows in ready:
-        totals: dict[str, Decimal] = {}
-        for row in rows:
-            for currency, amount in row.totals.items():
-                totals[currency] = totals.get(currency, Decimal(0)) + amount
-        made.append(
-            Ceremony(
-                company=part.acting.company,
-                user=user,
-                at=at,
-                act=act,
-                factor=proof.factor,
-                device_id=proof.device_id,
-                evidence=part.evidence,
-                totals={currency: f"{amount:.2f}" for currency, amount in totals.items()},
-                payment_count=len(rows),
-                line_count=sum(row.lines for row in rows),
-            )
-        )
-    return Ceremony.objects.bulk_create(made)
+def _ceremony(
+    company: Company, user: User, rows: list[signable.Shown], *, at: dt.datetime, **proved: Any
+) -> Ceremony:
+    """The act of signing these in one company; `proved` is with what."""
+    totals: dict[str, Decimal] = {}
+    for row in rows:
+        for currency, amount in row.totals.items():
+            totals[currency] = totals.get(currency, Decimal(0)) + amount
+    return Ceremony(
+        company=company,
+        user=user,
+        at=at,
+        totals={currency: f"{amount:.2f}" for currency, amount in totals.items()},
+        payment_count=len(rows),
+        line_count=sum(row.lines for row in rows),
+        **proved,
+    )
 
 
 def head(payment: Payment) -> digest.Head:
@@ -257,13 +251,10 @@ def head(payment: Payment) -> digest.Head:
 
 
 def _sign_all(
-    ceremonies: list[Ceremony],
-    ready: list[tuple[Part, list[signable.Shown]]],
-    in_place_of: Mapping[int, int | None],
+    signed: list[tuple[Ceremony, list[signable.Shown]]], in_place_of: Mapping[int, int | None]
 ) -> None:
     made = []
-    signed = zip(ceremonies, ready, strict=True)
-    pairs = [(ceremony, row) for ceremony, (_part, rows) in signed for row in rows]
+    pairs = [(ceremony, row) for ceremony, rows in signed for row in rows]
     for ceremony, row in pairs:
         text = digest.statement(
             head=head(row.payment),
@@ -293,7 +284,12 @@ def _sign_all(
         raise AlreadySigned([row.payment.number for _ceremony, row in pairs]) from error
 
 
-def _move_on(user: User, rows: list[signable.Shown], at: dt.datetime) -> None:
+def _move_on(
+    user: User,
+    rows: list[signable.Shown],
+    at: dt.datetime,
+    detail: dict[str, Any] | None = None,
+) -> None:
     """First of two signatures: partly approved. Enough of them: approved."""
     actor = actors.person(user)
     done: list[signable.Shown] = []
@@ -308,7 +304,9 @@ def _move_on(user: User, rows: list[signable.Shown], at: dt.datetime) -> None:
                 payment_id__in=ids, status__in=[lifecycle.AWAITING, lifecycle.PARTLY]
             )
             expected = sum(row.lines for row in chosen)
-            moves.move(open_lines, change, by=actor, at=at, within=ids, expected=expected)
+            moves.move(
+                open_lines, change, by=actor, at=at, within=ids, expected=expected, detail=detail
+            )
 
 
 @moves.retrying

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from django.db import transaction
 from django.db.models import QuerySet
 
-from payments import guards
+from payments import guards, preapproval
 from payments.models import Finding, GuardSetting, Payment
 from payments.telling import tell
 from portal.access.actors import person
@@ -56,6 +56,7 @@ def let_pass(*, company: Company, user: User, finding_id: int, reason: str, at: 
             at=at,
             detail={"reason": reason, "check": row.code, "reference": row.line.reference},
         )
+        preapproval.use(company=company, payment_ids=[payment_id], at=at)
         return str(row.payment.number)
 
 

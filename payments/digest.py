@@ -17,6 +17,7 @@ from typing import Any
 
 FIELD = "\x1f"
 TITLE = "Kvitt payment approval 1"
+IN_ADVANCE = "Kvitt approval in advance 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,34 @@ def statement(
             f"root: {root.hex()}",
             f"signer: {signer_id} {' '.join(signer.split())}",
             f"at: {at.astimezone(dt.UTC).isoformat()}",
+        )
+    )
+
+
+def invoice(
+    *,
+    company: int,
+    number: int,
+    payee: str,
+    account: str,
+    amount: Decimal,
+    currency: str,
+    kid: str,
+    reference: str,
+    valid_until: dt.date,
+) -> str:
+    """What is approved in advance, as one readable text, but for who signs it and when."""
+    return "\n".join(
+        (
+            IN_ADVANCE,
+            f"company: {company}",
+            f"number: {number}",
+            f"payee: {' '.join(payee.split())}",
+            f"account: {account}",
+            f"amount: {amount:.2f} {currency}",
+            f"kid: {kid or '-'}",
+            f"reference: {' '.join(reference.split()) or '-'}",
+            f"until: {valid_until.isoformat()}",
         )
     )
 

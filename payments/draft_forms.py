@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from banking import lifecycle as banking_lifecycle
+from banking.iso20022.values import Account
 from banking.models import BankAgreement
-from payments import checks, fixes
+from payments import checks, fixes, jsonfile
 from payments.models import Payment
 from portal.access.models import Company
 from portal.lists import widgets
@@ -229,6 +230,77 @@ class LineForm(forms.Form):
         if _plain(was) == _plain(told) and not changed:
             text = _("Change this, or tick that what was refused is right.")
             self.add_error(name, text)
+
+
+class InvoiceForm(forms.Form):
+    """An invoice that is to be approved before its payment comes."""
+
+    payee = LineForm.base_fields["payee"]
+    account = LineForm.base_fields["account"]
+    amount = LineForm.base_fields["amount"]
+    currency = LineForm.base_fields["currency"]
+    kid = LineForm.base_fields["kid"]
+    reference = forms.CharField(
+        label=gettext_lazy("Message or invoice number"),
+        max_length=checks.MESSAGE_MAX,
+        required=False,
+        help_text=gettext_lazy("Where there is no KID: just as the ERP will write it."),
+    )
+    valid_until = forms.DateField(
+        label=gettext_lazy("Valid until"),
+        input_formats=["%d.%m.%Y", "%Y-%m-%d"],
+        help_text=gettext_lazy("A payment that comes later must be approved as always."),
+        widget=widgets.Date,
+    )
+
+    def __init__(self, *args: Any, today: dt.date, days_max: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.today, self.days_max = today, days_max
+
+    def clean_payee(self) -> str:
+        name = " ".join(self.cleaned_data["payee"].split())
+        if len(checks.as_sent(name)) > checks.NAME_MAX:
+            raise forms.ValidationError(_("The name is too long for the bank. Shorten it."))
+        return name
+
+    def clean_account(self) -> Account:
+        read = jsonfile.account_of(self.cleaned_data["account"])
+        normal = checks.normal_account(read)
+        if normal is None or read.kind == "OTHER":
+            text = _("A digit is wrong: the account fails its check. Look at the invoice again.")
+            raise forms.ValidationError(text)
+        return Account(read.kind, normal)
+
+    def clean_kid(self) -> str:
+        kid = "".join(self.cleaned_data["kid"].split())
+        if kid and not checks.fits_kid(kid):
+            text = _("A digit is wrong: the KID fails its check. Look at the invoice again.")
+            raise forms.ValidationError(text)
+        return kid
+
+    def clean_reference(self) -> str:
+        return " ".join(self.cleaned_data["reference"].split())
+
+    def clean_valid_until(self) -> dt.date:
+        day: dt.date = self.cleaned_data["valid_until"]
+        if day < self.today:
+            raise forms.ValidationError(_("The day has passed. Choose today or later."))
+        if day > self.today + dt.timedelta(days=self.days_max):
+            raise forms.ValidationError(_("The day lies more than a year ahead."))
+        return day
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        if not {"kid", "reference"} & set(self.errors):
+            if found.get("kid") and found.get("reference"):
+                self.add_error("reference", _("An invoice has a KID or a message, not both."))
+            elif not found.get("kid") and not found.get("reference"):
+                self.add_error("kid", _("Write the KID, or else the message or invoice number."))
+        amount, currency = found.get("amount"), found.get("currency", "")
+        if amount is not None and amount % 1 and not checks.decimals_of(currency):
+            text = _("Amounts in %(currency)s have no decimals.") % {"currency": currency}
+            self.add_error("amount", text)
+        return found
 
 
 def _plain(text: str) -> str:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from banking.iso20022 import pain001
 from banking.located import Unreadable
-from payments import guards, jsonfile, lifecycle, notices, unreadable
+from payments import guards, jsonfile, lifecycle, notices, preapproval, unreadable
 from payments.models import Payment, PaymentLine, Upload
 from payments.reading import LINE_COLUMNS, Reading, ReadPayment, kind, urgent
 from portal.access import actors
@@ -179,6 +179,7 @@ def _store(
         rows = moves.Staged(PaymentLine, table, columns=("reasons",))
         moves.move(rows, lifecycle.STOP, by=actors.CLOCK, at=at, within=ids)
     guards.look(ids, company_id=upload.company_id, at=at)
+    preapproval.use(company=upload.company, payment_ids=ids, at=at)
     notices.to_approve(company=upload.company, payment_ids=ids)
     notices.stopped(company=upload.company, payment_ids=ids)
     return ids

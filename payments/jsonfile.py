@@ -257,7 +257,7 @@ class _Reader:
             number=self._text(head, "number", 35),
             execution_date=self._date(head),
             debtor=Party(),
-            debit_account=_account(self._text(head, "debit_account", 34)),
+            debit_account=account_of(self._text(head, "debit_account", 34)),
             debit_currency="",
             debtor_bic="",
             category=KINDS[kind],
@@ -312,7 +312,7 @@ class _Reader:
                 town=texts["town"],
                 country=texts["country"],
             ),
-            payee_account=_account(account, texts["country"]) if account else None,
+            payee_account=account_of(account, texts["country"]) if account else None,
             payee_bic=self._text(line, "bic", 11, optional=True),
             clearing_id=self._text(line, "clearing_id", 35, optional=True),
             kid=kid,
@@ -423,7 +423,7 @@ def number(value: Any) -> Decimal | None:
     return read if abs(read.adjusted()) <= DIGITS_MAX and len(read.as_tuple()[1]) < 30 else None
 
 
-def _account(text: str, country: str = "") -> Account:
+def account_of(text: str, country: str = "") -> Account:
     """An IBAN, a Norwegian account, or one of a payee abroad whose country has no IBAN."""
     compact = text.replace(" ", "").replace(".", "")
     if compact[:2].isalpha() and compact[2:4].isdigit():

@@ -90,7 +90,9 @@ def in_all(
         if row.absent_id not in absent[row.company_id]:
             absent[row.company_id].append(row.absent_id)
     people = {user.pk, *(pk for some in absent.values() for pk in some)}
-    limits = ApprovalLimit.objects.filter(company__in=tenancy.ids(absent), user__in=people).order_by("pk")
+    limits = ApprovalLimit.objects.filter(
+        company__in=tenancy.ids(absent), user__in=people
+    ).order_by("pk")
     rows = list(limits.select_for_update() if lock else limits)
     if lock:
         grants.hold(companies=companies, users=people)

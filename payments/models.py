@@ -11,11 +11,17 @@ from django.db.models.functions import Collate, Lower
 from django.utils.translation import gettext as _
 
 from payments import lifecycle
+from payments.invoices import PreApproval, PreApprovalSignature
 from portal.access.models import new_public_id
 from portal.access.tenancy import CompanyOwned
 from portal.events import questions
 from portal.events.lifecycle import Status
 from portal.events.moves import Tracking
+
+__all__ = [
+    "PreApproval",
+    "PreApprovalSignature",
+]
 
 
 class Upload(CompanyOwned):

@@ -29,6 +29,9 @@ from portal.events.models import Event
 TOLD_MAX = 20
 
 
+WAITING = (lifecycle.AWAITING, lifecycle.PARTLY)  # for somebody's approval
+
+
 class _Row(NamedTuple):
     pk: int
     kind: str
@@ -87,7 +90,7 @@ def _page(company: Company, payment_ids: Sequence[int], several: str = "payments
 def to_approve(*, company: Company, payment_ids: Sequence[int]) -> None:
     """Tells those who may approve which payments wait; one that is stopped whole does not."""
     for kind, rows in _axes(payment_ids):
-        waiting = [row for row in rows if row.status == lifecycle.AWAITING]
+        waiting = [row for row in rows if row.status in WAITING]
         if not waiting:
             continue
         readers = _holders(company, _approving(kind))

@@ -67,6 +67,7 @@ def checks(request: HttpRequest) -> HttpResponse:
     waiting = deciding.waiting(company=company)
     context = {
         "form": form,
+        "on": company.pre_approval,
         "stopped": guards.told(waiting[:SHOWN]),
         "count": keyset.count(waiting),
         "most": SHOWN,

@@ -33,7 +33,7 @@ from payments import (
     tables,
     tasks,
 )
-from payments.models import CancellationAsk, Payment, PaymentLine, Signature
+from payments.models import CancellationAsk, Payment, PaymentLine, PreApproval, Signature
 from payments.views.changing import NoteForm
 from payments.views.lookup import found
 from portal import clock, details
@@ -70,8 +70,11 @@ def one(request: HttpRequest, payment: int) -> HttpResponse:
     drafting.look_for_corrections([*lines, *departed])
     events = queries.events(payment=row, size=EVENTS_READ)
     signatures = list(
-        Signature.objects.filter(payment=row).select_related("user", "in_place_of").order_by("pk")
+        Signature.objects.filter(payment=row)
+        .select_related("user", "in_place_of", "ceremony")
+        .order_by("pk")
     )
+    in_advance = any(one.ceremony.factor == approval.IN_ADVANCE for one in signatures)
     acts = _acts(request, row, signatures)
     context: dict[str, Any] = {
         "row": row,
@@ -91,6 +94,11 @@ def one(request: HttpRequest, payment: int) -> HttpResponse:
         "days": details.timeline(events),
         "cut": len(events) if len(events) == EVENTS_READ else 0,
         "signatures": signatures,
+        "in_advance": PreApproval.objects.filter(line__payment=row).order_by("line__position")[
+            :DEPARTED_SHOWN
+        ]
+        if in_advance
+        else [],
         "acts": acts,
         "files": _files(row, acting),
         "kind": row.kind_label,

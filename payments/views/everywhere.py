@@ -19,7 +19,7 @@ from payments import approval, choice, digest, lifecycle, lists, tasks
 from payments.models import Ceremony
 from payments.views import sign_page as shown_page
 from portal import clock
-from portal.access import guard, passkeys
+from portal.access import guard
 from portal.access.roles import APPROVE_PAYMENTS, SEE_PAYMENTS
 from portal.events import moves
 from portal.lists import selection
@@ -123,13 +123,8 @@ def passkey(request: HttpRequest, kept: str) -> JsonResponse:
     seen = _seen(request)
     if choice.kept(request, kept) is None or not seen:
         return JsonResponse({"told": shown_page.changed()}, status=409)
-    options = passkeys.begin_signing(
-        request,
-        guard.user_of(request),
-        nonce=shown_page.nonce_for(request, kept),
-        digest=digest.together(_digests(seen)),
-    )
-    return JsonResponse(options)
+    shown = digest.together(_digests(seen))
+    return JsonResponse(shown_page.asked_of_passkey(request, kept, shown))
 
 
 def _try_to_sign(

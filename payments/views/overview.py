@@ -14,7 +14,8 @@ from banking import tasks as banking_tasks
 from payments import lists, queries, tasks
 from payments.lists import PAYMENTS, TO_APPROVE
 from portal.access import grants, guard
-from portal.access.roles import APPROVE_PAYMENTS, CANCEL_PAYMENTS, SEE_PAYMENTS
+from portal.access.acting import Acting
+from portal.access.roles import APPROVE_PAYMENTS, CANCEL_PAYMENTS, SEE_PAYMENTS, Permission
 from portal.lists.pages import ListPage
 
 
@@ -31,8 +32,14 @@ def index(request: HttpRequest) -> HttpResponse:
         "may_approve": may_approve,
         "may_cancel": may_cancel,
         "at_once": settings.SIGN_AT_ONCE_MAX,
+        "pre_approves": _pre_approves(acting),
     }
     return render(request, "payments/list.html", context)
+
+
+def _pre_approves(acting: Acting) -> bool:
+    """Whether there is anything to see of what is approved in advance."""
+    return acting.company.pre_approval and acting.may(Permission.SEE_SUPPLIER)
 
 
 @require_GET
@@ -47,6 +54,7 @@ def approve(request: HttpRequest) -> HttpResponse:
         "may_approve": True,
         "may_cancel": bool(CANCEL_PAYMENTS & acting.permissions),
         "at_once": settings.SIGN_AT_ONCE_MAX,
+        "pre_approves": _pre_approves(acting),
     }
     return render(request, "payments/approve.html", context)
 

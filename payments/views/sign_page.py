@@ -101,11 +101,18 @@ def form_with(faults: list[tuple[str, list[str]]]) -> SigningForm:
     return form
 
 
-def nonce_for(request: HttpRequest, kept: str) -> str:
+def _nonce_for(request: HttpRequest, kept: str) -> str:
     """A new nonce, kept for the one signing of this choice."""
     nonce = passkeys.new_nonce()
     request.session[NONCES] = {kept: nonce}
     return nonce
+
+
+def asked_of_passkey(request: HttpRequest, kept: str, digest: str) -> dict[str, Any]:
+    """What a passkey is asked to sign: a new nonce with what has this digest."""
+    user = guard.user_of(request)
+    nonce = _nonce_for(request, kept)
+    return passkeys.begin_signing(request, user, nonce=nonce, digest=digest)
 
 
 def proof_of(
@@ -322,9 +329,7 @@ def _seen(acting: Acting | Everywhere, rows: list[signable.Shown]) -> list[str]:
     page of several."""
     if isinstance(acting, Acting):
         return [f"{row.payment.pk}|{row.fingerprint()}" for row in rows]
-    return [
-        f"{row.payment.company.public_id}|{row.payment.pk}|{row.fingerprint()}" for row in rows
-    ]
+    return [f"{row.payment.company.public_id}|{row.payment.pk}|{row.fingerprint()}" for row in rows]
 
 
 def _page(request: HttpRequest, total: int) -> int:

@@ -14,7 +14,7 @@ from payments import approval, choice, digest, lifecycle, queries, signable, tas
 from payments.models import Ceremony
 from payments.views import sign_page as shown_page
 from portal import clock
-from portal.access import guard, passkeys
+from portal.access import guard
 from portal.access.roles import APPROVE_PAYMENTS
 from portal.events import moves
 from portal.lists import selection
@@ -83,13 +83,8 @@ def passkey(request: HttpRequest, kept: str) -> JsonResponse:
     """What a passkey is to sign: a new nonce and the digest of just what the page showed."""
     if choice.kept(request, kept) is None:
         return JsonResponse({"told": shown_page.changed()}, status=409)
-    options = passkeys.begin_signing(
-        request,
-        guard.user_of(request),
-        nonce=shown_page.nonce_for(request, kept),
-        digest=digest.shown(_seen(request)),
-    )
-    return JsonResponse(options)
+    shown = digest.shown(_seen(request))
+    return JsonResponse(shown_page.asked_of_passkey(request, kept, shown))
 
 
 def _try_to_sign(

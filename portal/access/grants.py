@@ -235,9 +235,7 @@ def hands_of(
     pairs: dict[int, set[tuple[int, int]]] = {pk: set() for pk in customer_of}
     for company, absent, deputy in Deputy.objects.filter(
         company__in=tenancy.ids(customer_of)
-    ).values_list(
-        "company_id", "absent_id", "deputy_id"
-    ):
+    ).values_list("company_id", "absent_id", "deputy_id"):
         pairs[company].add((absent, deputy))
     with_some = {pk: customer_of[pk] for pk, some in pairs.items() if some}
     given = _given_in(with_some) if with_some else {}

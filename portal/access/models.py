@@ -99,6 +99,8 @@ class Company(models.Model):
     two_factor_to_sign_in = models.BooleanField(default=False)
     # And for each upload a code from the app of the user that the ERP names.
     two_factor_to_upload = models.BooleanField(default=False)
+    # Whether invoices may be approved before their payments come.
+    pre_approval = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

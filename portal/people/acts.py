@@ -77,6 +77,7 @@ FIELDS: dict[str, Any] = {
     "to": _("Last day"),
     "two_factor_to_sign_in": _("Two-factor to sign in"),
     "two_factor_to_upload": _("Two-factor to upload"),
+    "pre_approval": _("Approval in advance"),
 }
 
 # field → {text as it is kept: words}; apps add theirs when they are ready.

@@ -12,7 +12,7 @@ from django.urls import get_resolver
 from banking import setups
 from banking.models import AgreementShare, BankFile
 from payments import drafting
-from payments.models import Finding, Payment
+from payments.models import Finding, Payment, PreApproval
 from portal.access import guard, tenancy
 from portal.access.models import Authenticator, Membership, RoleGrant, User, UserGroup
 from portal.access.roles import CUSTOMER_ROLES
@@ -184,6 +184,18 @@ def _words(made: kit.Stage, place: int) -> dict[str, Any]:
         made_at=payment.created_at,
         made_by=made.users["admin"],
     )
+    invoice = PreApproval.objects.create(
+        company=made.company,
+        payee_name="Leverandør AS",
+        payee_account=kit.account(70),
+        payee_account_kind="BBAN",
+        amount=1,
+        currency="NOK",
+        reference="1",
+        valid_until=kit.soon(),
+        made_by=made.users["approver"],
+        made_at=payment.created_at,
+    )
     draft = drafting.begin(company=made.company, user=made.users["uploader"], at=payment.created_at)
     assert payment.upload is not None
     member = Membership.objects.get(user=made.users["approver"])
@@ -203,6 +215,7 @@ def _words(made: kit.Stage, place: int) -> dict[str, Any]:
         "payment": payment.pk,
         "finding": finding.pk,
         "draft": draft.public_id,
+        "invoice": invoice.pk,
         "upload": payment.upload.pk,
         "agreement": made.agreement.pk,
         "setup": setup.public_id,

@@ -33,6 +33,7 @@ from portal.people import changes
 from tests import kit
 from tests.browser import scene_directory as directory
 from tests.browser import scene_drafts as drafts
+from tests.browser import scene_invoices as invoices
 from tests.browser import scene_payments as story
 from tests.kit import Stage
 
@@ -64,6 +65,7 @@ class Scene:
     findings: dict[str, int] = field(default_factory=dict)
     drafts: dict[str, str] = field(default_factory=dict)
     uploads: dict[str, int] = field(default_factory=dict)
+    invoices: dict[str, int] = field(default_factory=dict)
     ceremonies: dict[str, int] = field(default_factory=dict)
     jobs: dict[str, str] = field(default_factory=dict)
     letters: dict[str, int] = field(default_factory=dict)
@@ -99,6 +101,7 @@ def make() -> Scene:
     _ceremonies(made, scene)
     _checks(made, scene)
     scene.drafts, scene.uploads = drafts.fill(made, made.users[ALL])
+    scene.invoices = invoices.fill(made, made.users["anne"], made.users["bjorn"])
     _neighbours(made, scene)
     _setups(made, scene)
     _connections(made, scene)
