@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import structlog
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from banking import agreement_events, agreements, inbox, lifecycle, notices
 from banking.iso20022 import xmlio
@@ -99,10 +100,11 @@ def _meant(bank_channel_id: int, word: Word) -> tuple[int, list[int]]:
     account. Those that others share are their owner's."""
     everybody = Company.objects.values_list("pk", flat=True)
     with tenancy.acting_for(everybody):
+        # Each bank has its own names for the two numbers, as payments to it carry them.
         rows = BankAgreement.objects.filter(
+            Q(customer_number=word.customer_number) | Q(signer_id=word.customer_number),
+            Q(agreement_id=word.agreement_id) | Q(division=word.agreement_id),
             channel_id=bank_channel_id,
-            customer_number=word.customer_number,
-            agreement_id=word.agreement_id,
             share=None,
         )
         if word.accounts:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, F, Q, QuerySet, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
 from django.utils import timezone
 
 from banking import channel, filestore, lifecycle, notices, profiles, recognition
@@ -23,6 +23,7 @@ from portal.access import actors, tenancy
 from portal.access.actors import Actor
 from portal.access.models import Company, User
 from portal.events import moves
+from portal.events.models import Event
 
 log = structlog.get_logger(__name__)
 READ_ATTEMPTS = 3
@@ -241,18 +242,24 @@ def company_of_message(bank_channel_id: int, message_id: str) -> BankFile | None
 def owner_of_account(bank_channel_id: int, number: str) -> int | None:
     """Id of the one company with an agreement for this BBAN or IBAN on this channel.
 
-    An active agreement decides (an account has one, whoever's it is); else one that was active.
-    A draft, an account that is only written down, or one that another company shares makes nobody
-    its owner. None when there is
-    no owner, or more than one.
+    An active agreement decides (an account has one, whoever's it is); else one that was active. One
+    that never was, an account that is only written down, or one that another company shares makes
+    nobody its owner. None when there is no owner, or more than one.
     """
+    once = Event.objects.filter(
+        subject="agreement",
+        subject_id=OuterRef("pk"),
+        group_id=None,
+        event=lifecycle.ACTIVATE.name,
+    )
     everybody = Company.objects.values_list("pk", flat=True)
     with tenancy.acting_for(everybody):
         rows = BankAgreement.objects.filter(channel_id=bank_channel_id, share=None).filter(
             Q(account__number=number) | Q(account__iban=number)
         )
-        for status in (lifecycle.ACTIVE, lifecycle.DEACTIVATED):
-            owners = set(rows.filter(status=status).values_list("company_id", flat=True))
+        before = rows.filter(Exists(once), status=lifecycle.DEACTIVATED)
+        for found in (rows.filter(status=lifecycle.ACTIVE), before):
+            owners = set(found.values_list("company_id", flat=True))
             if owners:
                 return owners.pop() if len(owners) == 1 else None
     return None

@@ -29,7 +29,17 @@ class AgreementFilter(FilterSet):
 
 
 # What a file was remarked for where the bank tells of payments otherwise than they stand here.
-GRAVE = ("debit-not-expected", "waits-here", "sent-again-since", "refused-after-all")
+GRAVE = (
+    "debit-not-expected",
+    "waits-here",
+    "sent-again-since",
+    "refused-after-all",
+    "refused-after-paid",
+    "amount-differs",
+    "batch-differs",
+    "named-twice",
+    "line-not-named",
+)
 
 
 class FileFilter(FilterSet):

@@ -32,6 +32,9 @@ def recognise(source: BinaryIO) -> Recognised:
     try:
         opening = source.read(OPENING_BYTES).removeprefix(records.BOM)
         source.seek(before)
+        opening = opening.lstrip(
+            xmlio.BLANKS
+        )  # a blank line is the reader's to refuse, at its place
         if opening.startswith(TELEPAY[0]) and TELEPAY[1] in opening:
             raise _telepay()
         if opening.startswith(records.OPENING):

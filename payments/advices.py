@@ -1,6 +1,8 @@
-"""Debit advices (camt.054) carried out, set-based: money that left the account settles its line.
+"""Debit advices (camt.054) and statements (camt.053) carried out, set-based: money that left the
+account settles its line, whichever of the two tells it first.
 
-A returned payment is told by a credit with a return reason, or by a reversal.
+A returned payment is told by a credit with a return reason, or by a reversal. Of a statement,
+which tells of all that the account moves, only what names a payment from here is looked at.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ from typing import Any
 
 import structlog
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from banking import inbox
-from banking.iso20022 import camt054
+from banking.iso20022 import camt053, camt054
 from banking.iso20022.values import Discrepancy, Entry, EntryDetail, Notification
 from banking.models import BankFile
 from payments import lifecycle, notices, reports, staging
@@ -27,21 +30,37 @@ from portal.events import moves
 
 log = structlog.get_logger(__name__)
 NOT_PROVIDED = "NOTPROVIDED"
+PAID = (lifecycle.SETTLED, lifecycle.RETURNED)
 
 
 @dataclass(slots=True)
 class _Advice:
-    """What a camt.054 says of one company's accounts, gathered while it streams."""
+    """What the file says of one company's accounts, gathered while it streams. `batches` are booked
+    entries that are for a whole payment, by its number."""
 
+    statement: bool
     message_id: str = ""
     accounts: set[str] = field(default_factory=set)
     addressed: set[tuple[str, str]] = field(default_factory=set)
-    batches: list[Entry] = field(default_factory=list)
+    batches: list[tuple[str, Entry]] = field(default_factory=list)
     discrepancies: list[Discrepancy] = field(default_factory=list)
+    unnamed: dict[str, int] = field(default_factory=dict)
+    has_debits: bool = False
     not_money: int = 0
     incoming: int = 0
     staged: int = 0
     transactions: int = 0
+
+
+@dataclass(slots=True)
+class _Open:
+    """An entry while its details pass: how many of them name a line, and which payments are named
+    by those that name none."""
+
+    entry: Entry
+    details: int = 0
+    named: int = 0
+    payments: dict[str, int] = field(default_factory=dict)
 
 
 ADVISED = {
@@ -64,7 +83,7 @@ FOUND = (
 
 def read(file: BankFile, content: Any) -> None:
     with transaction.atomic():
-        advice = _Advice()
+        advice = _Advice(statement=file.kind.startswith("camt.053"))
         advice.staged = staging.fill("advice_line", ADVISED, _advice_rows(advice, content))
         company_id = inbox.owner_of_accounts(file.channel_id, advice.accounts, advice.addressed)
         with tenancy.acting_for([company_id], unclaimed=True):
@@ -73,31 +92,54 @@ def read(file: BankFile, content: Any) -> None:
 
 
 def _advice_rows(advice: _Advice, content: Any) -> Iterator[tuple[Any, ...]]:
-    entry: Entry | None = None
-    for value in camt054.read(content):
+    now: _Open | None = None
+    for value in (camt053 if advice.statement else camt054).read(content):
         if isinstance(value, EntryDetail):
             advice.transactions += 1
-            if advice.batches and advice.batches[-1] is entry:
-                advice.batches.pop()  # a batch with details is settled by them
-            if entry is not None and entry.status == "BOOK":
-                row = _advice_row(entry, value)
-                if row is not None:
-                    yield row
-                elif value.credit:
-                    advice.incoming += 1
+            if now is None:
+                continue
+            now.details += 1
+            if now.entry.status != "BOOK":
+                continue
+            row = _advice_row(now.entry, value)
+            if row is not None:
+                now.named += 1
+                yield row
+            elif value.credit:
+                advice.incoming += 1
+            elif value.payment_number:
+                before = now.payments.get(value.payment_number, 0)
+                now.payments[value.payment_number] = before + 1
         elif isinstance(value, Entry):
-            entry = value
-            if entry.status != "BOOK":
-                advice.not_money += 1
-            elif entry.batch_payment_number:
-                advice.batches.append(entry)
+            _close(advice, now)
+            now = _Open(value)
+            advice.has_debits = advice.has_debits or not value.credit
+            advice.not_money += value.status != "BOOK"
         elif isinstance(value, Notification):
-            advice.message_id = value.message_id
+            advice.message_id = advice.message_id or value.message_id
             advice.addressed.update(value.addressed)
             if value.account is not None:
                 advice.accounts.add(value.account.number)
         elif isinstance(value, Discrepancy):
             advice.discrepancies.append(value)
+    _close(advice, now)
+
+
+def _close(advice: _Advice, now: _Open | None) -> None:
+    """An entry none of whose details names a line is for the one payment that it names, whole."""
+    if now is None:
+        return
+    if advice.statement and not now.details:
+        advice.transactions += 1
+    if now.entry.status != "BOOK":
+        return
+    if not now.details and now.entry.batch_payment_number:
+        advice.batches.append((now.entry.batch_payment_number, now.entry))
+    elif not now.named and len(now.payments) == 1 and sum(now.payments.values()) == now.details:
+        advice.batches.append((next(iter(now.payments)), now.entry))
+    else:
+        for number, count in now.payments.items():
+            advice.unnamed[number] = advice.unnamed.get(number, 0) + count
 
 
 def _advice_row(entry: Entry, detail: EntryDetail) -> tuple[Any, ...] | None:
@@ -130,6 +172,8 @@ def _carry_out_advice(file: BankFile, company_id: int, advice: _Advice) -> None:
         for d in advice.discrepancies[: reports.REMARKS_MAX]
     ]
     ids, salary = _match(company_id, advice, remarks)
+    # A statement's debits may be of salary, whatever they name.
+    salary = advice.has_debits if advice.statement else salary
     inbox.claim(file, company_id=company_id, answers_to=None, salary=salary)
     booked = ("booked_date", "bank_reference")
     for code, change, columns in (
@@ -145,9 +189,10 @@ def _carry_out_advice(file: BankFile, company_id: int, advice: _Advice) -> None:
             company = Company.objects.get(pk=company_id)
             notices.returned(company=company, payment_ids=ids, at=at)
     alarm_unexpected(company_id, remarks)
-    for entry in advice.batches:
-        _settle_batch(company_id, entry, by, remarks, file=file.name)
-    if advice.incoming:
+    for number, entry in advice.batches:
+        _settle_batch(company_id, number, entry, by, remarks, file=file)
+    _remark_unnamed(company_id, advice, remarks)
+    if advice.incoming and not advice.statement:
         remarks.append({"code": "incoming", "count": advice.incoming})
     if advice.not_money:
         remarks.append({"code": "not-booked", "count": advice.not_money})
@@ -183,9 +228,13 @@ def _match(
         cursor.execute(f"SELECT count(*) FROM {table} WHERE code = 'differs'")
         differs = cursor.fetchone()[0]
         cursor.execute(
+            f"SELECT count(*) - count(DISTINCT row_id) FROM {table} WHERE code = 'settled'"
+        )
+        again = cursor.fetchone()[0]
+        cursor.execute(
             "SELECT p.id, p.number, p.kind FROM payments_payment p WHERE p.company_id = %s"
             " AND (p.number IN (SELECT DISTINCT number FROM advice_line) OR p.number = ANY(%s))",
-            [company_id, [entry.batch_payment_number for entry in advice.batches]],
+            [company_id, [number for number, _entry in advice.batches]],
         )
         rows = cursor.fetchall()
         known = [number for _pk, number, kind in rows if kind != Payment.Kind.SALARY]
@@ -195,12 +244,15 @@ def _match(
         )
         strange = cursor.fetchone()[0]
     # What fits no payment of ours may be salary: it is seen by those alone who see salary.
-    salary = strange or any(entry.batch_payment_number not in known for entry in advice.batches)
-    if matched < advice.staged:
+    salary = strange or any(number not in known for number, _entry in advice.batches)
+    if matched < advice.staged and not advice.statement:
         remarks.append({"code": "unmatched", "count": advice.staged - matched})
     if differs:
         remarks.append({"code": "amount-differs", "count": differs})
         log.error("outcomes.amount_differs", company=company_id, count=differs)
+    if again:
+        remarks.append({"code": "named-twice", "count": again})
+        log.critical("outcomes.named_twice", company=company_id, count=again)
     return [pk for pk, _number, _kind in rows], salary
 
 
@@ -211,32 +263,44 @@ def alarm_unexpected(company_id: int, remarks: list[dict[str, Any]]) -> None:
             f"SELECT l.reference, l.status FROM {moves.STAGED} s"
             " JOIN payments_paymentline l ON l.id = s.row_id"
             " WHERE s.code = 'settled' AND l.status <> ALL(%s)",
-            [[lifecycle.SETTLED, lifecycle.RETURNED]],
+            [list(PAID)],
         )
         odd = cursor.fetchall()
     if odd:
-        references = [f"{reference} ({status})" for reference, status in odd[:10]]
+        references = [reference for reference, _status in odd[:10]]
         remarks.append({"code": "debit-not-expected", "count": len(odd), "references": references})
-        log.critical("outcomes.debit_not_expected", company=company_id, count=len(odd))
+        log.critical("outcomes.debit_not_expected", company=company_id, lines=odd[:10])
+
+
+def _remark_unnamed(company_id: int, advice: _Advice, remarks: list[dict[str, Any]]) -> None:
+    """Money that left for a payment from here, and nobody can say for which of its lines."""
+    rows = Payment.objects.of(company_id).filter(number__in=list(advice.unnamed))
+    for number in rows.order_by("number").values_list("number", flat=True)[: reports.REMARKS_MAX]:
+        count = advice.unnamed[number]
+        remarks.append({"code": "line-not-named", "number": number, "count": count})
+        log.error("outcomes.line_not_named", company=company_id, number=number)
 
 
 def _settle_batch(
     company_id: int,
+    number: str,
     entry: Entry,
     by: actors.Actor,
     remarks: list[dict[str, Any]],
     *,
-    file: str,
+    file: BankFile,
 ) -> None:
-    """A booked batch without details settles a whole payment when the sums agree."""
-    payment = Payment.objects.of(company_id).filter(number=entry.batch_payment_number).first()
+    """A booked entry that names no line settles a whole payment when the sums agree."""
+    payment = Payment.objects.of(company_id).filter(number=number).first()
     if payment is None:
-        remarks.append({"code": "unknown-payment", "number": entry.batch_payment_number})
+        if not file.kind.startswith("camt.053"):
+            remarks.append({"code": "unknown-payment", "number": number})
         return
-    lines = PaymentLine.objects.filter(
-        payment=payment, currency=entry.currency, status__in=lifecycle.SETTLE.sources
-    )
-    total = sum(lines.values_list("amount", flat=True), Decimal(0))
+    every = PaymentLine.objects.filter(payment=payment, currency=entry.currency)
+    lines = every.filter(status__in=lifecycle.SETTLE.sources)
+    total = _sum(lines)
+    if not total and not entry.credit and _sum(every.filter(status__in=PAID)) == entry.amount:
+        return  # told before, by another file
     if entry.credit or total != entry.amount:
         remarks.append({"code": "batch-differs", "number": payment.number, "sum": str(total)})
         return
@@ -246,6 +310,10 @@ def _settle_batch(
         by=by,
         at=clock.now(),
         within=[payment.pk],
-        detail={"file": file},
+        detail={"file": file.name},
         sets={"booked_date": entry.booking_date, "bank_reference": entry.bank_reference[:35]},
     )
+
+
+def _sum(lines: QuerySet[PaymentLine]) -> Decimal:
+    return sum(lines.values_list("amount", flat=True), Decimal(0))

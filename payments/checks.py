@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from banking import numbers, profiles
 from banking.iso20022 import characters
 from banking.iso20022.values import Account, Instruction, Party, Transfer
-from payments import digest, remittance
+from payments import digest, remittance, timing
 
 if TYPE_CHECKING:
     from banking.models import BankAgreement
@@ -224,7 +224,7 @@ def faults_of_payment(
     faults = []
     if not today <= instruction.execution_date <= today + dt.timedelta(days=DAYS_AHEAD_MAX):
         faults.append(Fault("due-date", "ReqdExctnDt", instruction.execution_date.isoformat()))
-    elif last_day is not None and instruction.execution_date > last_day:
+    elif timing.after_last_day(instruction.execution_date, last_day, today=today):
         faults.append(Fault("cut-over", "ReqdExctnDt", instruction.execution_date.isoformat()))
     if instruction.method != "TRF":
         faults.append(Fault("not-carried", "PmtMtd", instruction.method))

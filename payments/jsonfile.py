@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, BinaryIO
 
 import ijson
+from django.utils.translation import gettext as _
 from ijson.common import ObjectBuilder
 
 from banking.iso20022 import xmlio
@@ -129,7 +130,7 @@ def _refuse_endless_numbers(source: BinaryIO) -> None:
                 "value",
                 "body",
                 f"A number has more than {RUN_MAX} digits.",
-                "Correct it as the API's description says.",
+                _("Correct it as the API's description says."),
             )
         tail = chunk[-RUN_MAX:]
     source.seek(0)
@@ -166,7 +167,7 @@ class _Reader:
             if builder is not None:
                 room -= 1
                 if room < 0 or len(prefix) > PATH_MAX:
-                    raise self._wrong("", "The line holds more than any payment does.")
+                    raise self._wrong("", _("The line holds more than any payment does."))
                 if event == "map_key" and prefix == LINE:
                     self._once(prefix, value)
                 builder.event(event, value)
@@ -176,7 +177,7 @@ class _Reader:
             elif prefix == LINE:
                 self.position += 1
                 if event != "start_map":
-                    raise self._wrong("", "Each line must be an object.")
+                    raise self._wrong("", _("Each line must be an object."))
                 self.seen[LINE] = set()
                 builder, room = ObjectBuilder(), LINE_EVENTS_MAX
                 builder.event(event, value)
@@ -249,10 +250,10 @@ class _Reader:
         head = self.head
         kind = head.get("kind", "supplier")
         if kind not in KINDS:
-            raise self._wrong("kind", "The kind is neither supplier nor salary.")
+            raise self._wrong("kind", _("The kind is neither supplier nor salary."))
         urgent = head.get("urgent", False)
         if not isinstance(urgent, bool):
-            raise self._wrong("urgent", "Urgent is true or false.")
+            raise self._wrong("urgent", _("Urgent is true or false."))
         return Instruction(
             number=self._text(head, "number", 35),
             execution_date=self._date(head),
@@ -272,7 +273,9 @@ class _Reader:
 
     def _date(self, head: dict[str, Any]) -> dt.date:
         text = self._text(head, "due_date", 10)
-        wrong = self._wrong("due_date", f"«{text}» is not a date (YYYY-MM-DD).")
+        wrong = self._wrong(
+            "due_date", _("«%(text)s» is not a date (YYYY-MM-DD).") % {"text": text}
+        )
         try:
             date = dt.date.fromisoformat(text)
         except ValueError as error:
@@ -286,7 +289,7 @@ class _Reader:
         self._known(line, LINE_FIELDS, "")
         payee = line.get("payee")
         if not isinstance(payee, dict):
-            raise self._wrong("payee", "The payee is missing.")
+            raise self._wrong("payee", _("The payee is missing."))
         self._known(payee, PAYEE_FIELDS, "payee.")
         amount = self._amount(line)
         self.sum += amount
@@ -297,7 +300,7 @@ class _Reader:
         account = self._text(line, "account", 34, optional=True)
         bearer = self._text(line, "charge_bearer", 4, optional=True)
         if bearer and bearer not in BEARERS:
-            raise self._wrong("charge_bearer", "This is none of DEBT, CRED, SHAR and SLEV.")
+            raise self._wrong("charge_bearer", _("This is none of DEBT, CRED, SHAR and SLEV."))
         return Transfer(
             position=self.position,
             instruction_id=str(self.position),
@@ -327,26 +330,28 @@ class _Reader:
     def _amount(self, line: dict[str, Any], field: str = "amount", path: str = "") -> Decimal:
         value = line.get(field)
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-            raise self._wrong(path + field, "The amount is missing.")
+            raise self._wrong(path + field, _("The amount is missing."))
         amount = number(value)
         if amount is None:
-            raise self._wrong(path + field, f"«{str(value)[:40]}» is not an amount.")
+            raise self._wrong(
+                path + field, _("«%(text)s» is not an amount.") % {"text": str(value)[:40]}
+            )
         return amount
 
     def _kid(self, where: dict[str, Any], field: str) -> str | None:
         value = where.get("kid")
         if value is not None and not isinstance(value, str):
-            raise self._wrong(field, "A KID is text, never a number.")
+            raise self._wrong(field, _("A KID is text, never a number."))
         return self._text(where, "kid", 35, optional=True) or None
 
     def _documents(self, line: dict[str, Any], currency: str) -> Iterator[Document]:
         documents = line.get("documents") or []
         if not isinstance(documents, list):
-            raise self._wrong("documents", "Documents must be a list.")
+            raise self._wrong("documents", _("Documents must be a list."))
         for place, document in enumerate(documents):
             path = f"documents[{place}]."
             if not isinstance(document, dict) or document.get("kind") not in ("CINV", "CREN"):
-                raise self._wrong(path[:-1], "Each document is an object of kind CINV or CREN.")
+                raise self._wrong(path[:-1], _("Each document is an object of kind CINV or CREN."))
             self._known(document, DOCUMENT_FIELDS, path)
             yield Document(
                 kind=document["kind"],
@@ -369,21 +374,23 @@ class _Reader:
         if value is None and optional:
             return ""
         if not isinstance(value, str) or not (value.strip() or optional):
-            raise self._wrong(path + field, "The field is missing, or is not text.")
+            raise self._wrong(path + field, _("The field is missing, or is not text."))
         if len(value) > most:
-            raise self._wrong(path + field, f"The text is longer than {most} characters.")
+            raise self._wrong(
+                path + field, _("The text is longer than %(most)s characters.") % {"most": most}
+            )
         if _FORBIDDEN.search(value):
-            raise self._wrong(path + field, "The text holds a character that no text may hold.")
+            raise self._wrong(path + field, _("The text holds a character that no text may hold."))
         return value.strip()
 
     def _known(self, where: dict[str, Any], fields: frozenset[str], path: str) -> None:
         unknown = sorted(where.keys() - fields)
         if unknown:
-            raise self._wrong(path + unknown[0], "This field is not known.")
+            raise self._wrong(path + unknown[0], _("This field is not known."))
 
     def _wrong(self, field: str, problem: str) -> Unreadable:
         path = f"{self.path()}.{field}" if field else self.path()
-        return _fault("value", path, problem, "Correct it as the API's description says.")
+        return _fault("value", path, problem, _("Correct it as the API's description says."))
 
     def _of_payment(self, field: str, problem: str) -> Unreadable:
         self.position = 0

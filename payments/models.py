@@ -172,12 +172,6 @@ class Payment(CompanyOwned):
         kind = _("Salary") if self.kind == self.Kind.SALARY else _("Supplier")
         return _("%(kind)s, urgent") % {"kind": kind} if self.urgent else kind
 
-    @property
-    def after_last_day(self) -> bool:
-        """Whether it is due after the last day of its agreement, so that it is not sent on it."""
-        last_day = self.agreement.cut_over_date
-        return last_day is not None and self.due_date > last_day
-
     def __str__(self) -> str:
         return self.number
 

@@ -25,7 +25,7 @@ READERS = {
     "camt.054": advices.read,
     "camt.052": connecting.read_answer,
     "camt.029": cancelling.read,
-    "camt.053": kept.read,
+    "camt.053": advices.read,
     "ocr-giro": kept.read,
     "avtalegiro": kept.read,
     "agreement-status": activation.read,

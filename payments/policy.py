@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from banking import lifecycle as banking_lifecycle
 from banking import profiles
 from banking.models import BankAgreement
-from payments import checks, lifecycle
+from payments import checks, lifecycle, timing
 from payments.models import Payment
 from portal.access import roles
 from portal.access.roles import Permission
@@ -242,7 +242,7 @@ def unfit_date(payment: Payment, to: dt.date, *, today: dt.date) -> str:
     if to > today + dt.timedelta(days=checks.DAYS_AHEAD_MAX):
         return _("The day lies more than a year ahead.")
     last_day = payment.agreement.cut_over_date
-    if last_day is not None and to > last_day:
+    if last_day is not None and timing.after_last_day(to, last_day, today=today):
         return _("The agreement pays nothing that is due after %(day)s, its last day.") % {
             "day": last_day.strftime("%d.%m.%Y")
         }

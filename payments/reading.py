@@ -163,7 +163,7 @@ class Reading:
                 _("No agreement is active for the account %(account)s.")
                 % {"account": head.debit_account.number},
                 _("Activate the agreement under Agreements: %(address)s")
-                % {"address": f"{settings.BASE_URL}/c/{self.company.public_id}/agreements/"},
+                % {"address": self._address_of_agreement(known)},
             )
         elif not agreement.remittance:
             self._refuse(
@@ -175,6 +175,13 @@ class Reading:
             )
             return None
         return agreement
+
+    def _address_of_agreement(self, account: BankAccount) -> str:
+        """Where the latest agreement on the account can be activated; all, where it has none."""
+        rows = BankAgreement.objects.of(self.company).filter(account=account).order_by("-pk")
+        latest = rows.values_list("pk", flat=True).first()
+        one = f"{latest}/" if latest else ""
+        return f"{settings.BASE_URL}/c/{self.company.public_id}/agreements/{one}"
 
     def _line(self, payment: ReadPayment, line: Transfer) -> tuple[Any, ...]:
         self._amount(line)

@@ -210,6 +210,15 @@ class _Carried:
             self.remark("waits-here", status=status, count=waiting)
             log.critical("outcomes.waits_here", file=self.sent.name, count=waiting)
 
+    def _alarm_paid(self, lines: QuerySet[PaymentLine], status: str) -> None:
+        """What the bank has paid, and says now that it has not, may be paid once more by people."""
+        if status not in NOT_TAKEN:
+            return
+        paid = lines.filter(status=lifecycle.SETTLED).count()
+        if paid:
+            self.remark("refused-after-paid", status=status, count=paid)
+            log.critical("outcomes.refused_after_paid", file=self.sent.name, count=paid)
+
     def had_before(self) -> None:
         """The bank refuses a second copy of a file, since it has the first: what it says of that is
         what counts, whichever comes first."""
@@ -282,6 +291,7 @@ class _Carried:
             change = self._move(code)
             named = RawSQL(f"SELECT row_id FROM {table} WHERE code = %s", [code])  # noqa: S611 - a constant
             self._alarm_waiting(PaymentLine.objects.filter(pk__in=named), code)
+            self._alarm_paid(PaymentLine.objects.filter(pk__in=named), code)
             staged = moves.Staged(PaymentLine, table, "code = %s", [code], columns=("reasons",))
             moved = moves.move(staged, change, by=self.by, at=self.at, within=ids)
             self._skipped(table, code, moved.rows)
@@ -319,6 +329,7 @@ class _Carried:
         if some_named:
             lines = lines.exclude(pk__in=RawSQL(f"SELECT row_id FROM {moves.STAGED}", []))  # noqa: S611 - a constant
         self._alarm_waiting(lines, status)
+        self._alarm_paid(lines, status)
         told = stored(reasons)
         if self.on_word and status == BOOKED_BY_WORD:
             told = [*told, ON_WORD]

@@ -11,13 +11,13 @@ from typing import Any
 
 import structlog
 from django.db import OperationalError, transaction
-from django.db.models import Count, F
+from django.db.models import Count
 
 from banking import filestore, outbox, sharing, stops
 from banking import lifecycle as banking_lifecycle
 from banking.located import InvalidOutput
 from banking.models import BankAgreement, BankFile
-from payments import approval, lifecycle, writing
+from payments import approval, lifecycle, timing, writing
 from payments.models import CancellationAsk, Payment, PaymentLine, Signature
 from payments.telling import tell
 from portal import clock, faults
@@ -59,11 +59,24 @@ def _groups(company: Company) -> list[list[int]]:
     if stopped.company is not None:
         return []
     rows = rows.exclude(agreement__in=list(stopped.agreements))
-    rows = rows.exclude(agreement__cut_over_date__lt=F("due_date"))
     groups: dict[Key, list[int]] = defaultdict(list)
-    for pk, key in _keys(list(rows)).items():
+    for pk, key in _keys(_before_last_day(company, list(rows))).items():
         groups[key].append(pk)
     return list(groups.values())
+
+
+def _before_last_day(company: Company, payments: list[Payment]) -> list[Payment]:
+    """Those that the bank is asked to pay while their agreement lasts."""
+    ending = BankAgreement.objects.of(company).exclude(cut_over_date=None)
+    last_days = dict(ending.values_list("pk", "cut_over_date"))
+    if not last_days:
+        return payments
+    today = clock.today()
+    return [
+        row
+        for row in payments
+        if not timing.after_last_day(row.due_date, last_days.get(row.agreement_id), today=today)
+    ]
 
 
 def _keys(payments: Sequence[Payment]) -> dict[int, Key]:

@@ -42,6 +42,11 @@ def asked(due_date: dt.date, *, today: dt.date) -> dt.date:
     return calendar.roll(max(due_date, today))
 
 
+def after_last_day(due_date: dt.date, last_day: dt.date | None, *, today: dt.date) -> bool:
+    """Whether the bank would be asked to pay after the last day of the agreement, if it has one."""
+    return last_day is not None and asked(due_date, today=today) > last_day
+
+
 def dates(payments: Iterable[Payment], *, now: dt.datetime, abroad: Collection[int] = ()) -> Dates:
     """What is to be told of when these are paid, if they are sent now.
 

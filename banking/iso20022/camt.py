@@ -161,7 +161,9 @@ class Reader:
                     kind = elements.choice(inner, names) or text(inner)
             elif name == "Amt":
                 amount = xmlio.amount(text(child), self._place(child, f"{path}/Bal/Amt"))
-                currency = child.get("Ccy", "")
+                currency = xmlio.currency(
+                    child.get("Ccy", ""), self._place(child, f"{path}/Bal/Amt")
+                )
             elif name == "CdtDbtInd":
                 credit = xmlio.is_credit(text(child), self._place(child, f"{path}/Bal/CdtDbtInd"))
             elif name == "Dt":

@@ -71,7 +71,7 @@ class Cutter:
         self._guarded = guarded
         self._schema = schema
         self._offset = guarded.line_offset
-        prefix = f"{{{guarded.root.namespace}}}"
+        prefix = f"{{{guarded.root.namespace}}}" if guarded.root.namespace else ""
         self._document = prefix + "Document"
         self._message = prefix + "CstmrCdtTrfInitn"
         self._header = prefix + "GrpHdr"

@@ -287,12 +287,14 @@ def _amount(
     """(amount, its currency, currency of the transfer where that is another)."""
     for form in element:
         if names[form.tag] == "InstdAmt":
-            return xmlio.amount(text(form), place), form.get("Ccy", ""), ""
+            code = xmlio.currency(form.get("Ccy", ""), place)
+            return xmlio.money(text(form), place), code, ""
         amount: Decimal | None = None
         currency = converted = ""
         for part in form:
             if names[part.tag] == "Amt":
-                amount, currency = xmlio.amount(text(part), place), part.get("Ccy", "")
+                amount = xmlio.money(text(part), place)
+                currency = xmlio.currency(part.get("Ccy", ""), place)
             elif names[part.tag] == "CcyOfTrf":
                 converted = text(part)
         return amount, currency, converted

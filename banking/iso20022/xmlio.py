@@ -225,7 +225,8 @@ class Guarded:
     def _too_large(self) -> Unreadable:
         return Unreadable(
             code="bounds",
-            problem="A single part of the file is larger than any transaction can be.",
+            problem="A single part of the file is larger than any transaction can be: more than"
+            f" {PART_BYTES // 2**20} MiB, or {PART_MARKS:,} elements.",
             cure="Ask for the file again. If it is like this again, tell support.",
             place=Place(0, ""),
         )
@@ -286,7 +287,10 @@ def parse(
                 cure="Send the whole file again; the transfer was probably cut off.",
                 place=place,
             ) from error
-        raise not_xml(place=place, detail=(error.msg or "unknown fault").rstrip(".")) from error
+        detail = (error.msg or "unknown fault").rstrip(".")
+        if "excessive depth" in detail.lower():
+            detail = "its elements stand deeper inside each other than in any bank's file"
+        raise not_xml(place=place, detail=detail) from error
 
 
 def local(tag: object) -> str:
@@ -347,7 +351,7 @@ def currency(code: str, place: Place) -> str:
 def count(value: str, place: Place) -> int:
     """A count of at most 15 digits; Unreadable value (params: element, value)."""
     if not (value.isascii() and value.isdigit() and len(value) <= COUNT_DIGITS):
-        raise bad_value(what="count", value=value, place=place)
+        raise bad_value(what="count", value=value[: COUNT_DIGITS + 1], place=place)
     return int(value)
 
 

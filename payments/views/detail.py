@@ -32,6 +32,7 @@ from payments import (
     sending,
     tables,
     tasks,
+    timing,
 )
 from payments.models import CancellationAsk, Payment, PaymentLine, PreApproval, Signature
 from payments.views.changing import NoteForm
@@ -228,10 +229,11 @@ def _what_next(row: Payment, first: details.Act | None, departed: list[PaymentLi
     unsent = (lifecycle.AWAITING, lifecycle.PARTLY, lifecycle.APPROVED)
     if row.status in unsent and row.agreement.status != banking_lifecycle.ACTIVE:
         return policy.without_agreement(row)
-    if row.status in unsent and row.after_last_day:
+    last_day = row.agreement.cut_over_date
+    if row.status in unsent and timing.after_last_day(row.due_date, last_day, today=clock.today()):
         return _(
-            "It is due after the last day of its agreement, so it is not sent on that. Cancel it"
-            " and send a new one on the agreement that takes over, or move the last day."
+            "It would be paid after the last day of its agreement, so it is not sent on that."
+            " Cancel it and send a new one on the agreement that takes over, or move the last day."
         )
     if row.status in unsent and row.agreement.closed_at is not None:
         return _(

@@ -210,7 +210,7 @@ def context(request: HttpRequest, page: Looked, form: SigningForm) -> dict[str, 
         "withholding": [p.called for p in payments if p.account.tax_withholding],
         "findings": _findings(payments),
         "findings_most": FINDINGS_SHOWN,
-        "beyond": [payment.called for payment in payments if payment.after_last_day],
+        "beyond": _after_last_day(payments),
         "others": _others(acting, user, rows),
         "choice": page.chosen,
         "checked": _checked(page, sums),
@@ -287,6 +287,16 @@ def _stopped(acting: Acting | Everywhere, payments: list[Payment]) -> list[dict[
         for company, now in stops.now_in(companies).items()
         for stop in now.every()
         if stop.agreement_id is None or stop.agreement_id in concerned
+    ]
+
+
+def _after_last_day(payments: list[Payment]) -> list[str]:
+    """Which payments would be paid after the last day of their agreement, so are not sent on it."""
+    today = clock.today()
+    return [
+        payment.called
+        for payment in payments
+        if timing.after_last_day(payment.due_date, payment.agreement.cut_over_date, today=today)
     ]
 
 

@@ -336,7 +336,7 @@ def test_a_debit_for_what_was_not_sent_is_told_and_alarmed(made: Stage, bank: Ba
     with made.scope():
         advice = BankFile.objects.get(kind="camt.054")
         assert advice.remarks == [
-            {"code": "debit-not-expected", "count": 1, "references": ["Z1-0 (held)"]}
+            {"code": "debit-not-expected", "count": 1, "references": ["Z1-0"]}
         ]
 
 

@@ -169,6 +169,27 @@ def test_the_banks_word_activates_an_ordered_agreement(made: Stage, bank: Bank) 
     assert [remark["code"] for remark in again.remarks] == ["already-active"]
 
 
+@pytest.mark.parametrize(
+    "known_by",
+    [
+        {"customer_number": "", "signer_id": "NEW"},
+        {"agreement_id": "", "division": "NEW-1"},
+        {"customer_number": "", "signer_id": "NEW", "agreement_id": "", "division": "NEW-1"},
+    ],
+)
+def test_the_banks_word_is_understood_by_whichever_numbers_the_bank_asks_for(
+    made: Stage, bank: Bank, known_by: dict[str, str]
+) -> None:
+    row = ordered(made)
+    register(bank, row)
+    with made.scope():
+        BankAgreement.objects.filter(pk=row.pk).update(**known_by)
+    assert word(bank, made, "NEW").status == "read"
+    with made.scope():
+        row.refresh_from_db()
+    assert row.status == lifecycle.ACTIVE
+
+
 def test_word_that_it_is_closed_deactivates_nothing_and_is_told(made: Stage, bank: Bank) -> None:
     file = word(bank, made, made.agreement.customer_number, active=False)
     assert [remark["code"] for remark in file.remarks] == ["bank-closed"]

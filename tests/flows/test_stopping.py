@@ -130,7 +130,7 @@ def test_nothing_due_after_the_last_day_leaves_on_the_agreement(made: Stage, ban
         rows.update(cut_over_date=kit.soon() - dt.timedelta(days=1))
     job.send(made)
     assert at_bank(bank) == 0
-    assert "due after the last day of its agreement" in pages(made, "F")["one"]
+    assert "would be paid after the last day of its agreement" in pages(made, "F")["one"]
     with made.scope():
         assert Payment.objects.get(number="F").status == "approved"
         rows.update(cut_over_date=kit.soon())

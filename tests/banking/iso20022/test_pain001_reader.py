@@ -2,6 +2,7 @@
 
 import datetime
 import io
+import re
 import tracemalloc
 from collections.abc import Callable
 from decimal import Decimal
@@ -118,6 +119,20 @@ def test_a_sample_with_a_wrong_date_is_refused_at_that_date(sample: Sample) -> N
     assert fault.place == Place(27, "PmtInf[1]/ReqdExctnDt")
     assert fault.params["value"] == "YYYY-MM-DD"
     assert fault_of(sample("gs_pain001_sepa_03.xml").read(), schema=False).code == "value"
+
+
+@pytest.mark.parametrize("name", ["seb_pain001_03.xml", "example_swift_pain001_03.xml"])
+def test_a_file_without_namespace_is_read_where_no_schema_is_asked_for(
+    sample: Sample, name: str
+) -> None:
+    content = sample(name).read()
+    bare = re.sub(rb' xmlns="[^"]*"', b"", content)
+    assert bare != content
+    found = [list(pain001.read(io.BytesIO(one), schema=False)) for one in (content, bare)]
+    named, unnamed = ([one for one in some if not isinstance(one, Initiation)] for some in found)
+    assert lines(unnamed)
+    assert named == unnamed
+    assert fault_of(bare).code == "wrong-namespace"
 
 
 def test_a_national_namespace_is_refused_by_name(sample: Sample) -> None:
