@@ -22,6 +22,7 @@ class PaymentsConfig(AppConfig):
                 "payments.stopped": _("Lines that a check stops"),
                 "payments.rejected": _("Payments that the bank has rejected"),
                 "payments.returned": _("Payments whose money has come back"),
+                "payments.differs": _("Differences that the daily check finds"),
                 "payments.sent_back": _("Files that the bank has refused, to be approved again"),
             }
         )

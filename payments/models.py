@@ -11,6 +11,7 @@ from django.db.models.functions import Collate, Lower
 from django.utils.translation import gettext as _
 
 from payments import lifecycle
+from payments.compared import DailyCheck
 from payments.invoices import PreApproval, PreApprovalSignature
 from portal.access.models import new_public_id
 from portal.access.tenancy import CompanyOwned
@@ -19,6 +20,7 @@ from portal.events.lifecycle import Status
 from portal.events.moves import Tracking
 
 __all__ = [
+    "DailyCheck",
     "PreApproval",
     "PreApprovalSignature",
 ]

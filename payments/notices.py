@@ -134,6 +134,25 @@ def stopped(*, company: Company, payment_ids: Sequence[int]) -> None:
     )
 
 
+def differs(
+    *, company: Company, kind: str, day: dt.date, late: int, odd: int, unfetched: int
+) -> None:
+    """Tells those who see this kind of payments what the daily check found."""
+    page = reverse("payments:daily", kwargs={"company": company.public_id})
+    mail.post(
+        kind="payments.differs",
+        company=company,
+        **_holders(company, _seeing(kind)),
+        context={
+            "day": day,
+            "late": late,
+            "odd": odd,
+            "unfetched": unfetched,
+            "page": f"{settings.BASE_URL}{page}",
+        },
+    )
+
+
 def rejected(*, company: Company, payment_ids: Sequence[int], at: dt.datetime) -> None:
     """Tells the company's readers which lines the bank rejected at this time, and the cures."""
     for readers, listed, context in _departures(company, payment_ids, "rejected", at):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from celery import shared_task
 from django.db import transaction
 
+from banking import lifecycle as banking_lifecycle
 from banking import outbox
-from payments import outcomes, sending
+from banking.models import BankAgreement
+from payments import outcomes, sending, threeway
 from portal import clock
 from portal.access import tenancy
 from portal.access.models import Company
@@ -54,6 +56,25 @@ def take_answers() -> None:
     """Carries out the bank's messages that have been fetched."""
     with clock.unit_of_work():
         outcomes.take_answers()
+
+
+@shared_task(name="payments.compare")
+def compare() -> None:
+    """Compares the latest bank day that is over, in every company that has an agreement in use."""
+    everybody = list(Company.objects.values_list("pk", flat=True))
+    with tenancy.acting_for(everybody):
+        rows = BankAgreement.objects.filter(status=banking_lifecycle.ACTIVE, remittance=True)
+        in_use = set(rows.values_list("company_id", flat=True))
+    for company_id in sorted(in_use):
+        compare_one.delay(company_id)
+
+
+@shared_task(name="payments.compare_one")
+def compare_one(company_id: int) -> None:
+    """The daily check of one company, where it is not made yet."""
+    with tenancy.acting_for([company_id]), clock.unit_of_work(), transaction.atomic():
+        company = Company.objects.select_for_update().get(pk=company_id)
+        threeway.run(company=company, at=clock.now())
 
 
 @shared_task(name="payments.send_in_each")

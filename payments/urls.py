@@ -5,6 +5,7 @@ from django.urls import path
 from payments.views import (
     changing,
     checking,
+    comparing,
     detail,
     drafting,
     ending,
@@ -53,6 +54,7 @@ urlpatterns = [
     ),
     path("pre-approvals/<int:invoice>/end/", preapproving.end, name="pre-approval-end"),
     path("checks/pre-approval/", preapproving.switch, name="pre-approval-switch"),
+    path("daily-check/", comparing.daily, name="daily"),
     path("rejections/", rejecting.rejections, name="rejections"),
     path("checks/", checking.checks, name="checks"),
     path("checks/<int:finding>/pass/", checking.let_pass, name="let-pass"),

@@ -20,8 +20,8 @@ from django.views.decorators.http import require_GET
 
 from banking import alarms, calendar
 from banking.models import BankChannel
-from payments import deciding, lifecycle, lists, queries
-from payments.models import Payment, PaymentLine
+from payments import deciding, lifecycle, lists, queries, threeway
+from payments.models import DailyCheck, Payment, PaymentLine
 from portal import clock, details
 from portal.access import guard
 from portal.access.models import SigningKey
@@ -81,6 +81,7 @@ def page(request: HttpRequest) -> HttpResponse:
     if acting.permissions & SEE_PAYMENTS:
         today = clock.today()
         context |= {
+            "differs": _differs(acting),
             "due": _due(acting, today),
             "overdue": _overdue(acting, today),
             "due_most": DUE_ROWS_MAX,
@@ -89,6 +90,13 @@ def page(request: HttpRequest) -> HttpResponse:
             "chart": {"width": CHART_WIDTH, "height": CHART_HEIGHT},
         }
     return render(request, "overview.html", context)
+
+
+def _differs(acting: guard.Acting) -> DailyCheck | None:
+    """The latest daily check, where it found a difference that this user sees."""
+    latest = DailyCheck.objects.of(acting.company).order_by("-day").first()
+    kinds = queries.kinds_seen(acting.permissions)
+    return latest if latest is not None and threeway.differs(latest, kinds) else None
 
 
 def _to_sign(request: HttpRequest, acting: guard.Acting) -> dict[str, Any]:

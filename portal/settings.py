@@ -230,6 +230,9 @@ RECEIPT_WINDOW_SECONDS = ENV.receipt_window_seconds
 BANK_DAYS = ENV.bank_days
 BANK_POLL_SECONDS = ENV.bank_poll_seconds
 SEND_CHECK_SECONDS = 10 if DEMO else 60
+# What the ERP has not fetched in this time is a difference of the daily check.
+ERP_FETCHES_WITHIN_SECONDS = 24 * 3600
+COMPARE_CHECK_SECONDS = 60 if DEMO else 1800
 MAIL_CHECK_SECONDS = 10 if DEMO else 60
 MAIL_BATCH = 50
 MAIL_RUN_SECONDS = 240

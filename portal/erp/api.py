@@ -12,7 +12,7 @@ from ninja import NinjaAPI, Query, Schema
 from ninja.errors import HttpError, ValidationError
 
 from portal import clock
-from portal.erp import door, feed, problems
+from portal.erp import door, feed, positions, problems
 
 api = NinjaAPI(
     title="Kvitt ERP API",
@@ -104,6 +104,7 @@ def events(
     limit: int = Query(1000, ge=1),
 ) -> dict[str, Any]:
     company = door.caller_of(request).company
+    positions.asked(company=company, cursor=after)
     return feed.after(
         company=company,
         cursor=after,

@@ -1,4 +1,4 @@
-"""Nonces of signed requests, so that none is accepted twice."""
+"""Nonces of signed requests, so that none is accepted twice; and how far ERPs have read."""
 
 from __future__ import annotations
 
@@ -19,6 +19,22 @@ class UsedNonce(CompanyOwned):
         constraints: ClassVar[list[Any]] = [
             models.UniqueConstraint(fields=["company", "nonce"], name="nonce_once")
         ]
+
+
+class FeedPosition(CompanyOwned):
+    """The highest cursor that the company's ERP has asked for events after, and when it last did;
+    machine time."""
+
+    cursor = models.BigIntegerField()
+    asked_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["company"], name="feed_position_one")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.cursor)
 
 
 class UsedCustomerNonce(models.Model):

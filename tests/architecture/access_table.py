@@ -194,6 +194,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "payments:upload": {"get": codes(403, uploader=404)},
     "payments:correct": {"post": codes(403, uploader=404)},
     "payments:move-agreement": {"post": codes(403, **SUPPLIER_ACTORS)},
+    "payments:daily": {"get": codes(403, **SEERS)},
     "payments:rejections": {"get": codes(403, **SEERS)},
     "payments:pre-approvals": {
         "get": codes(403, approver=200, accountant=200),
