@@ -60,6 +60,10 @@ class Reading:
         self.message_id = ""
         self.numbers: dict[str, Place] = {}
         self.accounts = _accounts(company)
+        # Nothing can be asked of the database while lines stream into it: what faults tell of is
+        # known before.
+        rows = BankAgreement.objects.of(company).order_by("pk")
+        self.latest: dict[int, int] = dict(rows.values_list("account_id", "pk"))
         self.lines = 0
 
     def read(self, values: Iterable[Initiation | Instruction | Transfer]) -> None:
@@ -178,9 +182,7 @@ class Reading:
 
     def _address_of_agreement(self, account: BankAccount) -> str:
         """Where the latest agreement on the account can be activated; all, where it has none."""
-        rows = BankAgreement.objects.of(self.company).filter(account=account).order_by("-pk")
-        latest = rows.values_list("pk", flat=True).first()
-        one = f"{latest}/" if latest else ""
+        one = f"{self.latest[account.pk]}/" if account.pk in self.latest else ""
         return f"{settings.BASE_URL}/c/{self.company.public_id}/agreements/{one}"
 
     def _line(self, payment: ReadPayment, line: Transfer) -> tuple[Any, ...]:

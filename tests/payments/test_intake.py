@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from banking import numbers
-from banking.models import BankAccount
+from banking.models import BankAccount, BankAgreement
 from payments.models import Payment, PaymentLine
 from portal import clock
 from portal.events.models import Event
@@ -292,8 +292,15 @@ def test_an_account_without_an_active_agreement_is_refused_with_the_way_to_it(er
     body = file(erp.made).replace(erp.made.agreement.account.number.encode(), number.encode())
     answer = erp.post("payments", body)
     problem = kit.refusal(answer, 422, "agreement-not-active", place="PmtInf[1]/DbtrAcct")
-    assert f"/c/{erp.made.company.public_id}/agreements/" in problem["cure"]
+    assert problem["cure"].endswith(f"/c/{erp.made.company.public_id}/agreements/")
     assert kit.stored(erp.made) == before
+    # Where there is one, it is the latest: a draft that can be activated.
+    with erp.made.scope():
+        account = BankAccount.objects.get(number=number)
+        common = {"company": erp.made.company, "channel": erp.made.channel, "account": account}
+        rows = [BankAgreement.objects.create(**common, agreement_id=f"A{n}") for n in range(2)]
+    problem = kit.refusal(erp.post("payments", body), 422, "agreement-not-active")
+    assert problem["cure"].endswith(f"/agreements/{rows[1].pk}/")
 
 
 def test_the_account_to_debit_may_be_an_iban(erp: Erp) -> None:
