@@ -54,8 +54,8 @@ class _Advice:
 
 @dataclass(slots=True)
 class _Open:
-    """An entry while its details pass: how many of them name a line, and which payments are named
-    by those that name none."""
+    """An entry while its details pass: how many of them name a line or are no debit, and which
+    payments are named by those that name none."""
 
     entry: Entry
     details: int = 0
@@ -107,6 +107,7 @@ def _advice_rows(advice: _Advice, content: Any) -> Iterator[tuple[Any, ...]]:
                 yield row
             elif value.credit:
                 advice.incoming += 1
+                now.named += 1
             elif value.payment_number:
                 before = now.payments.get(value.payment_number, 0)
                 now.payments[value.payment_number] = before + 1
@@ -133,10 +134,10 @@ def _close(advice: _Advice, now: _Open | None) -> None:
         advice.transactions += 1
     if now.entry.status != "BOOK":
         return
-    if not now.details and now.entry.batch_payment_number:
-        advice.batches.append((now.entry.batch_payment_number, now.entry))
-    elif not now.named and len(now.payments) == 1 and sum(now.payments.values()) == now.details:
-        advice.batches.append((next(iter(now.payments)), now.entry))
+    told = now.payments or {now.entry.batch_payment_number: now.details}
+    (number, count), *others = told.items()
+    if number and not now.named and not others and count == now.details:
+        advice.batches.append((number, now.entry))
     else:
         for number, count in now.payments.items():
             advice.unnamed[number] = advice.unnamed.get(number, 0) + count

@@ -140,6 +140,21 @@ def test_a_statement_stays_within_the_salary_axis(made: Stage, bank: Bank) -> No
     assert (file.salary, file.transactions) == (False, 1)
 
 
+def test_a_batch_is_for_the_payment_that_it_names_where_its_details_name_none(
+    made: Stage, bank: Bank
+) -> None:
+    accepted(made, bank, "A")
+    own = amounts(made, "A")
+    total = str(sum(map(Decimal, own.values())))
+    batch = "<Btch><PmtInfId>A</PmtInfId></Btch>"
+    whole = entry(total, *(detail("", "", amount) for amount in own.values()))
+    file = scene.hear(
+        made, "b.xml", advice(made, whole.replace("<NtryDtls>", f"<NtryDtls>{batch}"))
+    )
+    assert remarks(file) == []
+    assert set(job.statuses(made).values()) == {"settled"}
+
+
 @pytest.mark.parametrize("reference", ["", "NOTPROVIDED"])
 @pytest.mark.parametrize("write", [advice, statement])
 def test_a_batch_whose_details_name_no_line_settles_the_whole_payment(
