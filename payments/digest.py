@@ -171,6 +171,36 @@ def invoice(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a statement says was signed: the root of the lines, in hex, and which of them."""
+
+    root: str
+    covered: Covered
+
+    def fingerprint(self) -> str:
+        """As the page told it (signable.Shown.fingerprint)."""
+        return fingerprint(self.root, self.covered)
+
+
+def facts(text: str) -> Facts:
+    """What a statement says; raises ValueError on a text that is not one."""
+    lines = dict(line.partition(": ")[::2] for line in text.split("\n")[1:])
+    if not {"sums", "root", "lines"} <= set(lines):
+        raise ValueError("not a statement")
+    totals = {}
+    for part in filter(None, lines["sums"].split(", ")):
+        amount, _space, currency = part.partition(" ")
+        totals[currency] = Decimal(amount)
+    return Facts(lines["root"], Covered(int(lines["lines"]), totals, left_out(text)))
+
+
+def fingerprint(root: str, covered: Covered) -> str:
+    """What a page showed of one payment, short: changes with a line, a sum, or what is left out."""
+    sums = ",".join(f"{code}{covered.totals[code]:.2f}" for code in sorted(covered.totals))
+    return f"{root}:{covered.lines}:{sums}:{','.join(map(str, covered.excluded))}"
+
+
 def left_out(text: str) -> tuple[int, ...]:
     """The positions that a statement leaves out; raises ValueError on a text that is not one."""
     lines = dict(line.partition(": ")[::2] for line in text.split("\n")[1:])

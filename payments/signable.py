@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.db.models import Count, Sum
 
 from banking.models import Authority
-from payments import guards, lifecycle, limits, policy
+from payments import digest, guards, lifecycle, limits, policy
 from payments.models import Payment, PaymentLine, Signature
 from portal.access import grants, tenancy
 from portal.access.acting import Acting
@@ -37,9 +37,8 @@ class Shown:
 
     def fingerprint(self) -> str:
         """Changes when what is paid changes: a line, a sum, or which lines are left out."""
-        sums = ",".join(f"{c}{self.totals[c]:.2f}" for c in sorted(self.totals))
-        left_out = ",".join(map(str, self.excluded))
-        return f"{bytes(self.payment.digest).hex()}:{self.lines}:{sums}:{left_out}"
+        covered = digest.Covered(self.lines, self.totals, self.excluded)
+        return digest.fingerprint(bytes(self.payment.digest).hex(), covered)
 
 
 def shown(payments: Sequence[Payment]) -> list[Shown]:

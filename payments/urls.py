@@ -11,6 +11,7 @@ from payments.views import (
     ending,
     overview,
     preapproving,
+    proving,
     rejecting,
     signing,
 )
@@ -38,6 +39,7 @@ urlpatterns = [
     path("outgoing/uploads/<int:upload>/", drafting.upload, name="upload"),
     path("outgoing/<int:payment>/correct/", drafting.correct, name="correct"),
     path("outgoing/<int:payment>/", detail.one, name="detail"),
+    path("outgoing/signatures/<int:signature>/", proving.proof, name="proof"),
     path("outgoing/<int:payment>/lines/", detail.lines, name="lines"),
     path("outgoing/<int:payment>/withdraw/", changing.withdraw, name="withdraw"),
     path("outgoing/<int:payment>/note/", changing.note, name="note"),

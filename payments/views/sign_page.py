@@ -144,7 +144,8 @@ def _by_passkey(
     except secondfactor.TooManyTries as error:
         form.add_error(None, told(error))
     else:
-        return proof, {"nonce": nonce, "digest": digest, "assertion": data}
+        evidence = passkeys.evidence(data, nonce=nonce, digest=digest, device=proof.device)
+        return proof, evidence
     return None, None
 
 

@@ -10,15 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 from django_otp_webauthn.exceptions import OTPWebAuthnApiError
 from django_otp_webauthn.helpers import WebAuthnHelper
 from django_otp_webauthn.models import WebAuthnCredential
-from webauthn import generate_authentication_options
-from webauthn.helpers import bytes_to_base64url, options_to_json_dict
+from webauthn import generate_authentication_options, verify_authentication_response
+from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, options_to_json_dict
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import UserVerificationRequirement
 
@@ -115,6 +117,36 @@ def verify_signing(
         "require_user_verification": True,
     }
     return _verify(request, user, state, data)
+
+
+def evidence(data: Any, *, nonce: str, digest: str, device: Any) -> dict[str, Any]:
+    """All that shows later, whether or not the passkey is kept, that it signed what has the digest:
+    what the browser answered, and the key that this is held to."""
+    return {
+        "nonce": nonce,
+        "digest": digest,
+        "assertion": data,
+        "public_key": bytes_to_base64url(bytes(device.public_key)),
+        "rp_id": settings.OTP_WEBAUTHN_RP_ID,
+        "origins": list(settings.OTP_WEBAUTHN_ALLOWED_ORIGINS),
+    }
+
+
+def evidence_holds(found: Mapping[str, Any]) -> bool:
+    """Whether the evidence shows that its key has signed its digest."""
+    try:
+        verify_authentication_response(
+            credential=json.dumps(found["assertion"]),
+            expected_challenge=challenge(found["nonce"], found["digest"]),
+            expected_rp_id=found["rp_id"],
+            expected_origin=list(found["origins"]),
+            credential_public_key=base64url_to_bytes(found["public_key"]),
+            credential_current_sign_count=0,
+            require_user_verification=True,
+        )
+    except Exception:  # whatever cannot be read proves nothing, however it is broken
+        return False
+    return True
 
 
 def _verify(request: HttpRequest, user: User | None, state: dict[str, Any], data: Any) -> Proof:

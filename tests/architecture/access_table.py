@@ -182,6 +182,7 @@ TABLE: dict[str, dict[str, dict[str, int]]] = {
     "payments:ask-bank-page": form(codes(403, **dict.fromkeys(ENDERS, 302)), 302),
     "payments:receipt": {"get": codes(403, approver=404, payroll=404)},
     "payments:detail": {"get": codes(403, **SUPPLIER_SEERS)},
+    "payments:proof": {"get": codes(403, **dict.fromkeys(SEERS, 404))},
     "payments:lines": {"post": codes(403, **SUPPLIER_ACTORS)},
     "payments:withdraw": {"post": codes(403, **SUPPLIER_ACTORS)},
     "payments:note": {"post": codes(403, **SUPPLIER_ACTORS)},

@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django_otp_webauthn.models import WebAuthnCredential
 
-from payments.models import Ceremony, PaymentLine
+from payments.models import Ceremony, Payment, PaymentLine, Signature
 from portal import clock
 from portal.access import guard, tenancy
 from portal.access.models import (
@@ -78,6 +78,10 @@ def _theirs(mine: Stage) -> tuple[Stage, dict[str, Any]]:
             **owner, user=mine.users["approver"], at=now, factor="totp", device_id=1, totals={},
             payment_count=0, line_count=0, act="of-theirs",
         )  # fmt: skip
+        signature = Signature.objects.create(
+            **owner, user=mine.users["approver"], payment=Payment.objects.all()[0],
+            ceremony=ceremony, signed_at=now, statement="X", mac=b"0" * 32,
+        )  # fmt: skip
         view = SavedView.objects.create(
             **owner, user=mine.users["accountant"], list_name="payments", name="V", query="tab=open"
         )
@@ -105,6 +109,7 @@ def _theirs(mine: Stage) -> tuple[Stage, dict[str, Any]]:
         "passkey": passkey.pk,
         "number": "F1",
         "signing": ceremony.act,
+        "signature": signature.pk,
         "customer-lists:delete-view": {"view": beside.pk},
         "all-lists:delete-view": {"view": at_all.pk},
     }

@@ -225,6 +225,7 @@ def _words(made: kit.Stage, place: int) -> dict[str, Any]:
         "letter": letter.pk,
         "ceremony": 0,
         "signing": "gone",
+        "signature": 0,
         "kept": "gone",
         "imported": imported.public_id,
         "list_name": "payments",

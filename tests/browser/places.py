@@ -35,6 +35,7 @@ PARAMETERS: dict[str, Callable[[Scene], Mapping[str, Any]]] = {
     "upload": lambda known: known.uploads,
     "invoice": lambda known: known.invoices,
     "ceremony": lambda known: known.ceremonies,
+    "signature": lambda known: known.signatures,
     "signing": lambda _known: {scene.ALL: scene.ACT},
     "number": lambda known: {"": "M0001"},
     "job": lambda known: known.jobs,

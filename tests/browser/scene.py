@@ -19,7 +19,7 @@ from banking.connecting import STEPS
 from banking.models import AgreementShare, Authority, BankAccount, BankAgreement, ConnectionTest
 from payments import deciding
 from payments import lifecycle as payments_lifecycle
-from payments.models import Ceremony, Payment
+from payments.models import Ceremony, Payment, Signature
 from portal.access import actors, secondfactor, tenancy
 from portal.access.models import Authenticator, Company, PhoneCode, User
 from portal.access.roles import CUSTOMER_ROLES, Role
@@ -67,6 +67,7 @@ class Scene:
     uploads: dict[str, int] = field(default_factory=dict)
     invoices: dict[str, int] = field(default_factory=dict)
     ceremonies: dict[str, int] = field(default_factory=dict)
+    signatures: dict[str, int] = field(default_factory=dict)
     jobs: dict[str, str] = field(default_factory=dict)
     letters: dict[str, int] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
@@ -293,6 +294,11 @@ def _ceremonies(made: Stage, scene: Scene) -> None:
     signed = {ALL: "B-partly-mine", Role.APPROVER.value: "M0001"}
     for name, number in signed.items():
         scene.ceremonies[name] = story.sign(made, made.users[name], number)
+    with made.scope():
+        good = Signature.objects.get(ceremony=scene.ceremonies[Role.APPROVER.value])
+        broken = Signature.objects.get(ceremony=scene.ceremonies[ALL])
+        scene.signatures = {"holds": good.pk, "broken": broken.pk}
+        Signature.objects.filter(pk=broken.pk).update(mac=b"0" * 32)
     with made.scope():  # as if it had been signed along with others
         Ceremony.objects.filter(pk=scene.ceremonies[ALL]).update(act=ACT)
     story.upload(made, [story.some(made, "B-salary-waiting", kind="salary")])
