@@ -33,7 +33,7 @@ from portal.access.models import Company, User
 from portal.access.roles import Permission, permissions_of
 from portal.access.secondfactor import SIGNING, Proof
 from portal.events import moves
-from portal.people import changes
+from portal.people import changes, companies
 
 log = logging.getLogger(__name__)
 
@@ -83,21 +83,7 @@ class Invoice:
 
 def set_on(*, company: Company, on: bool, by: changes.By) -> bool:
     """Whether the company approves before payments come; answers whether that differs."""
-    with transaction.atomic():
-        row = Company.objects.select_for_update().get(pk=company.pk)
-        before, after = changes.differing({"pre_approval": row.pre_approval}, {"pre_approval": on})
-        if not after:
-            return False
-        Company.objects.filter(pk=row.pk).update(pre_approval=on)
-        changes.record(
-            "company.changed",
-            by=by,
-            customer=row.customer,
-            company=row,
-            before=before,
-            after=after,
-        )
-    return True
+    return companies.set_choice(company=company, field="pre_approval", on=on, by=by)
 
 
 def make(*, company: Company, user: User, invoice: Invoice, at: dt.datetime) -> PreApproval:

@@ -187,11 +187,15 @@ def edit(
 ASKED_FOR = {"sign-in": "two_factor_to_sign_in", "upload": "two_factor_to_upload"}
 
 
-@transaction.atomic
 def set_two_factor(*, company: Company, asked_for: str, on: bool, by: changes.By) -> bool:
     """Whether a second factor is asked for, by a key of ASKED_FOR; answers whether it differs."""
+    return set_choice(company=company, field=ASKED_FOR[asked_for], on=on, by=by)
+
+
+@transaction.atomic
+def set_choice(*, company: Company, field: str, on: bool, by: changes.By) -> bool:
+    """What a company has chosen, by the name of the field; answers whether it differs."""
     row = Company.objects.select_for_update().get(pk=company.pk)
-    field = ASKED_FOR[asked_for]
     if getattr(row, field) == on:
         return False
     before, after = changes.differing({field: getattr(row, field)}, {field: on})

@@ -420,6 +420,7 @@ STATES = [
     ),
     Place("payments:draft", "unfolded", click(at("payments:draft", draft="empty"), FOLDED)),
     Place("payments:bring-in", "no-file", post("payments:bring-in"), 422),
+    Place("payments:daily", "empty", at("payments:daily", of="second")),
     Place("payments:rejections", "a-week-without", at("payments:rejections", "?until=2020-01-05")),
     Place("payments:detail", "next-lines", following(at(DETAIL, payment="many-lines"))),
     Place("payments:detail", "unfolded", click(at(DETAIL, payment="sent-back"), FOLDED)),

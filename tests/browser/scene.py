@@ -103,6 +103,8 @@ def make() -> Scene:
     _checks(made, scene)
     scene.drafts, scene.uploads = drafts.fill(made, made.users[ALL])
     scene.invoices = invoices.fill(made, made.users["anne"], made.users["bjorn"])
+    with made.scope():
+        invoices.compared(made)
     _neighbours(made, scene)
     _setups(made, scene)
     _connections(made, scene)

@@ -1,4 +1,5 @@
-"""Invoices that are approved before their payments come, in the scene: one of each kind."""
+"""Invoices that are approved before their payments come, in the scene: one of each kind; and the
+daily checks."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from payments import digest, preapproval
-from payments.models import PaymentLine, PreApproval, PreApprovalSignature
+from payments.models import DailyCheck, PaymentLine, PreApproval, PreApprovalSignature
 from portal import clock
 from portal.access.models import Company, User
 from tests import kit
@@ -36,6 +37,25 @@ def fill(made: Stage, *signers: User) -> dict[str, int]:
             for user in signers:
                 _sign(rows[label], user)
     return {label: row.pk for label, row in rows.items()}
+
+
+def compared(made: Stage) -> None:
+    """Daily checks: one that agrees, and a later one that does not."""
+    paid = {"lines": 3, "sums": {"NOK": "125050.00", "EUR": "99.50"}}
+    late = {"lines": 1, "sums": {"NOK": "1250.50"}}
+    today = clock.today()
+    for days, figures, unfetched in (
+        (2, {"supplier": {"sent": paid, "debited": paid}}, 0),
+        (1, {"supplier": {"sent": paid, "late": late, "odd": {"lines": 2, "sums": {}}}}, 4),
+    ):
+        DailyCheck.objects.create(
+            company=made.company,
+            day=today - dt.timedelta(days=days),
+            made_at=clock.now(),
+            figures=figures,
+            unfetched=unfetched,
+            fetched_until=clock.now(),
+        )
 
 
 def _invoice(made: Stage, payee: str, **other: Any) -> PreApproval:
