@@ -166,13 +166,10 @@ def test_salary_is_for_those_alone_who_see_it(made: Stage, bank: Bank) -> None:
     assert "98" in page.split("<table", 1)[1].split("</table")[0]
 
 
-def test_the_timetable_compares_every_company_in_use(
-    made: Stage, bank: Bank, settings: Any
-) -> None:
-    settings.CELERY_TASK_ALWAYS_EAGER = True
+def test_the_timetable_has_every_company_compared_once_a_day(made: Stage, bank: Bank) -> None:
     assert "payments.compare" in timetable()
-    tasks.compare()
-    tasks.compare()
+    for _time in range(2):
+        tasks.compare_one(made.company.pk)
     with made.scope():
         (check,) = DailyCheck.objects.all()
     assert check.day < clock.today()
