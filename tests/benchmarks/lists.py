@@ -10,14 +10,10 @@ over the same fifty rows and columns, without filters, counts, choosing, menu or
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import statistics
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any, NamedTuple
 
 TIMES = 15
@@ -58,38 +54,24 @@ FILL_SIGNATURES = """
 WITH c AS (INSERT INTO payments_ceremony (company_id, user_id, at, factor, device_id, totals,
   payment_count, line_count) VALUES (%(company)s, %(user)s, now(), 'totp', 1, '{}', 1, 1) RETURNING id)
 INSERT INTO payments_signature (company_id, payment_id, ceremony_id, user_id, signed_at, statement,
-  mac, void_reason)
-SELECT %(company)s, p.id, c.id, %(user)s, now(), 'x', '\\x00', '' FROM payments_payment p, c
+  mac, amount, void_reason)
+SELECT %(company)s, p.id, c.id, %(user)s, now(), 'x', '\\x00', 100.50, '' FROM payments_payment p, c
 WHERE p.company_id = %(company)s AND p.status = 'partly'
 """
 
 
 def main(sizes: list[int]) -> None:
     """Starts servers of its own, fills a company of each size, and measures its pages."""
-    from portal.demo import bootstrap
-    from portal.demo.servers import Postgres, Valkey
-    from tests.benchmarks.pipeline import _migrate
+    from tests.benchmarks.servers import standing
 
-    with contextlib.ExitStack() as held:
-        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="kvitt-bench-")))
-        postgres = held.enter_context(Postgres(folder / "postgres", durable=False))
-        valkey = held.enter_context(Valkey(folder / "valkey", durable=False))
-        urls = bootstrap.prepare_database(postgres.url(), "bench", passwords=folder / "words.json")
-        os.environ |= bootstrap.database_environment(urls)
-        os.environ |= bootstrap.secrets_in(folder / "secrets.json")
-        os.environ |= {
-            "REDIS_URL": valkey.url(),
-            "KVITT_DEMO": "1",
-            "KVITT_DATA_DIR": str(Path(__file__).parents[2] / ".kvitt"),
-            "KVITT_LOG_LEVEL": "ERROR",
-            "DJANGO_SETTINGS_MODULE": "portal.settings",
-        }
-        _migrate(urls.owner)
+    with standing() as (_folder, urls):
         import django
 
         django.setup()
         from django.conf import settings
+        from django.core.management import call_command
 
+        call_command("collectstatic", interactive=False, verbosity=0)
         settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
         settings.ALLOWED_HOSTS = ["*"]
         settings.ROOT_URLCONF = "tests.benchmarks.bare_urls"

@@ -9,14 +9,12 @@ plain tables of the same server, in the same run. The bank's own time is left ou
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import gc
 import os
 import pickle
 import resource
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,24 +26,9 @@ DAYS_APART = 30  # so that the bank's clock, which only moves forward, fits each
 
 def main(sizes: list[int]) -> None:
     """Starts servers of its own, then measures each size on a fresh database."""
-    from portal.demo import bootstrap
-    from portal.demo.servers import Postgres, Valkey
+    from tests.benchmarks.servers import standing
 
-    with contextlib.ExitStack() as held:
-        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="kvitt-bench-")))
-        postgres = held.enter_context(Postgres(folder / "postgres", durable=True))
-        valkey = held.enter_context(Valkey(folder / "valkey", durable=False))
-        urls = bootstrap.prepare_database(postgres.url(), "bench", passwords=folder / "words.json")
-        os.environ |= bootstrap.database_environment(urls)
-        os.environ |= bootstrap.secrets_in(folder / "secrets.json")
-        os.environ |= {
-            "REDIS_URL": valkey.url(),
-            "KVITT_DEMO": "1",
-            "KVITT_DATA_DIR": str(folder),
-            "KVITT_LOG_LEVEL": "ERROR",
-            "DJANGO_SETTINGS_MODULE": "portal.settings",
-        }
-        _migrate(urls.owner)
+    with standing(durable=True) as (folder, urls):
         import django
 
         django.setup()
@@ -56,14 +39,6 @@ def main(sizes: list[int]) -> None:
             rows = {n: _one_size(n, place, bank, folder) for place, n in enumerate(sizes, 1)}
         bare = {n: floor.measure(n, urls.owner, folder, in_child) for n in sizes}
     _report(rows, bare)
-
-
-def _migrate(owner: str) -> None:
-    import subprocess
-
-    environment = os.environ | {"DATABASE_URL": owner}
-    command = [sys.executable, "manage.py", "migrate", "--no-input", "-v", "0"]
-    subprocess.run(command, check=True, env=environment)
 
 
 def in_child(work: Callable[[], Any]) -> tuple[Measured, Any]:

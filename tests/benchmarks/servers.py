@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,16 +13,16 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def standing() -> Iterator[tuple[Path, Any]]:
+def standing(*, durable: bool = False) -> Iterator[tuple[Path, Any]]:
     """The folder of the servers and the database's addresses; the environment is set, the tables
-    are made, and Django is not set up yet."""
+    are made, and Django is not set up yet. A `durable` database waits for its disk, as one in
+    production does."""
     from portal.demo import bootstrap
     from portal.demo.servers import Postgres, Valkey
-    from tests.benchmarks.pipeline import _migrate
 
     with contextlib.ExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="kvitt-bench-")))
-        postgres = held.enter_context(Postgres(folder / "postgres", durable=False))
+        postgres = held.enter_context(Postgres(folder / "postgres", durable=durable))
         valkey = held.enter_context(Valkey(folder / "valkey", durable=False))
         urls = bootstrap.prepare_database(postgres.url(), "bench", passwords=folder / "words.json")
         os.environ |= bootstrap.database_environment(urls)
@@ -32,5 +34,7 @@ def standing() -> Iterator[tuple[Path, Any]]:
             "KVITT_LOG_LEVEL": "ERROR",
             "DJANGO_SETTINGS_MODULE": "portal.settings",
         }
-        _migrate(urls.owner)
+        environment = os.environ | {"DATABASE_URL": urls.owner}
+        command = [sys.executable, "manage.py", "migrate", "--no-input", "-v", "0"]
+        subprocess.run(command, check=True, env=environment)
         yield folder, urls
