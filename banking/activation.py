@@ -90,43 +90,48 @@ def read(file: BankFile, content: BinaryIO) -> None:
     faults.point("activation.read")
 
 
-# Of several agreements with one number on an account, the bank means the first that is there: a
-# copy that waits to take over says nothing of the one in use.
+# Of several agreements of a company on an account, the bank means the first that is there: a copy
+# that waits to take over says nothing of the one in use.
 MEANT_FIRST = (lifecycle.ACTIVE, lifecycle.ORDERED, lifecycle.DRAFT, lifecycle.DEACTIVATED)
+# Each bank has its own names for its two numbers, as payments to it carry them: customer number and
+# agreement id, or what takes the place of one or both.
+NUMBERS = (
+    ("customer_number", "agreement_id"),
+    ("customer_number", "division"),
+    ("signer_id", "agreement_id"),
+    ("signer_id", "division"),
+)
 
 
 def _meant(bank_channel_id: int, word: Word) -> tuple[int, list[int]]:
     """The one company that has the agreement with this bank, and its rows here: one for each
-    account. Those that others share are their owner's."""
+    account. Those that others share are their owner's. Where two companies have written down the
+    same numbers the word is neither's, however far each has come with its agreement."""
     everybody = Company.objects.values_list("pk", flat=True)
     with tenancy.acting_for(everybody):
-        # Each bank has its own names for the two numbers, as payments to it carry them.
-        rows = BankAgreement.objects.filter(
-            Q(customer_number=word.customer_number) | Q(signer_id=word.customer_number),
-            Q(agreement_id=word.agreement_id) | Q(division=word.agreement_id),
-            channel_id=bank_channel_id,
-            share=None,
-        )
+        rows = BankAgreement.objects.filter(channel_id=bank_channel_id, share=None)
         if word.accounts:
             rows = rows.filter(account_number__in=word.accounts)
-        by_account: dict[str, list[tuple[int, int, int]]] = {}
-        for number, status, company, pk in rows.values_list(
-            "account_number", "status", "company_id", "pk"
-        ):
-            rank = MEANT_FIRST.index(status)
-            by_account.setdefault(number, []).append((rank, company, pk))
-    owners, ids = set(), []
-    for found in by_account.values():
-        best = min(rank for rank, _company, _pk in found)
-        meant = [(company, pk) for rank, company, pk in found if rank == best]
-        owners |= {company for company, _pk in meant}
-        ids.append(max(pk for _company, pk in meant))
+        found: list[tuple[str, str, int, int]] = []
+        for is_over in (False, True):
+            for first, second in NUMBERS:
+                named = rows.filter(**{first: word.customer_number, second: word.agreement_id})
+                over = Q(status=lifecycle.DEACTIVATED)
+                named = named.filter(over if is_over else ~over)
+                found = found or list(
+                    named.values_list("account_number", "status", "company_id", "pk")
+                )
+    owners = {company for _number, _status, company, _pk in found}
     if len(owners) != 1:
         raise inbox.NotOurs(
             "unknown-agreement",
             f"No one company has agreement {word.agreement_id} of customer {word.customer_number}.",
         )
-    return owners.pop(), ids
+    best: dict[str, tuple[int, int]] = {}
+    for number, status, _company, pk in found:
+        place = (MEANT_FIRST.index(status), -pk)
+        best[number] = min(place, best.get(number, place))
+    return owners.pop(), [-pk for _rank, pk in best.values()]
 
 
 def _carry_out(
@@ -147,9 +152,12 @@ def _carry_out(
         by = actors.bank(file.channel.name)
         if agreement_events.open_again(agreement=row, by=by, at=clock.now(), file=file.name):
             remarks.append({"code": "bank-opened", "agreement": row.pk})
+        elif agreement_events.confirmed(agreement=row, by=by, at=clock.now(), file=file.name):
+            inbox.read_unknown_again(row.channel_id)
         else:
             remarks.append({"code": "already-active", "agreement": row.pk})
         return
+    agreements.overrule(agreement=row, by=actors.bank(file.channel.name), at=clock.now())
     try:
         with transaction.atomic():
             moves.move(

@@ -1,6 +1,6 @@
 """What happens to an agreement without changing its status, told on its page.
 
-Made; converted; closed at the bank; open there again.
+Made; converted; confirmed by the bank; closed there; open there again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import transaction
 
-from banking import lifecycle
+from banking import inbox, lifecycle
 from banking.models import BankAgreement
 from portal.access import actors, tenancy
 from portal.access.actors import Actor
@@ -43,6 +43,16 @@ def _uses(agreement: BankAgreement) -> Iterator[Any]:
     with tenancy.acting_for(everybody):
         rows = BankAgreement.objects.filter(share__agreement=agreement, share__ended_at=None)
         yield rows.exclude(status=lifecycle.DEACTIVATED).order_by("pk")
+
+
+def confirmed(*, agreement: BankAgreement, by: Actor, at: dt.datetime, file: str) -> bool:
+    """Writes down that the bank knows an agreement that a person has activated; False where that
+    is known already."""
+    known = BankAgreement.objects.filter(inbox.known_by_bank(), pk=agreement.pk)
+    if known.exists():
+        return False
+    _tell(inbox.CONFIRMED, agreement, by, at, {"file": file})
+    return True
 
 
 def open_again(*, agreement: BankAgreement, by: Actor, at: dt.datetime, file: str = "") -> bool:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from banking import connecting, inbox, lifecycle, sharing
+from banking import connecting, inbox, lifecycle, notices, sharing
 from banking.models import (
     Authority,
     BankAccount,
@@ -75,6 +76,15 @@ def lacking() -> Q:
     """The companies without an active agreement, as a condition on Company."""
     active = BankAgreement.objects.filter(company=OuterRef("pk"), status=lifecycle.ACTIVE)
     return Q(~Exists(active))
+
+
+# Kept as the reason of the event by which an agreement ends that the bank gave to another company.
+OVERRULED = "the bank gave the account to another company"
+# Why an agreement ended that nobody here has ended, in words.
+ENDED_BY = {
+    OVERRULED: gettext_lazy("the bank has said that another company has the account"),
+    sharing.SHARE_ENDED: sharing.SHARE_ENDED_TOLD,
+}
 
 
 class AnotherIsActive(Exception):
@@ -310,6 +320,13 @@ def activate(
     confirmed: whoever asks answers for it that the bank has confirmed the agreement.
     """
     faults = [*warnings(agreement), *unfit(agreement, today=clock.today())]
+    if claimed_elsewhere(agreement):
+        faults.append(
+            _(
+                "Another customer has ordered or used this account in Kvitt. Only the bank's own"
+                " word can make it active here: ask the bank to send its activation message."
+            )
+        )
     if not sharing.holds(agreement):
         faults.append(_("The other company does not share the account any more."))
     if faults:
@@ -331,6 +348,42 @@ def activate(
             inbox.read_unknown_again(agreement.channel_id)
     except IntegrityError as error:
         raise AnotherIsActive(another_active(agreement)) from error
+
+
+def claimed_elsewhere(agreement: BankAgreement) -> bool:
+    """Whether a company of another customer has ordered an agreement on the same account, or had
+    one that the bank knew: then people's word is not enough to have it here."""
+    if agreement.share_id is not None:
+        return False
+    everybody = Company.objects.values_list("pk", flat=True)
+    with tenancy.acting_for(everybody):
+        rows = BankAgreement.objects.filter(account_number=agreement.account_number, share=None)
+        rows = rows.exclude(company__customer=agreement.company.customer_id)
+        before = Q(inbox.known_by_bank(), status=lifecycle.DEACTIVATED)
+        return bool(rows.filter(Q(status=lifecycle.ORDERED) | before).exists())
+
+
+def overrule(*, agreement: BankAgreement, by: Actor, at: dt.datetime) -> None:
+    """Ends the agreement of another company that stands as active on the same account, where the
+    bank has never shown to know it, and says now that this one is its customer's; in the caller's
+    transaction."""
+    everybody = Company.objects.values_list("pk", flat=True)
+    with tenancy.acting_for(everybody):
+        rows = BankAgreement.objects.filter(
+            account_number=agreement.account_number, status=lifecycle.ACTIVE, share=None
+        ).exclude(company=agreement.company_id)
+        for row in rows.exclude(inbox.known_by_bank()).select_related("company", "channel"):
+            ended = {"reason": OVERRULED}
+            moves.move(
+                BankAgreement.objects.filter(pk=row.pk),
+                lifecycle.DEACTIVATE,
+                by=actors.CLOCK,
+                at=at,
+                detail=ended,
+            )
+            sharing.end_all(agreement=row, user=None, at=at)
+            log("agreement.deactivated", row, changes.By(None, by.name, None, at))
+            notices.bank_word(agreement=row, closed=True)
 
 
 def deactivate(*, agreement: BankAgreement, user: User, by: changes.By) -> None:

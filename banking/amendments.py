@@ -12,10 +12,11 @@ from typing import Any, cast
 
 from django import forms
 from django.db import transaction
+from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from banking import lifecycle, setups
+from banking import lifecycle, setups, sharing
 from banking.models import BankAgreement
 from banking.setup_forms import MAILS_MAX, MailsField, PayerStep, carried, mark_of
 from portal.access import grants, tenancy
@@ -51,7 +52,7 @@ class AmendForm(forms.Form):
         input_formats=["%d.%m.%Y", "%Y-%m-%d"],
         widget=widgets.Date,
         help_text=gettext_lazy(
-            "Where another agreement takes over: nothing due after this day goes on this one."
+            "Where another agreement takes over: nothing is paid on this one after that day."
         ),
     )
 
@@ -77,6 +78,10 @@ class AmendForm(forms.Form):
             raise forms.ValidationError(
                 _("The day has passed. Choose today or later, or deactivate the agreement.")
             )
+        latest = sharing.last_day(self.row)
+        if latest is not None and (day is None or day > latest):
+            told = _("The company that shares the account ends it on %(day)s: no day after that.")
+            raise forms.ValidationError(told % {"day": formats.date_format(latest, "d.m.Y")})
         return day
 
 
@@ -165,7 +170,11 @@ def amend(*, agreement: BankAgreement, values: Mapping[str, Any], by: changes.By
     row = rows.select_related("account", "channel").get(pk=agreement.pk)
     if lifecycle.AGREEMENT.statuses[row.status].final:
         raise MovedOn
-    return write(row, {name: values[name] for name in FIELDS if name in values}, by)
+    before = row.cut_over_date
+    changed = write(row, {name: values[name] for name in FIELDS if name in values}, by)
+    if changed and "cut_over_date" in values:
+        sharing.hold_to_last_day(agreement=row, before=before, by=by)
+    return changed
 
 
 @transaction.atomic

@@ -15,7 +15,7 @@ class BankingConfig(AppConfig):
         from django.core.exceptions import ImproperlyConfigured
         from django.utils.translation import gettext as _
 
-        from banking import agreements, calendar, labels, lifecycle, lists, profiles, sharing
+        from banking import agreements, calendar, labels, lifecycle, lists, profiles
         from banking.iso20022 import codes
         from banking.models import BankAgreement
         from portal.access.roles import Permission
@@ -39,7 +39,7 @@ class BankingConfig(AppConfig):
             return labels.EVENTS.get(event)
 
         def own_reason(reason: str) -> Any:
-            return sharing.SHARE_ENDED_TOLD if reason == sharing.SHARE_ENDED else None
+            return agreements.ENDED_BY.get(reason)
 
         def menu(permissions: Any) -> list[questions.MenuItem] | None:
             rows = []

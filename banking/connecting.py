@@ -222,7 +222,7 @@ def read_answer(file: BankFile, content: BinaryIO) -> None:
     sent = inbox.company_of_message(file.channel_id, answer.request) if answer.request else None
     if sent is None or sent.kind != queries.VERSION:
         if answer.kind == "camt.052":
-            kept.read(file, content)
+            kept.read_report(file, content)
             return
         raise inbox.NotOurs(
             "unknown-message",
@@ -239,6 +239,8 @@ def read_answer(file: BankFile, content: BinaryIO) -> None:
         open_ones = ConnectionTest.objects.select_for_update().filter(request=sent, ended_at=None)
         for test in open_ones if not again else []:
             _conclude(test, answer)
+            if is_open(test):
+                inbox.read_unknown_again(file.channel_id, inbox.UNCONFIRMED)
         remarks = [{"code": "sent-before"}] if again else []
         inbox.finish(file, message_id=answer.message_id, transactions=0, remarks=remarks)
 

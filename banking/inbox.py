@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import structlog
@@ -17,7 +18,7 @@ from django.utils import timezone
 
 from banking import channel, filestore, lifecycle, notices, profiles, recognition
 from banking.located import Unreadable
-from banking.models import BankAgreement, BankChannel, BankFile, BankFilePart
+from banking.models import BankAgreement, BankChannel, BankFile, BankFilePart, ConnectionTest
 from portal import clock, faults
 from portal.access import actors, tenancy
 from portal.access.actors import Actor
@@ -26,6 +27,10 @@ from portal.events import moves
 from portal.events.models import Event
 
 log = structlog.get_logger(__name__)
+# Why a file of an account belongs to nobody here: no agreement on it is, or was, active; the bank
+# has not shown yet to know the one that is.
+UNKNOWN, UNCONFIRMED = "unknown-account", "unconfirmed-account"
+CONFIRMED = "agreement_confirmed"  # by the bank, of one that was active here already
 READ_ATTEMPTS = 3
 # Brought in by somebody and not carried out: perhaps it is another company's, or the bank's own
 # copy will be. Such a file stands in nobody's way.
@@ -186,15 +191,16 @@ def waiting() -> list[int]:
         return list(rows.order_by(first, "id").values_list("pk", flat=True))
 
 
-def read_unknown_again(channel_id: int) -> int:
-    """Lets the files that belong to nobody because their account was unknown be read once more, in
-    the caller's transaction: an agreement has become active. Answers how many."""
+def read_unknown_again(channel_id: int, *codes: str) -> int:
+    """Lets the files that belong to nobody because their account was unknown, or not confirmed by
+    the bank, be read once more, in the caller's transaction: more is known now. `codes` narrows it
+    to those that were set aside for these. Answers how many."""
     with tenancy.acting_for((), unclaimed=True):
         rows = BankFile.objects.filter(
             channel_id=channel_id,
             company=None,
             status=lifecycle.SET_ASIDE,
-            error__code="unknown-account",
+            error__code__in=codes or (UNKNOWN, UNCONFIRMED),
         )
         moved = moves.move(
             rows, lifecycle.READ_AGAIN, by=actors.CLOCK, at=clock.now(), sets={"attempts": 0}
@@ -239,30 +245,80 @@ def company_of_message(bank_channel_id: int, message_id: str) -> BankFile | None
         )
 
 
-def owner_of_account(bank_channel_id: int, number: str) -> int | None:
-    """Id of the one company with an agreement for this BBAN or IBAN on this channel.
+def companies_of_messages(bank_channel_id: int, names: Iterable[str]) -> dict[str, int]:
+    """MsgId → id of the company whose file we sent under it on this channel, of those we did."""
+    everybody = Company.objects.values_list("pk", flat=True)
+    with tenancy.acting_for(everybody):
+        rows = BankFile.objects.filter(
+            channel_id=bank_channel_id,
+            direction=BankFile.Direction.OUT,
+            message_id__in=list(names),
+            company__isnull=False,
+        )
+        return dict(rows.values_list("message_id", "company_id"))
 
-    An active agreement decides (an account has one, whoever's it is); else one that was active. One
-    that never was, an account that is only written down, or one that another company shares makes
-    nobody its owner. None when there is no owner, or more than one.
+
+def known_by_bank() -> Q:
+    """Of agreements, those that the bank itself has shown to know: it has activated or confirmed
+    them, has received a payment file on them, or has answered a test that the account is theirs.
+
+    Who fills in a form may write any account into it, so that alone opens no file of the account's.
     """
+    said = Event.objects.filter(
+        subject="agreement",
+        subject_id=OuterRef("pk"),
+        group_id=None,
+        event__in=[lifecycle.ACTIVATE.name, CONFIRMED],
+        actor_kind=actors.ActorKind.BANK,
+    )
+    received = BankFile.objects.filter(
+        agreement=OuterRef("pk"),
+        direction=BankFile.Direction.OUT,
+        kind__startswith="pain.001",
+        status=lifecycle.RECEIVED,
+    )
+    tested = ConnectionTest.objects.filter(
+        agreement=OuterRef("pk"), steps__contains=[{"step": "account", "ok": True}]
+    )
+    return Q(Exists(said)) | Q(Exists(received)) | Q(Exists(tested))
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A company that may have an account: by an active agreement, else by one that was active."""
+
+    company_id: int
+    active: bool
+    known: bool
+    names: frozenset[str]
+
+
+def _candidates(bank_channel_id: int, number: str) -> list[_Candidate]:
+    """By the agreements on this BBAN or IBAN that are active, or were. A draft, an account that is
+    only written down, or one that another company shares makes nobody its owner."""
     once = Event.objects.filter(
         subject="agreement",
         subject_id=OuterRef("pk"),
         group_id=None,
         event=lifecycle.ACTIVATE.name,
     )
-    everybody = Company.objects.values_list("pk", flat=True)
-    with tenancy.acting_for(everybody):
-        rows = BankAgreement.objects.filter(channel_id=bank_channel_id, share=None).filter(
-            Q(account__number=number) | Q(account__iban=number)
+    rows = (
+        BankAgreement.objects.filter(channel_id=bank_channel_id, share=None)
+        .filter(Q(account__number=number) | Q(account__iban=number))
+        .filter(Q(status=lifecycle.ACTIVE) | Q(Exists(once), status=lifecycle.DEACTIVATED))
+        .alias(is_known=Case(When(known_by_bank(), then=True), default=False))
+        .annotate(known=F("is_known"))
+        .select_related("company", "channel")
+    )
+    return [
+        _Candidate(
+            row.company_id,
+            row.status == lifecycle.ACTIVE,
+            row.known,
+            frozenset({row.company.organisation_number, *row.identifiers.values()}),
         )
-        before = rows.filter(Exists(once), status=lifecycle.DEACTIVATED)
-        for found in (rows.filter(status=lifecycle.ACTIVE), before):
-            owners = set(found.values_list("company_id", flat=True))
-            if owners:
-                return owners.pop() if len(owners) == 1 else None
-    return None
+        for row in rows
+    ]
 
 
 def owner_of_accounts(
@@ -271,39 +327,33 @@ def owner_of_accounts(
     """Id of the one company whose these accounts are. `addressed` are the (scheme, identifier) of
     whom the bank wrote the file to. Raises NotOurs where there is none, or several, or where the
     file is written to another customer than the agreements on the accounts name.
+
+    Of several that an account may be of, it is the one that the file is written to; where that is
+    not told, one that the bank has shown to know. An active agreement goes before one that was.
     """
-    numbers, owners = set(numbers), set()
-    for number in numbers:
-        owner = owner_of_account(bank_channel_id, number)
-        if owner is None:
-            raise NotOurs("unknown-account", f"No agreement at this bank has the account {number}.")
-        owners.add(owner)
+    bank = BankChannel.objects.values_list("bank", flat=True).get(pk=bank_channel_id)
+    # Banks write under one scheme what they ask for under another, so values count alone.
+    schemes = {one.scheme for one in profiles.of(bank).identifiers}
+    told = {value for scheme, value in addressed if scheme in schemes}
+    owners: set[int] = set()
+    everybody = Company.objects.values_list("pk", flat=True)
+    with tenancy.acting_for(everybody):
+        for number in sorted(set(numbers)):
+            found = _candidates(bank_channel_id, number)
+            if not found:
+                raise NotOurs(UNKNOWN, f"No agreement at this bank has the account {number}.")
+            fit = [one for one in found if (one.names & told if told else one.known)]
+            if not fit and told:
+                names = ", ".join(f"{scheme} {value}" for scheme, value in sorted(addressed))
+                raise NotOurs("another-customer", f"The bank wrote it to {names}.")
+            if not fit:
+                raise NotOurs(UNCONFIRMED, f"Nothing from the bank shows whose {number} is.")
+            owners |= {one.company_id for one in fit if one.active} or {
+                one.company_id for one in fit
+            }
     if len(owners) != 1:
         raise NotOurs("several-owners", "It speaks of no account, or of several companies'.")
-    (owner,) = owners
-    if addressed and not _is_addressee(bank_channel_id, owner, numbers, set(addressed)):
-        told = ", ".join(f"{scheme} {value}" for scheme, value in sorted(addressed))
-        raise NotOurs("another-customer", f"The bank wrote it to {told}.")
-    return owner
-
-
-def _is_addressee(
-    bank_channel_id: int, owner: int, numbers: set[str], addressed: set[tuple[str, str]]
-) -> bool:
-    """Whether an agreement of the company on these accounts is known to the bank by one of the
-    identifiers, or the company itself by its number; also where they are of no kind that the bank
-    asks for. Banks write under one scheme what they ask for under another, so values count alone.
-    """
-    with tenancy.acting_for([owner]):
-        rows = BankAgreement.objects.filter(channel_id=bank_channel_id, share=None).filter(
-            Q(account__number__in=numbers) | Q(account__iban__in=numbers)
-        )
-        known, schemes = set(), set()
-        for row in rows.select_related("channel", "company"):
-            known |= {row.company.organisation_number, *row.identifiers.values()}
-            schemes |= {one.scheme for one in profiles.of(row.channel.bank).identifiers}
-    told = {value for scheme, value in addressed if scheme in schemes}
-    return not told or bool(told & known)
+    return owners.pop()
 
 
 def claim(file: BankFile, *, company_id: int, answers_to: BankFile | None, salary: bool) -> None:

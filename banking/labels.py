@@ -59,6 +59,7 @@ EVENTS: dict[str, Any] = {
     "agreement_made": _("Made as a draft"),
     "agreement_converted": _("Converted to ISO 20022"),
     "agreement_closed": _("Closed, says the bank"),
+    "agreement_confirmed": _("Confirmed by the bank"),
     "agreement_open": _("Open again at the bank"),
 }
 # What the bank does on an agreement, by field, in the order that it is told.

@@ -39,6 +39,12 @@ GRAVE = (
     "batch-differs",
     "named-twice",
     "line-not-named",
+    "another-account",
+    "credit-taken-back",
+    "credit-for-payment",
+    "debited-again",
+    "which-company",
+    "discrepancy",
 )
 
 

@@ -133,7 +133,7 @@ class BankAgreement(CompanyOwned):
     # Addresses that are mailed; being on a list gives no rights.
     reject_mails = models.JSONField(default=list)
     approve_mails = models.JSONField(default=list)
-    # When another agreement takes over: nothing due after this day goes on this one.
+    # When another agreement takes over: nothing is paid on this one after that day.
     cut_over_date: Any = models.DateField(null=True)
     # The other company's share that lets this one pay from its account; null for an own account.
     share = models.ForeignKey(

@@ -384,7 +384,7 @@ class ServicesStep(forms.Form):
         input_formats=["%d.%m.%Y", "%Y-%m-%d"],
         widget=widgets.Date,
         help_text=gettext_lazy(
-            "Where another agreement takes over: nothing due after this day goes on this one."
+            "Where another agreement takes over: nothing is paid on this one after that day."
         ),
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from django import forms
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -144,7 +145,7 @@ def end(*, row: AgreementShare, user: User, at: dt.datetime, by: changes.By) -> 
         _log("agreement.unshared", row.agreement, row.organisation_number, by)
 
 
-def end_all(*, agreement: BankAgreement, user: User, at: dt.datetime) -> None:
+def end_all(*, agreement: BankAgreement, user: User | None, at: dt.datetime) -> None:
     """Ends every share of an agreement that is being deactivated, in the caller's transaction."""
     rows = AgreementShare.objects.filter(agreement=agreement, ended_at=None)
     ids = list(rows.values_list("pk", flat=True))
@@ -241,6 +242,7 @@ def use(
         file_format=theirs.file_format,
         pain_version=theirs.pain_version,
         settlement_return=False,
+        cut_over_date=theirs.cut_over_date,
         **theirs.identifiers,
     )
     agreement_events.made(made, by=by.actor, at=by.at)
@@ -265,6 +267,47 @@ def owner_of(agreement: BankAgreement) -> Company | None:
             pk=agreement.share_id
         )
     return row.company
+
+
+def last_day(agreement: BankAgreement) -> dt.date | None:
+    """The last day of the owner's agreement, for one on an account that is shared; else None."""
+    if agreement.share_id is None:
+        return None
+    everybody = Company.objects.values_list("pk", flat=True)
+    with tenancy.acting_for(everybody):
+        row = AgreementShare.objects.select_related("agreement").get(pk=agreement.share_id)
+    day: dt.date | None = row.agreement.cut_over_date
+    return day
+
+
+def hold_to_last_day(*, agreement: BankAgreement, before: dt.date | None, by: changes.By) -> None:
+    """Gives what others make of its shares the owner's last day, which was `before`, in the
+    caller's transaction; who has chosen an earlier one keeps that."""
+    day = agreement.cut_over_date
+    everybody = Company.objects.values_list("pk", flat=True)
+    with tenancy.acting_for(everybody):
+        uses = BankAgreement.objects.filter(share__agreement=agreement, share__ended_at=None)
+        uses = uses.exclude(status=lifecycle.DEACTIVATED)
+        held = Q(cut_over_date=before)
+        if day is not None:
+            held |= Q(cut_over_date=None) | Q(cut_over_date__gt=day)
+        uses = uses.filter(held)
+        for use in uses.select_related("company__customer", "account", "channel"):
+            was = {"cut_over_date": _date(use.cut_over_date)}
+            BankAgreement.objects.filter(pk=use.pk).update(cut_over_date=day)
+            changes.record(
+                "agreement.changed",
+                by=changes.By(None, str(agreement.company), None, by.at),
+                customer=use.company.customer,
+                company=use.company,
+                name=str(use),
+                before=was,
+                after={"cut_over_date": _date(day)},
+            )
+
+
+def _date(day: dt.date | None) -> str:
+    return day.isoformat() if day is not None else ""
 
 
 def holds(agreement: BankAgreement) -> bool:

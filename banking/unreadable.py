@@ -126,6 +126,16 @@ CURED = {
         gettext_lazy("The file is about an account that is not known here."),
         gettext_lazy("Make an agreement for the account, or ask the bank whose the file is."),
     ),
+    "unconfirmed-account": (
+        gettext_lazy(
+            "The file names no customer, and the bank has not confirmed yet whose account here it"
+            " is about."
+        ),
+        gettext_lazy(
+            "It is read by itself when the bank activates or confirms the agreement, has received"
+            " the first payments on it, or answers the connection test."
+        ),
+    ),
     "another-company": (
         gettext_lazy("The file is about another company than it was brought into."),
         gettext_lazy("Bring it in where it belongs. Nothing of it was carried out."),

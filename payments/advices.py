@@ -7,9 +7,7 @@ which tells of all that the account moves, only what names a payment from here i
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import datetime as dt
 from decimal import Decimal
 from typing import Any
 
@@ -18,10 +16,9 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from banking import inbox
-from banking.iso20022 import camt053, camt054
-from banking.iso20022.values import Discrepancy, Entry, EntryDetail, Notification
-from banking.models import BankFile
-from payments import lifecycle, notices, reports, staging
+from banking.models import BankAgreement, BankFile
+from payments import advised, lifecycle, notices, reports
+from payments.advised import Advice, Batch
 from payments.models import Payment, PaymentLine
 from portal import clock, faults
 from portal.access import actors, tenancy
@@ -29,153 +26,129 @@ from portal.access.models import Company
 from portal.events import moves
 
 log = structlog.get_logger(__name__)
-NOT_PROVIDED = "NOTPROVIDED"
 PAID = (lifecycle.SETTLED, lifecycle.RETURNED)
+AT_BANK = (*lifecycle.SETTLE.sources, *PAID)
+# A line that is named without its payment is looked for among those that were due so long before.
+DAYS_BACK = dt.timedelta(days=60)
 
-
-@dataclass(slots=True)
-class _Advice:
-    """What the file says of one company's accounts, gathered while it streams. `batches` are booked
-    entries that are for a whole payment, by its number."""
-
-    statement: bool
-    message_id: str = ""
-    accounts: set[str] = field(default_factory=set)
-    addressed: set[tuple[str, str]] = field(default_factory=set)
-    batches: list[tuple[str, Entry]] = field(default_factory=list)
-    discrepancies: list[Discrepancy] = field(default_factory=list)
-    unnamed: dict[str, int] = field(default_factory=dict)
-    has_debits: bool = False
-    not_money: int = 0
-    incoming: int = 0
-    staged: int = 0
-    transactions: int = 0
-
-
-@dataclass(slots=True)
-class _Open:
-    """An entry while its details pass: how many of them name a line or are no debit, and which
-    payments are named by those that name none."""
-
-    entry: Entry
-    details: int = 0
-    named: int = 0
-    payments: dict[str, int] = field(default_factory=dict)
-
-
-ADVISED = {
-    "number": "text",
-    "reference": "text",
-    "instruction_id": "text",
-    "amount": "numeric",
-    "currency": "text",
-    "booked_date": "date",
-    "bank_reference": "text",
-    "returned": "boolean",
-    "reasons": "jsonb",
-}
-
+INTO = "(row_id, code, reasons, booked_date, bank_reference)"
+ON_ACCOUNT = "a.id = p.account_id AND s.account IN (a.number, a.iban, '')"
+# What a line comes to: money of another account, or another amount, is never taken for its.
 FOUND = (
-    "CASE WHEN l.amount IS DISTINCT FROM s.amount OR l.currency <> s.currency THEN 'differs'"
-    " WHEN s.returned THEN 'returned' ELSE 'settled' END"
+    "CASE WHEN a.id IS NULL THEN 'elsewhere'"
+    " WHEN l.amount IS DISTINCT FROM s.amount OR l.currency <> s.currency THEN 'differs'"
+    " ELSE s.what END"
+)
+ONE_OF_IT = (
+    f"SELECT min(l.id), min({FOUND}), (array_agg(s.reasons))[1], min(s.booked_date),"
+    f" min(s.bank_reference) FROM {advised.TABLE} s"
 )
 
 
 def read(file: BankFile, content: Any) -> None:
     with transaction.atomic():
-        advice = _Advice(statement=file.kind.startswith("camt.053"))
-        advice.staged = staging.fill("advice_line", ADVISED, _advice_rows(advice, content))
+        advice = advised.read(content, statement=file.kind.startswith("camt.053"))
         company_id = inbox.owner_of_accounts(file.channel_id, advice.accounts, advice.addressed)
+        remarks: list[dict[str, Any]] = []
+        others = _leave_to_others(file, company_id, advice, remarks)
         with tenancy.acting_for([company_id], unclaimed=True):
-            _carry_out_advice(file, company_id, advice)
+            _carry_out_advice(file, company_id, advice, remarks, others=others)
     faults.point("outcomes.advice_read")
 
 
-def _advice_rows(advice: _Advice, content: Any) -> Iterator[tuple[Any, ...]]:
-    now: _Open | None = None
-    for value in (camt053 if advice.statement else camt054).read(content):
-        if isinstance(value, EntryDetail):
-            advice.transactions += 1
-            if now is None:
-                continue
-            now.details += 1
-            if now.entry.status != "BOOK":
-                continue
-            row = _advice_row(now.entry, value)
-            if row is not None:
-                now.named += 1
-                yield row
-            elif value.credit:
-                advice.incoming += 1
-                now.named += 1
-            elif value.payment_number:
-                before = now.payments.get(value.payment_number, 0)
-                now.payments[value.payment_number] = before + 1
-        elif isinstance(value, Entry):
-            _close(advice, now)
-            now = _Open(value)
-            advice.has_debits = advice.has_debits or not value.credit
-            advice.not_money += value.status != "BOOK"
-        elif isinstance(value, Notification):
-            advice.message_id = advice.message_id or value.message_id
-            advice.addressed.update(value.addressed)
-            if value.account is not None:
-                advice.accounts.add(value.account.number)
-        elif isinstance(value, Discrepancy):
-            advice.discrepancies.append(value)
-    _close(advice, now)
+def _leave_to_others(
+    file: BankFile, company_id: int, advice: Advice, remarks: list[dict[str, Any]]
+) -> bool:
+    """Takes out what is debited for companies that this one shares its account with: that their
+    payments are paid they hear otherwise. Answers whether there was any.
+
+    The id of the file that it was sent with tells whose it is; without one, the payment's number
+    and line, where no two companies have the same.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT DISTINCT message_id FROM {advised.TABLE} WHERE message_id <> ''")
+        names = {row[0] for row in cursor.fetchall()}
+    names |= {batch.message_id for batch in advice.batches if batch.message_id}
+    owners = inbox.companies_of_messages(file.channel_id, names)
+    foreign = [name for name, owner in owners.items() if owner != company_id]
+    everybody = Company.objects.values_list("pk", flat=True)
+    with tenancy.acting_for(everybody):
+        shared = BankAgreement.objects.filter(share__company_id=company_id)
+        sharers = set(shared.values_list("company_id", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {advised.TABLE} WHERE message_id = ANY(%s)", [foreign])
+        taken = cursor.rowcount
+    batches = [one for one in advice.batches if one.message_id not in foreign]
+    # Of one that it shares with nobody, the account should not have been debited.
+    strange = [name for name in foreign if owners[name] not in sharers]
+    unclear = len(strange)
+    if sharers:
+        own = [name for name, owner in owners.items() if owner == company_id]
+        with tenancy.acting_for([company_id, *sharers]):
+            out, unclear = _by_number(company_id, own)
+            kept, doubtful = _batches_by_number(company_id, own, batches)
+        taken += out
+        unclear += doubtful
+        batches = kept
+    left = len(advice.batches) - len(batches)
+    advice.batches, advice.staged = batches, advice.staged - taken
+    if unclear:
+        remarks.append({"code": "which-company", "count": unclear})
+        log.critical("outcomes.which_company", company=company_id, count=unclear)
+    return bool(taken or left)
 
 
-def _close(advice: _Advice, now: _Open | None) -> None:
-    """An entry none of whose details names a line is for the one payment that it names, whole."""
-    if now is None:
-        return
-    if advice.statement and not now.details:
-        advice.transactions += 1
-    if now.entry.status != "BOOK":
-        return
-    told = now.payments or {now.entry.batch_payment_number: now.details}
-    (number, count), *others = told.items()
-    if number and not now.named and not others and count == now.details:
-        advice.batches.append((number, now.entry))
-    else:
-        for number, count in now.payments.items():
-            advice.unnamed[number] = advice.unnamed.get(number, 0) + count
+def _by_number(company_id: int, own: list[str]) -> tuple[int, int]:
+    """Takes out the rows that fit a line of another company; how many, and how many of these fit
+    one of this company as well."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT s.ctid::text, bool_or(p.company_id = %s)"
+            f" FROM {advised.TABLE} s JOIN payments_payment p ON p.number = s.number"
+            " JOIN payments_paymentline l ON l.payment_id = p.id AND l.amount = s.amount"
+            " AND l.currency = s.currency"
+            f" AND (l.reference = s.reference OR {reports.BY_INSTRUCTION})"
+            " WHERE s.message_id <> ALL(%s) GROUP BY s.ctid HAVING bool_or(p.company_id <> %s)",
+            [company_id, own, company_id],
+        )
+        rows = cursor.fetchall()
+        places = [place for place, _own in rows]
+        cursor.execute(f"DELETE FROM {advised.TABLE} WHERE ctid = ANY(%s::tid[])", [places])
+    return len(rows), sum(both for _place, both in rows)
 
 
-def _advice_row(entry: Entry, detail: EntryDetail) -> tuple[Any, ...] | None:
-    """A debit settles a line; a credit with a return reason, or a reversed debit, returns it."""
-    returned = detail.credit if not entry.reversal else True
-    is_ours = detail.end_to_end_id not in ("", NOT_PROVIDED) or detail.instruction_id
-    if not is_ours or (detail.credit and detail.return_reason is None and not entry.reversal):
-        return None
-    amount, currency = detail.amount, detail.currency
-    if detail.instructed_amount is not None:
-        amount, currency = detail.instructed_amount, detail.instructed_currency
-    reason = detail.return_reason
-    return (
-        detail.payment_number,
-        detail.end_to_end_id,
-        detail.instruction_id,
-        amount,
-        currency,
-        entry.booking_date,
-        (detail.bank_reference or entry.bank_reference)[:35],
-        returned,
-        json.dumps(reports.stored((reason,))) if reason else None,
-    )
+def _batches_by_number(
+    company_id: int, own: list[str], batches: list[Batch]
+) -> tuple[list[Batch], int]:
+    numbers = [batch.number for batch in batches if batch.message_id not in own]
+    rows = Payment.objects.filter(number__in=numbers).values_list("number", "company_id")
+    has: dict[str, set[int]] = {}
+    for number, company in rows:
+        has.setdefault(number, set()).add(company)
+    theirs = {number for number, companies in has.items() if companies - {company_id}}
+    out = [one for one in batches if one.number in theirs and one.message_id not in own]
+    doubtful = sum(company_id in has[batch.number] for batch in out)
+    return [batch for batch in batches if batch not in out], doubtful
 
 
-def _carry_out_advice(file: BankFile, company_id: int, advice: _Advice) -> None:
+def _carry_out_advice(
+    file: BankFile,
+    company_id: int,
+    advice: Advice,
+    remarks: list[dict[str, Any]],
+    *,
+    others: bool,
+) -> None:
     at, by = clock.now(), actors.bank(file.channel.name)
-    remarks: list[dict[str, Any]] = [
+    remarks += [
         {"code": "discrepancy", "kind": d.kind, "declared": str(d.declared), "found": str(d.found)}
         for d in advice.discrepancies[: reports.REMARKS_MAX]
     ]
     ids, salary = _match(company_id, advice, remarks)
     # A statement's debits may be of salary, whatever they name.
-    salary = advice.has_debits if advice.statement else salary
+    salary = advice.has_debits if advice.statement else salary or others
     inbox.claim(file, company_id=company_id, answers_to=None, salary=salary)
+    _alarm_again(company_id, remarks)
     booked = ("booked_date", "bank_reference")
     for code, change, columns in (
         ("settled", lifecycle.SETTLE, booked),
@@ -190,8 +163,7 @@ def _carry_out_advice(file: BankFile, company_id: int, advice: _Advice) -> None:
             company = Company.objects.get(pk=company_id)
             notices.returned(company=company, payment_ids=ids, at=at)
     alarm_unexpected(company_id, remarks)
-    for number, entry in advice.batches:
-        _settle_batch(company_id, number, entry, by, remarks, file=file)
+    _Whole(file, company_id, by, at, remarks).carry_out(advice)
     _remark_unnamed(company_id, advice, remarks)
     if advice.incoming and not advice.statement:
         remarks.append({"code": "incoming", "count": advice.incoming})
@@ -203,58 +175,137 @@ def _carry_out_advice(file: BankFile, company_id: int, advice: _Advice) -> None:
 
 
 def _match(
-    company_id: int, advice: _Advice, remarks: list[dict[str, Any]]
+    company_id: int, advice: Advice, remarks: list[dict[str, Any]]
 ) -> tuple[list[int], bool]:
     """Stages the lines that the advice means; what fits no line, or not the amount, is remarked."""
     table = moves.stage()
+    numbers = [batch.number for batch in advice.batches]
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} (row_id, code, reasons, booked_date, bank_reference)"
-            f" SELECT l.id, {FOUND}, s.reasons, s.booked_date, s.bank_reference FROM advice_line s"
-            " JOIN payments_payment p ON p.company_id = %s AND p.number = s.number"
-            " JOIN payments_paymentline l ON l.payment_id = p.id AND l.reference = s.reference",
-            [company_id],
-        )
-        matched = cursor.rowcount
-        cursor.execute(
-            f"INSERT INTO {table} (row_id, code, reasons, booked_date, bank_reference)"
-            f" SELECT min(l.id), min({FOUND}), (array_agg(s.reasons))[1], min(s.booked_date),"
-            " min(s.bank_reference) FROM advice_line s"
-            " JOIN payments_payment p ON p.company_id = %s AND p.number = s.number"
-            f" JOIN payments_paymentline l ON l.payment_id = p.id AND {reports.BY_INSTRUCTION}"
-            " GROUP BY s.ctid HAVING count(*) = 1",
-            [company_id],
-        )
-        matched += cursor.rowcount
-        cursor.execute(f"SELECT count(*) FROM {table} WHERE code = 'differs'")
-        differs = cursor.fetchone()[0]
-        cursor.execute(
-            f"SELECT count(*) - count(DISTINCT row_id) FROM {table} WHERE code = 'settled'"
-        )
-        again = cursor.fetchone()[0]
+        _amounts_by_entry(cursor, company_id)
+        matched = _stage_lines(cursor, table, company_id)
+        cursor.execute(f"SELECT code, count(*), count(DISTINCT row_id) FROM {table} GROUP BY code")
+        counts = {code: (rows, lines) for code, rows, lines in cursor.fetchall()}
         cursor.execute(
             "SELECT p.id, p.number, p.kind FROM payments_payment p WHERE p.company_id = %s"
-            " AND (p.number IN (SELECT DISTINCT number FROM advice_line) OR p.number = ANY(%s))",
-            [company_id, [number for number, _entry in advice.batches]],
+            f" AND (p.number IN (SELECT DISTINCT number FROM {advised.TABLE})"
+            " OR p.number = ANY(%s) OR p.id IN (SELECT l.payment_id FROM payments_paymentline l"
+            f" JOIN {table} s ON s.row_id = l.id))",
+            [company_id, numbers],
         )
         rows = cursor.fetchall()
         known = [number for _pk, number, kind in rows if kind != Payment.Kind.SALARY]
         cursor.execute(
-            "SELECT EXISTS (SELECT FROM advice_line WHERE number IS NULL OR number <> ALL(%s))",
-            [known],
+            f"SELECT EXISTS (SELECT FROM {advised.TABLE} WHERE number <> ALL(%s))", [known]
         )
         strange = cursor.fetchone()[0]
+        unmatched = advice.staged - matched + advice.nameless
+        if advice.statement:
+            unmatched = _unmatched_of_ours(cursor, company_id)
     # What fits no payment of ours may be salary: it is seen by those alone who see salary.
-    salary = strange or any(number not in known for number, _entry in advice.batches)
-    if matched < advice.staged and not advice.statement:
-        remarks.append({"code": "unmatched", "count": advice.staged - matched})
-    if differs:
-        remarks.append({"code": "amount-differs", "count": differs})
-        log.error("outcomes.amount_differs", company=company_id, count=differs)
-    if again:
-        remarks.append({"code": "named-twice", "count": again})
-        log.critical("outcomes.named_twice", company=company_id, count=again)
+    salary = bool(strange or advice.nameless or any(number not in known for number in numbers))
+    if unmatched:
+        remarks.append({"code": "unmatched", "count": unmatched})
+    settled, lines = counts.get("settled", (0, 0))
+    for code, count in (
+        ("amount-differs", counts.get("differs", (0, 0))[0]),
+        ("another-account", counts.get("elsewhere", (0, 0))[0]),
+        ("credit-taken-back", counts.get("odd", (0, 0))[0]),
+        ("named-twice", settled - lines),
+    ):
+        if count:
+            remarks.append({"code": code, "count": count})
+            log.critical("outcomes.remarked", remark=code, company=company_id, count=count)
     return [pk for pk, _number, _kind in rows], salary
+
+
+def _stage_lines(cursor: Any, table: str, company_id: int) -> int:
+    """Stages the lines by payment and reference, by the instruction, and by reference alone where
+    one line has it and the amount fits; answers how many rows of the file these are."""
+    cursor.execute(
+        f"INSERT INTO {table} {INTO}"
+        f" SELECT l.id, {FOUND}, s.reasons, s.booked_date, s.bank_reference"
+        f" FROM {advised.TABLE} s"
+        " JOIN payments_payment p ON p.company_id = %s AND p.number = s.number"
+        f" LEFT JOIN banking_bankaccount a ON {ON_ACCOUNT}"
+        " JOIN payments_paymentline l ON l.payment_id = p.id AND l.reference = s.reference",
+        [company_id],
+    )
+    matched = cursor.rowcount
+    cursor.execute(
+        f"INSERT INTO {table} {INTO} {ONE_OF_IT}"
+        " JOIN payments_payment p ON p.company_id = %s AND p.number = s.number"
+        f" LEFT JOIN banking_bankaccount a ON {ON_ACCOUNT}"
+        f" JOIN payments_paymentline l ON l.payment_id = p.id AND {reports.BY_INSTRUCTION}"
+        " GROUP BY s.ctid HAVING count(*) = 1",
+        [company_id],
+    )
+    matched += cursor.rowcount
+    cursor.execute(
+        f"SELECT min(coalesce(booked_date, %s)) FROM {advised.TABLE}"
+        " WHERE number = '' AND reference <> ''",
+        [clock.today()],
+    )
+    (first,) = cursor.fetchone()
+    if first is not None:
+        cursor.execute(
+            f"INSERT INTO {table} {INTO} {ONE_OF_IT}"
+            " JOIN payments_payment p ON p.company_id = %s AND p.due_date >= %s"
+            f" JOIN banking_bankaccount a ON {ON_ACCOUNT}"
+            " JOIN payments_paymentline l ON l.payment_id = p.id AND l.reference = s.reference"
+            " AND l.amount = s.amount AND l.currency = s.currency AND l.status = ANY(%s)"
+            " WHERE s.number = '' GROUP BY s.ctid HAVING count(*) = 1",
+            [company_id, first - DAYS_BACK, list(AT_BANK)],
+        )
+        matched += cursor.rowcount
+    return matched
+
+
+def _amounts_by_entry(cursor: Any, company_id: int) -> None:
+    """Where an entry's details tell no amounts, and the lines that they name come to its own, each
+    has the amount of its line."""
+    cursor.execute(
+        f"UPDATE {advised.TABLE} t SET amount = f.amount, currency = f.currency FROM ("
+        " SELECT s.ctid AS row, l.amount, l.currency, s.entry_amount,"
+        " sum(l.amount) OVER (PARTITION BY s.entry) AS together"
+        f" FROM {advised.TABLE} s"
+        " JOIN payments_payment p ON p.company_id = %s AND p.number = s.number"
+        " JOIN payments_paymentline l ON l.payment_id = p.id AND l.reference = s.reference"
+        " AND l.currency = s.currency"
+        f" WHERE s.entry IN (SELECT entry FROM {advised.TABLE} GROUP BY entry"
+        " HAVING bool_and(amount IS NULL))) f"
+        " WHERE t.ctid = f.row AND f.together = f.entry_amount",
+        [company_id],
+    )
+
+
+def _unmatched_of_ours(cursor: Any, company_id: int) -> int:
+    """How many rows name a payment from here, and none of its lines."""
+    cursor.execute(
+        f"SELECT count(*) FROM {advised.TABLE} s"
+        " JOIN payments_payment p ON p.company_id = %s AND p.number = s.number"
+        " WHERE NOT EXISTS (SELECT FROM payments_paymentline l WHERE l.payment_id = p.id"
+        f" AND (l.reference = s.reference OR {reports.BY_INSTRUCTION}))",
+        [company_id],
+    )
+    count: int = cursor.fetchone()[0]
+    return count
+
+
+def _alarm_again(company_id: int, remarks: list[dict[str, Any]]) -> None:
+    """A line that was debited before, on another day and under another reference of the bank's."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT l.reference FROM {moves.STAGED} s"
+            " JOIN payments_paymentline l ON l.id = s.row_id"
+            " WHERE s.code = 'settled' AND l.status = %s AND l.booked_date <> s.booked_date"
+            " AND l.bank_reference <> s.bank_reference AND '' NOT IN (l.bank_reference,"
+            " s.bank_reference) ORDER BY l.id",
+            [lifecycle.SETTLED],
+        )
+        again = [row[0] for row in cursor.fetchall()]
+    if again:
+        remarks.append({"code": "debited-again", "count": len(again), "references": again[:10]})
+        log.critical("outcomes.debited_again", company=company_id, lines=again[:10])
 
 
 def alarm_unexpected(company_id: int, remarks: list[dict[str, Any]]) -> None:
@@ -273,7 +324,7 @@ def alarm_unexpected(company_id: int, remarks: list[dict[str, Any]]) -> None:
         log.critical("outcomes.debit_not_expected", company=company_id, lines=odd[:10])
 
 
-def _remark_unnamed(company_id: int, advice: _Advice, remarks: list[dict[str, Any]]) -> None:
+def _remark_unnamed(company_id: int, advice: Advice, remarks: list[dict[str, Any]]) -> None:
     """Money that left for a payment from here, and nobody can say for which of its lines."""
     rows = Payment.objects.of(company_id).filter(number__in=list(advice.unnamed))
     for number in rows.order_by("number").values_list("number", flat=True)[: reports.REMARKS_MAX]:
@@ -282,38 +333,102 @@ def _remark_unnamed(company_id: int, advice: _Advice, remarks: list[dict[str, An
         log.error("outcomes.line_not_named", company=company_id, number=number)
 
 
-def _settle_batch(
-    company_id: int,
-    number: str,
-    entry: Entry,
-    by: actors.Actor,
-    remarks: list[dict[str, Any]],
-    *,
-    file: BankFile,
-) -> None:
-    """A booked entry that names no line settles a whole payment when the sums agree."""
-    payment = Payment.objects.of(company_id).filter(number=number).first()
-    if payment is None:
-        if not file.kind.startswith("camt.053"):
-            remarks.append({"code": "unknown-payment", "number": number})
-        return
-    every = PaymentLine.objects.filter(payment=payment, currency=entry.currency)
-    lines = every.filter(status__in=lifecycle.SETTLE.sources)
-    total = _sum(lines)
-    if not total and not entry.credit and _sum(every.filter(status__in=PAID)) == entry.amount:
-        return  # told before, by another file
-    if entry.credit or total != entry.amount:
-        remarks.append({"code": "batch-differs", "number": payment.number, "sum": str(total)})
-        return
-    moves.move(
-        lines,
-        lifecycle.SETTLE,
-        by=by,
-        at=clock.now(),
-        within=[payment.pk],
-        detail={"file": file.name},
-        sets={"booked_date": entry.booking_date, "bank_reference": entry.bank_reference[:35]},
-    )
+class _Whole:
+    """Carries out the booked entries that name no line: each is for a whole payment, where its sum
+    is that of the payment's lines."""
+
+    def __init__(
+        self,
+        file: BankFile,
+        company_id: int,
+        by: actors.Actor,
+        at: dt.datetime,
+        remarks: list[dict[str, Any]],
+    ) -> None:
+        self.file, self.company_id, self.remarks = file, company_id, remarks
+        self.by, self.at = by, at
+        self.seen: set[int] = set()
+
+    def carry_out(self, advice: Advice) -> None:
+        if not advice.batches:
+            return
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT DISTINCT l.payment_id FROM payments_paymentline l"
+                f" JOIN {moves.STAGED} s ON s.row_id = l.id WHERE s.code = 'settled'"
+            )
+            self.seen = {row[0] for row in cursor.fetchall()}
+        for batch in advice.batches:
+            payment = Payment.objects.of(self.company_id).filter(number=batch.number).first()
+            if payment is None:
+                if not advice.statement:
+                    self._remark("unknown-payment", number=batch.number)
+                continue
+            account = payment.account
+            if batch.account not in (account.number, account.iban, ""):
+                self._remark("another-account", count=1)
+            elif batch.entry.credit:
+                self._came_back(payment, batch)
+            elif batch.entry.reversal:
+                self._remark("credit-taken-back", count=1)
+            else:
+                self._left(payment, batch)
+
+    def _remark(self, code: str, **more: Any) -> None:
+        if len(self.remarks) < reports.REMARKS_MAX:
+            self.remarks.append({"code": code, **more})
+        log.error("outcomes.remarked", remark=code, company=self.company_id, **more)
+
+    def _left(self, payment: Payment, batch: Batch) -> None:
+        """Money that left for all the lines, or for all that are still open."""
+        entry = batch.entry
+        every = PaymentLine.objects.filter(payment=payment, currency=entry.currency)
+        lines = every.filter(status__in=lifecycle.SETTLE.sources)
+        total, paid = _sum(lines), _sum(every.filter(status__in=PAID))
+        before = payment.pk in self.seen
+        self.seen.add(payment.pk)
+        if total == entry.amount:
+            self._move(lines, lifecycle.SETTLE, batch, payment)
+        elif total + paid == entry.amount:
+            # Told before, of some or all of them: by another file, or twice by this one.
+            if before:
+                self._remark("named-twice", count=len(every.filter(status__in=PAID)))
+            self._move(lines, lifecycle.SETTLE, batch, payment)
+        else:
+            self._remark("batch-differs", number=payment.number, sum=str(total))
+
+    def _came_back(self, payment: Payment, batch: Batch) -> None:
+        """Money that came back for all the lines: a debit that was reversed."""
+        every = PaymentLine.objects.filter(payment=payment, currency=batch.entry.currency)
+        lines = every.filter(status__in=[*lifecycle.SETTLE.sources, lifecycle.SETTLED])
+        if batch.entry.reversal and _sum(lines) == batch.entry.amount:
+            self._move(
+                lines.filter(status__in=lifecycle.SETTLE.sources), lifecycle.SETTLE, batch, payment
+            )
+            moved = self._move(
+                every.filter(status=lifecycle.SETTLED), lifecycle.RETURN, batch, payment
+            )
+            if moved:
+                company = Company.objects.get(pk=self.company_id)
+                notices.returned(company=company, payment_ids=[payment.pk], at=self.at)
+            return
+        returned = every.filter(status=lifecycle.RETURNED)
+        if batch.entry.reversal and _sum(returned) == batch.entry.amount:
+            return  # told before
+        self._remark("credit-for-payment", number=payment.number, sum=str(batch.entry.amount))
+
+    def _move(self, lines: Any, change: Any, batch: Batch, payment: Payment) -> int:
+        entry = batch.entry
+        moved = moves.move(
+            lines,
+            change,
+            by=self.by,
+            at=self.at,
+            within=[payment.pk],
+            detail={"file": self.file.name},
+            sets={"booked_date": entry.booking_date, "bank_reference": entry.bank_reference[:35]},
+        )
+        return moved.rows
 
 
 def _sum(lines: QuerySet[PaymentLine]) -> Decimal:

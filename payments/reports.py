@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -46,6 +46,7 @@ MOVES: dict[str, Move] = {
     "CANC": lifecycle.CANCEL_AT_BANK,
 }
 PART = "PART"
+ACCEPTED_REST = "ACCP"  # of a file that is refused in part
 HAS_IT = "ACTC"
 NOT_TAKEN = ("RJCT", "CANC")
 # How a line stands of which the bank has said more than that it has the file.
@@ -148,26 +149,32 @@ def _carry_out_report(file: BankFile, sent: BankFile, report: _Report) -> None:
     inbox.claim(file, company_id=sent.company_id, answers_to=sent, salary=sent.salary)
     carried = _Carried(sent)
     group = report.groups[0]
-    whole = not report.payments and not report.staged
+    whole = not report.staged and not any(payment.status for payment in report.payments)
     if group.status == "RJCT" and any(
         reason.code == outbox.SENT_BEFORE for reason in group.reasons
     ):
         carried.had_before()
-    elif whole and group.status == "RJCT":
+    elif group.status == "RJCT" and _refuses_all(report):
         carried.send_back(group)
     else:
         if not carried.ids:
             carried.remark("sent-again-since")
             log.critical("outcomes.sent_again_since", file=sent.name)
         if group.status and group.status != "RJCT":
-            outbox.answered(sent.pk, refused=False, by=carried.by, at=carried.at)
+            carried.received()
         if report.staged:
             carried.transactions()
+        rest, why = (ACCEPTED_REST, ()) if group.status == PART else (group.status, group.reasons)
+        if whole and group.status == PART:
+            rest = ""  # some of it is refused, and nothing says what
         for payment in report.payments:
-            carried.payment(payment, some_named=bool(report.staged))
-        if whole and group.status:
+            told = payment if payment.status else replace(payment, status=rest, reasons=why)
+            carried.payment(told, some_named=bool(report.staged))
+        if rest and not (
+            rest == "RJCT" and any(p.status not in ("", rest) for p in report.payments)
+        ):
             carried.every_line(
-                group.status, group.reasons, list(carried.ids.values()), some_named=False
+                rest, why, carried.but(report.payments), some_named=bool(report.staged)
             )
     notices.rejected(company=carried.company, payment_ids=list(carried.ids.values()), at=carried.at)
     inbox.finish(
@@ -176,6 +183,14 @@ def _carry_out_report(file: BankFile, sent: BankFile, report: _Report) -> None:
         transactions=report.staged,
         remarks=carried.remarks,
     )
+
+
+def _refuses_all(report: _Report) -> bool:
+    """Whether a refusal of the file is of the file as a whole: nothing is told line by line, and no
+    payment has a status of its own, or reasons where the file has none."""
+    if report.staged or any(said.status not in ("", "RJCT") for said in report.payments):
+        return False
+    return bool(report.groups[0].reasons) or not any(said.reasons for said in report.payments)
 
 
 class _Carried:
@@ -219,10 +234,16 @@ class _Carried:
             self.remark("refused-after-paid", status=status, count=paid)
             log.critical("outcomes.refused_after_paid", file=self.sent.name, count=paid)
 
+    def received(self) -> None:
+        """The bank has the file, and knows the agreement: what it wrote of its account before that
+        can be read now."""
+        if outbox.answered(self.sent.pk, refused=False, by=self.by, at=self.at):
+            inbox.read_unknown_again(self.sent.channel_id, inbox.UNCONFIRMED)
+
     def had_before(self) -> None:
         """The bank refuses a second copy of a file, since it has the first: what it says of that is
         what counts, whichever comes first."""
-        outbox.answered(self.sent.pk, refused=False, by=self.by, at=self.at)
+        self.received()
         self.every_line(HAS_IT, (), list(self.ids.values()), some_named=False)
         self.remark("sent-before")
 
@@ -308,6 +329,11 @@ class _Carried:
         if moved < named:
             self.remark("already-further-on", status=code, count=named - moved)
 
+    def but(self, named: Iterable[PaymentStatus]) -> list[int]:
+        """Ids of the file's payments that are not among these."""
+        numbers = {said.number for said in named}
+        return [pk for number, pk in self.ids.items() if number not in numbers]
+
     def payment(self, said: PaymentStatus, *, some_named: bool) -> None:
         """A whole payment, less the transactions that the report names one by one."""
         payment_id = self.ids.get(said.number)
@@ -316,13 +342,13 @@ class _Carried:
             return
         if not said.status:
             return
-        status = "ACCP" if said.status == PART else said.status
+        status = ACCEPTED_REST if said.status == PART else said.status
         self.every_line(status, said.reasons, [payment_id], some_named=some_named)
 
     def every_line(
         self, status: str, reasons: tuple[Reason, ...], ids: list[int], *, some_named: bool
     ) -> None:
-        if status == PART:
+        if not ids:
             return
         change = self._move(status)
         lines: QuerySet[PaymentLine] = PaymentLine.objects.filter(payment_id__in=ids)

@@ -125,7 +125,7 @@ def test_another_company_pays_from_the_shared_account_and_settles_on_the_banks_w
 def test_the_owner_still_owns_what_comes_in(owner: Stage, other: Stage, bank: Bank) -> None:
     used(owner, other)
     number = owner.agreement.account.number
-    assert inbox.owner_of_account(owner.channel.pk, number) == owner.company.pk
+    assert inbox.owner_of_accounts(owner.channel.pk, [number]) == owner.company.pk
 
 
 def test_where_settlements_come_a_last_status_settles_nothing(owner: Stage, bank: Bank) -> None:

@@ -21,6 +21,7 @@ from portal.access.roles import Role
 from portal.events.models import Event
 from portal.people import changes
 from tests import kit
+from tests.browser import scene_bank
 from tests.flows import test_main_job as job
 from tests.kit import Bank, Erp, Line, Stage
 
@@ -446,3 +447,20 @@ def test_a_request_that_cannot_be_delivered_is_told_and_can_be_made_again(
     assert "was not asked to stop it" in detail(made)
     bank.start(sftp_port=made.channel.port)
     assert "The bank is asked to stop 1 payment" in ask(made)
+
+
+def test_a_cancellation_of_what_was_debited_is_an_alarm(at_bank: Stage) -> None:
+    made = at_bank
+    ask(made)
+    deliver(made)
+    with made.scope():
+        rows = PaymentLine.objects.filter(payment__number="B1")
+        booked = [
+            scene_bank.Booked("B1", reference, str(amount))
+            for reference, amount in rows.values_list("reference", "amount")
+        ]
+    account = made.agreement.account.number
+    scene_bank.hear(made, "paid.xml", scene_bank.debit_advice(account, booked, day="2026-11-24"))
+    file = hear(made, "answer.xml", answer(made, conf="CNCL"))
+    assert file.remarks == [{"code": "refused-after-paid", "status": "CANC", "count": len(booked)}]
+    assert {statuses(made)[one] for one in lines_of(made, "B1")} == {"settled"}

@@ -14,6 +14,7 @@ from payments import outcomes
 from portal import clock
 from portal.access import actors, tenancy
 from portal.access.roles import Role
+from portal.events import moves
 from portal.events.models import Event
 from tests import kit
 from tests.flows import test_main_job as job
@@ -402,12 +403,14 @@ def test_a_copy_that_waits_does_not_stand_in_the_way_of_the_banks_word(
         assert (copy.status, live.status, live.closed_at) == ("draft", "active", None)
 
 
-def test_anothers_draft_with_the_same_numbers_holds_nobody_up(made: Stage, bank: Bank) -> None:
+def test_where_two_companies_have_the_same_numbers_the_word_is_neithers(
+    made: Stage, bank: Bank
+) -> None:
     row = ordered(made)
     register(bank, row)
     other = kit.stage(bank, place=2)
     with other.scope():
-        BankAgreement.objects.create(
+        draft = BankAgreement.objects.create(
             company=other.company,
             channel=made.channel,
             account=BankAccount.objects.create(
@@ -416,6 +419,19 @@ def test_anothers_draft_with_the_same_numbers_holds_nobody_up(made: Stage, bank:
             customer_number="NEW",
             agreement_id="NEW-1",
         )
+    file = word(bank, made, "NEW")
+    assert (file.status, file.company_id, file.error["code"]) == (
+        "set_aside",
+        None,
+        "unknown-agreement",
+    )
+    with made.scope():
+        row.refresh_from_db()
+        assert row.status == lifecycle.ORDERED
+    # Those who run Kvitt are told, and end what somebody has guessed; then it is read again.
+    with other.scope():
+        rows = BankAgreement.objects.filter(pk=draft.pk)
+        moves.move(rows, lifecycle.DEACTIVATE, by=actors.CLOCK, at=clock.now())
     file = word(bank, made, "NEW")
     assert (file.status, file.company) == ("read", made.company)
     with made.scope():
