@@ -23,6 +23,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import signals
 from django.utils import translation
+from hypothesis import settings as trials
 from pytest_django import DjangoDbBlocker
 from whitenoise import WhiteNoise
 
@@ -31,6 +32,9 @@ from tests import kit
 
 ROOT = Path(__file__).resolve().parent.parent
 _numbers = itertools.count(1)
+# How long an example takes is the machine's affair: a test fails for what is wrong, not for a pause.
+trials.register_profile("kvitt", deadline=None)
+trials.load_profile("kvitt")
 
 
 def once(what: str, make: Callable[[], str]) -> str:
