@@ -444,7 +444,7 @@ class Erp:
             covered += ["content-digest", "content-type"]
         covered += [
             name
-            for name in ("kvitt-user", "kvitt-code", "idempotency-key")
+            for name in ("kvitt-user", "kvitt-code", "idempotency-key", "kvitt-sandbox")
             if name in map(str.lower, sent)
         ]
         request = _Request(method, self.base + API + path, sent)
@@ -476,6 +476,7 @@ class Erp:
         key: str | None = None,
         user: str | None = None,
         code: str = "",
+        sandbox: str = "",
         **spoil: Any,
     ) -> Any:
         headers = {
@@ -484,6 +485,7 @@ class Erp:
             "Idempotency-Key": secrets.token_hex(8) if key is None else key,
         }
         headers |= {"Kvitt-Code": code} if code else {}
+        headers |= {"Kvitt-Sandbox": sandbox} if sandbox else {}
         headers = self.headers("POST", path, body, headers, **spoil)
         content_type = headers.pop("Content-Type")
         return self.client.post(API + path, body, content_type=content_type, headers=headers)

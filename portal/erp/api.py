@@ -14,7 +14,18 @@ from ninja.errors import HttpError, ValidationError
 from portal import clock
 from portal.erp import door, feed, positions, problems
 
-api = NinjaAPI(
+
+class _Api(NinjaAPI):
+    """Answers that tell of a try say so."""
+
+    def create_response(self, request: HttpRequest, data: Any, **more: Any) -> HttpResponse:
+        answer: HttpResponse = super().create_response(request, data, **more)
+        if door.SANDBOX in request.headers and request.method != "GET":
+            answer[door.SANDBOX] = "true"
+        return answer
+
+
+api = _Api(
     title="Kvitt ERP API",
     version="1",
     description="Payments in, statuses out. Every request is signed with the company's key.",

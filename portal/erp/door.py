@@ -17,7 +17,7 @@ import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from http_message_signatures import (
@@ -38,6 +38,7 @@ from portal.erp import bodies, problems
 from portal.erp.models import UsedCustomerNonce, UsedNonce
 
 log = structlog.get_logger(__name__)
+SANDBOX = "Kvitt-Sandbox"  # the header of a request that only tries
 NONCE_LENGTH = (16, 100)
 TITLE = "The request is not let in"
 
@@ -191,7 +192,7 @@ def _verify(request: HttpRequest, keys: _Keys, *, has_body: bool) -> Any:
     needed = ['"@method"', '"@target-uri"']
     if has_body:
         needed += ['"content-digest"', '"content-type"']
-    for header in ("kvitt-user", "kvitt-code", "idempotency-key"):
+    for header in ("kvitt-user", "kvitt-code", "idempotency-key", SANDBOX.lower()):
         if header in request.headers:
             needed.append(f'"{header}"')
     verifier = HTTPMessageVerifier(signature_algorithm=algorithms.HMAC_SHA256, key_resolver=keys)
@@ -316,7 +317,35 @@ def _carry_out(
     with clock.unit_of_work():
         if user_may is not None:
             _must_be_able(caller, request, user_may)
-        return work()
+        return _tried(work) if sandbox(request) else work()
+
+
+def sandbox(request: HttpRequest) -> bool:
+    """Whether the ERP only tries: what it asks for is done, answered, and undone again. Raises
+    problems.Refused for a header that says something else."""
+    told = request.headers.get(SANDBOX)
+    if told is None or request.method == "GET":
+        return False
+    if told.strip().lower() == "true":
+        return True
+    raise problems.one(
+        400,
+        _("The request is not valid"),
+        code="sandbox",
+        place=SANDBOX,
+        problem=_("The header says neither that this is a try nor that it is not."),
+        cure=_("Write “true” to try without consequences, or leave the header out."),
+    )
+
+
+def _tried(work: Callable[[], Any]) -> Any:
+    """Does the work and undoes it: nothing is kept, sent or told of."""
+    with transaction.atomic():
+        answer = work()
+        transaction.set_rollback(True)
+    if isinstance(answer, HttpResponse):
+        answer[SANDBOX] = "true"
+    return answer
 
 
 def at_company(*, user_may: Permission, first: Check | None = None) -> Callable[..., Any]:
@@ -383,7 +412,8 @@ def at_customer(*, user_may: Permission | None = None) -> Callable[..., Any]:
                         _must_be_able_at(caller, request, user_may)
                         keys = CustomerKey.objects.filter(customer=customer, retired_at=None)
                         keys.update(last_used_by=caller.user)
-                    return operation(request, *args, **kwargs)
+                    work = functools.partial(operation, request, *args, **kwargs)
+                    return _tried(work) if sandbox(request) else work()
             finally:
                 if hasattr(request, "spooled"):
                     request.spooled.file.close()
