@@ -31,6 +31,7 @@ def timetable() -> dict[str, int]:
         "payments.take_answers": settings.BANK_POLL_SECONDS,
         "mail.deliver": settings.MAIL_CHECK_SECONDS,
         "portal.number_events": 10,
+        "erp.push": settings.PUSH_CHECK_SECONDS,
         "payments.compare": settings.COMPARE_CHECK_SECONDS,
         "jobs.pick_up": settings.JOB_CHECK_SECONDS,
         "portal.tidy": 3600,

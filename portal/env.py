@@ -33,6 +33,7 @@ class Environment:
     allowed_hosts: tuple[str, ...]
     log_level: str
     bank_poll_seconds: int
+    push_private_networks: bool
     secure_cookies: bool
     trust_proxy: bool
     database_app_role: str
@@ -70,6 +71,7 @@ def read() -> Environment:
         "allowed_hosts": tuple(env.list("KVITT_ALLOWED_HOSTS", _host_of(base_url))),
         "log_level": env.str("KVITT_LOG_LEVEL", "INFO"),
         "bank_poll_seconds": env.int("KVITT_BANK_POLL_SECONDS", 5 if demo else 60),
+        "push_private_networks": env.bool("KVITT_PUSH_PRIVATE_NETWORKS", demo),
         "secure_cookies": env.bool("KVITT_SECURE_COOKIES", not demo),
         "trust_proxy": env.bool("KVITT_TRUST_PROXY", False),
         "database_app_role": env.str("DATABASE_APP_ROLE", "kvitt_app"),

@@ -26,6 +26,7 @@ from portal import clock, details
 from portal.access import guard
 from portal.access.models import SigningKey
 from portal.access.roles import APPROVE_PAYMENTS, SEE_PAYMENTS, Permission
+from portal.erp.models import PushTarget
 from portal.events import questions
 from portal.events.lifecycle import Status
 from portal.lists import keyset
@@ -74,6 +75,8 @@ def page(request: HttpRequest) -> HttpResponse:
         "may_stop": bool(acting.permissions & (APPROVE_PAYMENTS | {Permission.CHANGE_AGREEMENTS})),
         "key": _key(acting),
     }
+    if acting.may(Permission.MANAGE_KEYS):
+        context["push_fails"] = _push_fails(acting)
     if acting.may(Permission.DECIDE_CHECKS):
         context["stopped"] = keyset.count(deciding.waiting(company=acting.company))
     if acting.permissions & APPROVE_PAYMENTS:
@@ -218,6 +221,12 @@ def _channels(acting: guard.Acting) -> list[BankChannel]:
 def _key(acting: guard.Acting) -> SigningKey | None:
     """The key that the company's ERP signs with: when it was last used."""
     return SigningKey.objects.of(acting.company).filter(retired_at=None).first()
+
+
+def _push_fails(acting: guard.Acting) -> PushTarget | None:
+    """Where events should go, when the ERP takes none of them."""
+    rows = PushTarget.objects.of(acting.company).filter(failing_since__isnull=False)
+    return rows.first()
 
 
 def _menu(permissions: frozenset[Permission]) -> list[questions.MenuItem] | None:

@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "portal.erp",
     "banking",
     "payments",
+    "portal.pushing",
 ]
 if DEMO:
     INSTALLED_APPS.append("portal.demo")
@@ -233,6 +234,9 @@ SEND_CHECK_SECONDS = 10 if DEMO else 60
 # What the ERP has not fetched in this time is a difference of the daily check.
 ERP_FETCHES_WITHIN_SECONDS = 24 * 3600
 COMPARE_CHECK_SECONDS = 60 if DEMO else 1800
+# Whether events may be pushed to addresses of our own network, and without TLS.
+PUSH_PRIVATE_NETWORKS = ENV.push_private_networks
+PUSH_CHECK_SECONDS = 5
 MAIL_CHECK_SECONDS = 10 if DEMO else 60
 MAIL_BATCH = 50
 MAIL_RUN_SECONDS = 240

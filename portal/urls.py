@@ -30,6 +30,7 @@ urlpatterns = [
     path("c/<slug:company>/", include("portal.overview")),
     path("c/<slug:company>/", include("portal.lists.urls")),
     path("c/<slug:company>/", include("portal.jobs.urls")),
+    path("c/<slug:company>/", include("portal.pushing.urls")),
     path("c/<slug:company>/", include("payments.urls")),
     path("c/<slug:company>/", include("banking.urls")),
 ]

@@ -34,8 +34,10 @@ from portal.access.models import (
 )
 from portal.access.roles import Role
 from portal.demo import cast
+from portal.erp.models import PushTarget
 from portal.events import moves
 from portal.people.models import TermsAcceptance
+from portal.pushing import services
 
 CHANNEL_USER = "kvitt"
 DOWNLOAD_FOLDERS = (
@@ -248,6 +250,11 @@ def _tell_erp(company: Company) -> None:
     row = next(c for c in cast.COMPANIES if c["organisation_number"] == company.organisation_number)
     with tenancy.acting_for([company]):
         key = SigningKey.objects.of(company).get(retired_at=None).secret
+    folder = settings.DATA_DIR / "erp"
+    folder.mkdir(parents=True, exist_ok=True)
+    secret = _push(company, fresh=not (folder / "told").exists())
+    if (folder / "told").exists():
+        return
     due = (clock.today() + dt.timedelta(days=1)).isoformat()
     books = {
         "companies": [
@@ -258,15 +265,12 @@ def _tell_erp(company: Company) -> None:
                 "erp_user": "erp@nordlys.example",
                 "debit_account": row["account"],
                 "format": "pain.001.001.09",
+                "push_secret": secret,
                 "suppliers": [{**supplier, "country": "NO"} for supplier in cast.SUPPLIERS],
                 "invoices": [_invoice(*invoice, due=due) for invoice in cast.INVOICES],
             }
         ]
     }
-    folder = settings.DATA_DIR / "erp"
-    folder.mkdir(parents=True, exist_ok=True)
-    if (folder / "told").exists():
-        return
     told = folder / "setup.json"
     told.touch(mode=0o600)
     told.write_text(json.dumps(books))
@@ -274,6 +278,27 @@ def _tell_erp(company: Company) -> None:
     subprocess.run([*command, "--portal", settings.BASE_URL], check=True, cwd=settings.BASE_DIR)
     told.unlink()
     Path(folder / "told").touch()
+
+
+def _push(company: Company, *, fresh: bool) -> str:
+    """Where the company's events are pushed to: the simulated ERP, at the port that it has now. The
+    secret that they are signed with, for an ERP whose books are `fresh`."""
+    address = f"{settings.SIMERP_URL}/push/{company.public_id}"
+    with tenancy.acting_for([company]):
+        PushTarget.objects.of(company).update(address=address)
+        if not fresh:
+            return ""
+        row, _made = PushTarget.objects.get_or_create(
+            company=company,
+            defaults={
+                "address": address,
+                "secret": services.new_secret(),
+                "cursor": 0,
+                "made_at": clock.now(),
+                "next_try_at": clock.now(),
+            },
+        )
+    return str(row.secret)
 
 
 def _invoice(

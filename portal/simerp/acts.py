@@ -3,6 +3,7 @@
 import dataclasses
 import sqlite3
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from portal.simerp import (
     feed,
     outcomes,
     proposals,
+    pushed,
     report,
     uploads,
 )
@@ -106,6 +108,13 @@ class Erp:
                 references=references,
                 portal=self._door(books.company_row(db, company=company)),
             )
+
+    def pushed(
+        self, *, company: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, dict[str, Any]]:
+        """Take an event that the portal pushes."""
+        with self._exchange, books.opened(data=self._data) as db:
+            return OK, pushed.take(db, company=company, headers=headers, body=body)
 
     def ping(self, *, company: str) -> tuple[int, dict[str, Any]]:
         """Test the connection: the portal's own word on who we are."""

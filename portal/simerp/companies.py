@@ -4,7 +4,7 @@ import datetime
 import sqlite3
 from typing import Any
 
-from portal.simerp import amounts, books, vouchers
+from portal.simerp import amounts, books, pushed, vouchers
 
 FORMATS = ("pain.001.001.09", "pain.001.001.03", "json")
 KINDS = ("invoice", "credit_note")
@@ -53,6 +53,9 @@ def _company(db: sqlite3.Connection, *, entry: dict[str, Any]) -> dict[str, Any]
         " debit_account = excluded.debit_account, format = excluded.format",
         fields,
     )
+    secret = _optional(entry, "push_secret", NAME_LENGTH)
+    if secret:
+        pushed.keep_secret(db, company=public_id, secret=secret)
     for supplier in _list(entry, "suppliers"):
         _supplier(db, company=public_id, entry=_mapping(supplier, "suppliers"))
     openings: list[tuple[str, vouchers.Entry]] = []

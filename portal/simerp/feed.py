@@ -45,6 +45,12 @@ def _checked(page: dict[str, Any], *, cursor: int) -> tuple[list[dict[str, Any]]
     return events, upto
 
 
+def keep_one(db: sqlite3.Connection, *, company: str, event: dict[str, Any]) -> int:
+    """Keep an event that was pushed, and return 1 when it is new. The cursor stays: what was not
+    pushed before it is still to be asked for."""
+    return _keep(db, company=company, events=[event], upto=0)
+
+
 def _keep(db: sqlite3.Connection, *, company: str, events: list[dict[str, Any]], upto: int) -> int:
     with books.transaction(db):
         before = db.total_changes

@@ -14,6 +14,7 @@ LARGEST_BODY_BYTES = 64 * 1024 * 1024
 FORM = "application/x-www-form-urlencoded"
 POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'"
 IDLE_SECONDS = 30
+PUSH = "/push/"  # and the company's public id: where the portal pushes events to
 
 Told = tuple[int, dict[str, Any]]
 
@@ -66,6 +67,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(413, {"error": "Innholdet mangler lengde eller er for stort."})
             return
         body = self.rfile.read(int(length))
+        if self.path.startswith(PUSH):
+            company = urllib.parse.unquote(self.path.removeprefix(PUSH))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            self._try(lambda: self.server.erp.pushed(company=company, headers=headers, body=body))
+            return
         if self.headers.get_content_type() == FORM:
             fields = dict(urllib.parse.parse_qsl(body.decode("utf-8", "replace")))
             self._form(fields)

@@ -587,6 +587,15 @@ STATES = [
     Place(
         "people:limit", "wrong", post("people:limit", to=("user", "approver"), per_day="mye"), 422
     ),
+    Place("push:page", "none", at("push:page", of="second")),
+    Place("push:page", "secret", click(at("push:page"), ".secret > summary")),
+    Place(
+        "push:page", "wrong", post("push:page", address="http://erp.example.no", language="nb"), 422
+    ),
+    Place("push:messages", "waits", at("push:messages", "?tab=waits")),
+    Place("push:messages", "given-up", at("push:messages", "?tab=given-up")),
+    Place("push:messages", "since", click(at("push:messages"), "main > details > summary")),
+    Place("push:messages", "none", at("push:messages", of="second")),
     Place("people:key", "shown", click(at("people:key"), ".secret > summary")),
     # Signing in
     Place("people:sign-in", "next", path("/sign-in/?next=/c/somewhere/outgoing/")),

@@ -35,6 +35,7 @@ from tests.browser import scene_directory as directory
 from tests.browser import scene_drafts as drafts
 from tests.browser import scene_invoices as invoices
 from tests.browser import scene_payments as story
+from tests.browser import scene_push as push
 from tests.kit import Stage
 
 NOBODY, STRANGER, ALL = "nobody", "stranger", "all"
@@ -105,6 +106,7 @@ def make() -> Scene:
     scene.invoices = invoices.fill(made, made.users["anne"], made.users["bjorn"])
     with made.scope():
         invoices.compared(made)
+    push.fill(made)
     _neighbours(made, scene)
     _setups(made, scene)
     _connections(made, scene)

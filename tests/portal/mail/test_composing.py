@@ -116,6 +116,11 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "people.email_notice": {"old": "a@example.org", "new": "b@example.org", "page": PAGE},
     "payments.to_approve": {"count": 2, "first_due": dt.date(2026, 11, 30), "page": PAGE},
     "payments.stopped": {"count": 2, "page": PAGE},
+    "erp.push_fails": {
+        "since": dt.datetime(2026, 11, 27, 14, 5, tzinfo=dt.UTC),
+        "stopped": False,
+        "page": PAGE,
+    },
     "payments.differs": {
         "day": dt.date(2026, 11, 27),
         "late": 2,
