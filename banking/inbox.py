@@ -322,14 +322,20 @@ def _candidates(bank_channel_id: int, number: str) -> list[_Candidate]:
 
 
 def owner_of_accounts(
-    bank_channel_id: int, numbers: Iterable[str], addressed: Collection[tuple[str, str]] = ()
+    bank_channel_id: int,
+    numbers: Iterable[str],
+    addressed: Collection[tuple[str, str]] = (),
+    *,
+    answers: Collection[int] = (),
 ) -> int:
     """Id of the one company whose these accounts are. `addressed` are the (scheme, identifier) of
-    whom the bank wrote the file to. Raises NotOurs where there is none, or several, or where the
-    file is written to another customer than the agreements on the accounts name.
+    whom the bank wrote the file to, `answers` the companies whose own payments it names. Raises
+    NotOurs where there is none, or several, or where the file is written to another customer than
+    the agreements on the accounts name.
 
     Of several that an account may be of, it is the one that the file is written to; where that is
-    not told, one that the bank has shown to know. An active agreement goes before one that was.
+    not told, one that the bank has shown to know, or shows now by its answer. An active agreement
+    goes before one that was.
     """
     bank = BankChannel.objects.values_list("bank", flat=True).get(pk=bank_channel_id)
     # Banks write under one scheme what they ask for under another, so values count alone.
@@ -342,7 +348,8 @@ def owner_of_accounts(
             found = _candidates(bank_channel_id, number)
             if not found:
                 raise NotOurs(UNKNOWN, f"No agreement at this bank has the account {number}.")
-            fit = [one for one in found if (one.names & told if told else one.known)]
+            known = [one for one in found if one.known or one.company_id in answers]
+            fit = [one for one in found if one.names & told] if told else known
             if not fit and told:
                 names = ", ".join(f"{scheme} {value}" for scheme, value in sorted(addressed))
                 raise NotOurs("another-customer", f"The bank wrote it to {names}.")

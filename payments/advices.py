@@ -48,16 +48,28 @@ ONE_OF_IT = (
 def read(file: BankFile, content: Any) -> None:
     with transaction.atomic():
         advice = advised.read(content, statement=file.kind.startswith("camt.053"))
-        company_id = inbox.owner_of_accounts(file.channel_id, advice.accounts, advice.addressed)
+        senders = _senders(file, advice)
+        company_id = inbox.owner_of_accounts(
+            file.channel_id, advice.accounts, advice.addressed, answers=senders.values()
+        )
         remarks: list[dict[str, Any]] = []
-        others = _leave_to_others(file, company_id, advice, remarks)
+        others = _leave_to_others(company_id, senders, advice, remarks)
         with tenancy.acting_for([company_id], unclaimed=True):
             _carry_out_advice(file, company_id, advice, remarks, others=others)
     faults.point("outcomes.advice_read")
 
 
+def _senders(file: BankFile, advice: Advice) -> dict[str, int]:
+    """MsgId → company, of the files of ours that the bank says it has paid from."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT DISTINCT message_id FROM {advised.TABLE} WHERE message_id <> ''")
+        names = {row[0] for row in cursor.fetchall()}
+    names |= {batch.message_id for batch in advice.batches if batch.message_id}
+    return inbox.companies_of_messages(file.channel_id, names)
+
+
 def _leave_to_others(
-    file: BankFile, company_id: int, advice: Advice, remarks: list[dict[str, Any]]
+    company_id: int, owners: dict[str, int], advice: Advice, remarks: list[dict[str, Any]]
 ) -> bool:
     """Takes out what is debited for companies that this one shares its account with: that their
     payments are paid they hear otherwise. Answers whether there was any.
@@ -65,11 +77,6 @@ def _leave_to_others(
     The id of the file that it was sent with tells whose it is; without one, the payment's number
     and line, where no two companies have the same.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT DISTINCT message_id FROM {advised.TABLE} WHERE message_id <> ''")
-        names = {row[0] for row in cursor.fetchall()}
-    names |= {batch.message_id for batch in advice.batches if batch.message_id}
-    owners = inbox.companies_of_messages(file.channel_id, names)
     foreign = [name for name, owner in owners.items() if owner != company_id]
     everybody = Company.objects.values_list("pk", flat=True)
     with tenancy.acting_for(everybody):

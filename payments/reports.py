@@ -160,7 +160,7 @@ def _carry_out_report(file: BankFile, sent: BankFile, report: _Report) -> None:
         if not carried.ids:
             carried.remark("sent-again-since")
             log.critical("outcomes.sent_again_since", file=sent.name)
-        if group.status and group.status != "RJCT":
+        if _has_it(report):
             carried.received()
         if report.staged:
             carried.transactions()
@@ -183,6 +183,15 @@ def _carry_out_report(file: BankFile, sent: BankFile, report: _Report) -> None:
         transactions=report.staged,
         remarks=carried.remarks,
     )
+
+
+def _has_it(report: _Report) -> bool:
+    """Whether the bank says of anything in the file, at any level, that it has not refused it."""
+    said = {report.groups[0].status, *(payment.status for payment in report.payments)}
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT DISTINCT status FROM {REPORT}")
+        said |= {row[0] for row in cursor.fetchall()}
+    return bool(said - {"", *NOT_TAKEN})
 
 
 def _refuses_all(report: _Report) -> bool:

@@ -20,6 +20,7 @@ from payments import advices, lifecycle, remittance, staging
 from payments.models import PaymentLine
 from portal import clock, faults
 from portal.access import actors, tenancy
+from portal.access.models import Company
 from portal.events import moves
 
 log = structlog.get_logger(__name__)
@@ -47,7 +48,7 @@ def read(file: BankFile, content: Any) -> None:
     with transaction.atomic():
         found = _Settlement()
         found.orders = staging.fill("settled_order", SETTLED, _rows(found, content))
-        company_id = inbox.owner_of_accounts(file.channel_id, found.accounts)
+        company_id = inbox.owner_of_accounts(file.channel_id, found.accounts, answers=_paid())
         with tenancy.acting_for([company_id], unclaimed=True):
             _carry_out(file, company_id, found)
     faults.point("outcomes.settlement_read")
@@ -65,6 +66,21 @@ def _rows(found: _Settlement, content: Any) -> Iterator[tuple[Any, ...]]:
             payment_id, position = remittance.parsed(value.own_reference) or (None, None)
             bank_reference = f"{found.message_id}-{value.number}"
             yield payment_id, position, account, value.amount, value.date, bank_reference[:35]
+
+
+def _paid() -> set[int]:
+    """Ids of the companies whose own lines the file tells of, as they were sent: the format has no
+    receipt by which a bank could show before that it knows an agreement."""
+    everybody = Company.objects.values_list("pk", flat=True)
+    with tenancy.acting_for(everybody), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT p.company_id FROM settled_order s"
+            " JOIN payments_payment p ON p.id = s.payment_id AND p.bank_file_id IS NOT NULL"
+            " JOIN banking_bankaccount a ON a.id = p.account_id AND a.number = s.account"
+            " JOIN payments_paymentline l ON l.payment_id = p.id AND l.position = s.position"
+            " AND l.amount = s.amount"
+        )
+        return {row[0] for row in cursor.fetchall()}
 
 
 def _carry_out(file: BankFile, company_id: int, found: _Settlement) -> None:

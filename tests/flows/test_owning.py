@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 
 from banking import lifecycle
 from banking.models import BankAccount, BankAgreement, BankFile, ConnectionTest
@@ -269,3 +272,62 @@ def test_a_report_of_a_day_that_is_not_over_is_kept_and_settles_nothing(
     assert (file.kind[:8], file.status, code(file)) == ("camt.052", "read", None)
     assert (file.company_id, file.transactions, file.salary) == (made.company.pk, 3, True)
     assert set(job.statuses(made).values()) == {"accepted"}
+
+
+# --- where the bank never says that it knows an agreement ------------------------------------------
+
+
+def test_who_runs_kvitt_writes_down_what_the_bank_has_confirmed(made: Stage) -> None:
+    written(made, "active", number=NUMBER)
+    file = told(made)
+    assert code(file) == "unconfirmed-account"
+    number = made.company.organisation_number
+    asked = [number, f"{NUMBER[:4]}.{NUMBER[4:6]}.{NUMBER[6:]}", "--told", "Kari i banken 28.11."]
+    call_command("confirm_agreement", *asked, stdout=io.StringIO())
+    assert again(file).company_id == made.company.pk
+    with pytest.raises(CommandError, match="shown before"):
+        call_command("confirm_agreement", *asked)
+    with pytest.raises(CommandError, match="no active agreement"):
+        call_command("confirm_agreement", number, kit.account(99), "--told", "x")
+    with pytest.raises(CommandError, match="no organisation number"):
+        call_command("confirm_agreement", "123", NUMBER, "--told", "x")
+
+
+@pytest.mark.parametrize("status", ["ACSP", "ACSC", "PDNG"])
+def test_a_status_of_a_single_line_shows_that_the_bank_knows_the_agreement(
+    made: Stage, bank: Bank, status: str
+) -> None:
+    row = written(made, "active")
+    file = told(made)
+    with made.scope():
+        made.agreement = BankAgreement.objects.select_related("account", "channel").get(pk=row.pk)
+    approved(made, "A")
+    job.send(made)
+    with made.scope():
+        sent = BankFile.objects.get(direction="out").message_id
+    refused = scene.Said(lines={"A-0": ("RJCT", [("AC02", "")])})
+    scene.hear(made, "rjct.xml", scene.status_report(sent, payments={"A": refused}))
+    assert again(file).company_id is None
+    taken = scene.Said(lines={"A-1": (status, [])})
+    scene.hear(made, "taken.xml", scene.status_report(sent, payments={"A": taken}))
+    assert again(file).company_id == made.company.pk
+
+
+def test_word_of_payments_that_were_sent_from_here_shows_whose_they_are(
+    made: Stage, bank: Bank
+) -> None:
+    """A debit advice that comes before any report, with the id of the file that was sent."""
+    row = written(made, "active")
+    with made.scope():
+        made.agreement = BankAgreement.objects.select_related("account", "channel").get(pk=row.pk)
+    approved(made, "A")
+    job.send(made)
+    content = advice(made, *each(made, "A"))
+    file = seen(scene.fetched(made, "unnamed.xml", content))
+    assert (file.company_id, code(file)) == (None, "unconfirmed-account")
+    with made.scope():
+        sent = BankFile.objects.get(direction="out").message_id
+    named = content.replace(b"<PmtInfId>", f"<MsgId>{sent}</MsgId><PmtInfId>".encode())
+    file = seen(scene.fetched(made, "named.xml", named))
+    assert (file.company_id, remarks(file)) == (made.company.pk, [])
+    assert set(job.statuses(made).values()) == {"settled"}

@@ -253,7 +253,12 @@ def test_amounts_keep_every_ore() -> None:
 def test_the_erp_imports_only_the_standard_library_lxml_and_the_signatures(
     cast: SimpleNamespace,
 ) -> None:
-    allowed = sys.stdlib_module_names | {"lxml", "http_message_signatures", "http_sf", "standardwebhooks"}
+    allowed = sys.stdlib_module_names | {
+        "lxml",
+        "http_message_signatures",
+        "http_sf",
+        "standardwebhooks",
+    }
     for path in (cast.ROOT / "portal" / "simerp").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = []
