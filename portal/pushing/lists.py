@@ -111,8 +111,8 @@ class MessageFilter(FilterSet):
         method="filter_tab",
     )
     number = PrefixFilter(label=gettext_lazy("Payment number begins with"), field_name="number")
-    since = DateFilter(label=gettext_lazy("From"), field_name="at", lookup_expr="date__gte")
-    until = DateFilter(label=gettext_lazy("To"), field_name="at", lookup_expr="date__lte")
+    since = DateFilter(label=gettext_lazy("First day"), field_name="at", lookup_expr="date__gte")
+    until = DateFilter(label=gettext_lazy("Last day"), field_name="at", lookup_expr="date__lte")
 
     def filter_tab(self, rows: QuerySet[Event], name: str, value: str) -> QuerySet[Event]:
         waiting = PushWaiting.objects.filter(
