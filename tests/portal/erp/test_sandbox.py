@@ -72,12 +72,11 @@ def test_a_refusal_is_the_same(made: Stage, erp: Erp) -> None:
         account=kit.account(99),
         due=clock.today(),
     )
-    kit.refusal(
-        erp.post("payments", other, sandbox="true"),
-        422,
-        "unknown-account",
-        place="PmtInf[1]/DbtrAcct",
-    )
+    tried, real = (erp.post("payments", other, sandbox=word) for word in ("true", ""))
+    place = "PmtInf[1]/DbtrAcct"
+    told = kit.refusal(tried, 422, "unknown-account", place=place)
+    assert told == kit.refusal(real, 422, "unknown-account", place=place)
+    assert kept(made)[:2] == (0, 0)
 
 
 def test_a_cancellation_is_tried(made: Stage, erp: Erp) -> None:
