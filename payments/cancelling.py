@@ -16,7 +16,6 @@ from typing import Any, BinaryIO
 import structlog
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
-from django.db.models.expressions import RawSQL
 
 from banking import filestore, inbox, outbox, profiles
 from banking.iso20022 import camt029, camt055, queries
@@ -417,15 +416,13 @@ def _carry_out(file: BankFile, sent: BankFile, found: _Answer) -> list[dict[str,
         .values_list("pk", flat=True)
     )
     remarks: list[dict[str, Any]] = []
-    named = PaymentLine.objects.filter(
-        pk__in=RawSQL(f"SELECT row_id FROM {table} WHERE code = %s", [ACCEPTED])  # noqa: S611 - a constant
-    )
+    staged = moves.Staged(PaymentLine, table, "code = %s", [ACCEPTED])
+    named = PaymentLine.objects.filter(pk__in=staged.ids())
     # What the bank has paid, and says that it has cancelled, may be paid once more by people.
     paid = named.filter(status=lifecycle.SETTLED).count()
     if paid:
         remarks.append({"code": "refused-after-paid", "status": "CANC", "count": paid})
         log.critical("cancelling.cancelled_after_paid", file=sent.name, count=paid)
-    staged = moves.Staged(PaymentLine, table, "code = %s", [ACCEPTED])
     moved = moves.move(
         staged, lifecycle.CANCEL_AT_BANK, by=by, at=at, within=ids, detail={"file": file.name}
     )

@@ -13,7 +13,6 @@ from typing import Any
 import structlog
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.db.models.expressions import RawSQL
 
 from banking import inbox, outbox
 from banking.iso20022 import pain002
@@ -319,10 +318,10 @@ class _Carried:
             self.remark("unmatched", count=total - matched)
         for code in codes or []:
             change = self._move(code)
-            named = RawSQL(f"SELECT row_id FROM {table} WHERE code = %s", [code])  # noqa: S611 - a constant
-            self._alarm_waiting(PaymentLine.objects.filter(pk__in=named), code)
-            self._alarm_paid(PaymentLine.objects.filter(pk__in=named), code)
             staged = moves.Staged(PaymentLine, table, "code = %s", [code], columns=("reasons",))
+            named = PaymentLine.objects.filter(pk__in=staged.ids())
+            self._alarm_waiting(named, code)
+            self._alarm_paid(named, code)
             moved = moves.move(staged, change, by=self.by, at=self.at, within=ids)
             self._skipped(table, code, moved.rows)
 
@@ -362,7 +361,7 @@ class _Carried:
         change = self._move(status)
         lines: QuerySet[PaymentLine] = PaymentLine.objects.filter(payment_id__in=ids)
         if some_named:
-            lines = lines.exclude(pk__in=RawSQL(f"SELECT row_id FROM {moves.STAGED}", []))  # noqa: S611 - a constant
+            lines = lines.exclude(pk__in=moves.Staged(PaymentLine, moves.STAGED).ids())
         self._alarm_waiting(lines, status)
         self._alarm_paid(lines, status)
         told = stored(reasons)

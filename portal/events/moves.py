@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import OperationalError, connection, models, transaction
+from django.db.models.expressions import RawSQL
 from psycopg import errors
 
 from portal.access.actors import Actor
@@ -55,6 +56,12 @@ class Staged:
     where: str = "true"
     params: Sequence[Any] = ()
     columns: tuple[str, ...] = ()
+
+    def ids(self) -> RawSQL:
+        """The rows' ids, for `pk__in`."""
+        # The table's name and the condition are our code's own, and the values parameters.
+        sql = f"SELECT row_id FROM {self.table} WHERE {self.where}"
+        return RawSQL(sql, self.params)  # noqa: S611
 
 
 @dataclass(frozen=True, slots=True)
