@@ -63,6 +63,11 @@ def text_of(answer: Any) -> str:
     return re.sub(r'(csrfmiddlewaretoken" value=")[^"]+', r"\1", answer.content.decode())
 
 
+def unkeyed(page: str) -> str:
+    """The page without the random keys that choices are kept under in the session."""
+    return re.sub(r'/[\w-]{12}/"', '/"', page)
+
+
 def listed(page: str) -> list[int]:
     return [
         int(pk) for pk in re.findall(r'type="checkbox"[^>]* name="payment" value="(\d+)"', page)
@@ -81,7 +86,7 @@ def test_filters_count_and_show_what_stands_so(made: Stage, anne: Client) -> Non
     go(lines_of(held), lifecycle.HOLD, held)
     page = text_of(anne.get(base(made)))
     assert listed(page) == [held.pk, waiting.pk]
-    assert "S1" not in page
+    assert "S1" not in unkeyed(page)
     assert "1 salary payment is not shown" in page
     assert listed(text_of(anne.get(base(made), {"status": "held"}))) == [held.pk]
     assert listed(text_of(anne.get(base(made), {"status": "awaiting"}))) == [waiting.pk]
@@ -537,7 +542,7 @@ def test_a_receipt_leaves_out_what_a_lost_role_reached_and_the_sum_with_it(made:
     page = text_of(client.get(address))
     assert "1 payment that you approved is not shown" in page
     assert "6,00\u00a0kr" not in page
-    assert "S1" not in page
+    assert "S1" not in unkeyed(page)
     assert "P1" in page
 
 
@@ -600,7 +605,7 @@ def test_ending_payments_asks_first_needs_a_reason_and_then_does_it(
     payment, salary = make(made, "P1"), make(made, "S1", kind="salary")
     address, asked = choose_to(made, anne, act, payment, salary)
     assert "P1" in asked
-    assert "S1" not in asked
+    assert "S1" not in unkeyed(asked)
     assert status_of(payment) == "awaiting"
     for reason in ("", "   "):
         answer = anne.post(address, seen(payment, reason=reason), follow=True)

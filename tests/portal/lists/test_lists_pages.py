@@ -25,7 +25,7 @@ from portal.lists import export, spec
 from portal.lists.models import SavedView
 from tests import kit
 from tests.kit import Stage
-from tests.payments.test_pages import address_of, approve, base, browser, listed, text_of
+from tests.payments.test_pages import address_of, approve, base, browser, listed, text_of, unkeyed
 from tests.portal.events.test_moves import go, lines_of, make
 
 
@@ -142,7 +142,7 @@ def test_the_approval_list_holds_what_waits_for_oneself_and_the_header_counts_it
     assert "2 wait for you" in page
     lars = text_of(browser(made, "lars").get(address))
     assert len(listed(lars)) == 1
-    assert "P1" not in lars
+    assert "P1" not in unkeyed(lars)
 
 
 # Saved views
@@ -202,7 +202,7 @@ def test_all_that_match_is_a_second_step_with_exact_sums(
     words = {"all": "1", "query": "number=P", "list": "payments"}
     signing = text_of(anne.post(base(made) + "sign/", words, follow=True))
     assert "Approve 7 payments" in signing
-    assert "Q1" not in signing
+    assert "Q1" not in unkeyed(signing)
 
 
 def test_too_many_to_choose_are_told_and_not_added_up(
@@ -226,8 +226,8 @@ def test_choosing_all_leaves_out_what_is_final_and_what_one_may_not_see(
     make(made, "S1", kind="salary", lines=1)
     page = text_of(anne.post(base(made) + "cancel/", {"all": "1", "query": ""}, follow=True))
     assert waiting.number in page
-    assert over.number not in page
-    assert "S1" not in page
+    assert over.number not in unkeyed(page)
+    assert "S1" not in unkeyed(page)
 
 
 # Exports
