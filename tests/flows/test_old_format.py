@@ -12,11 +12,13 @@ from banking import inbox, tables
 from banking.models import BankAgreement, BankFile
 from banking.nets import reader as nets
 from banking.nets.values import Order
-from payments import remittance
+from payments import outcomes, remittance
 from payments.models import PaymentLine
 from portal.access import tenancy
+from portal.access.roles import Role
 from tests import kit
 from tests.flows import test_main_job as job
+from tests.flows import test_owning as owning
 from tests.kit import Bank, Erp, Line, Stage
 
 NUMBERS = {"customer_number": "00012345", "agreement_id": "000123456"}
@@ -101,6 +103,47 @@ def test_payments_are_sent_as_direkte_remittering_and_settled_by_what_comes_back
             "Betalinger (Direkte remittering)",
             "Utførte betalinger (Direkte remittering)",
         )
+
+
+def test_only_ones_own_lines_as_sent_show_whose_a_settlement_is(made: Stage, bank: Bank) -> None:
+    """The format has no receipt: where people alone have activated the agreement, the lines that
+    the bank tells of, as they were sent, are what shows that the account is the company's."""
+    made.users["kari"] = kit.person("kari", made.company, Role.AUTOPAY_ADMINISTRATOR)
+    number = kit.account(78)
+    mine = owning.written(made, "active", number=number, file_format="nets", **NUMBERS)
+    other = kit.stage(place=2)
+    other.channel = made.channel
+    other.users["kari"] = kit.person("lise", other.company, Role.AUTOPAY_ADMINISTRATOR)
+    owning.written(other, "ordered", number=number, file_format="nets")
+    with made.scope():
+        mine = BankAgreement.objects.select_related("account").get(pk=mine.pk)
+        assert not BankAgreement.objects.filter(inbox.known_by_bank(), pk=mine.pk).exists()
+    made.agreement = mine
+    tell(bank, made, balance="1000000.00")
+    approved(made, [LINES[0]])
+    job.send(made)
+    bank.work()
+    bank.pass_days()
+    bank.work()
+    with tenancy.acting_for((), unclaimed=True):
+        inbox.poll(made.channel.pk)
+        (whole,) = BankFile.objects.filter(direction="in", kind="direkte-remittering")
+        with inbox.opened(whole) as content:
+            raw = content.read()
+        changed = raw.replace(b"00000000000010050", b"00000000000010051")
+        assert changed != raw
+        odd, _new = inbox.keep(
+            bank_channel=made.channel, name="odd.txt", content=io.BytesIO(changed)
+        )
+    outcomes.take_one(odd.pk)
+    outcomes.take_one(whole.pk)
+    with tenancy.acting_for([made.company], unclaimed=True):
+        odd.refresh_from_db()
+        whole.refresh_from_db()
+    assert odd.error is not None
+    assert (odd.company_id, odd.error["code"]) == (None, "unconfirmed-account")
+    assert (whole.company_id, whole.status, whole.remarks) == (made.company.pk, "read", None)
+    assert job.statuses(made) == {"L1": "settled"}
 
 
 def test_what_the_bank_refuses_stays_sent_and_the_rest_is_settled(made: Stage, bank: Bank) -> None:

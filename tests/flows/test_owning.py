@@ -47,10 +47,10 @@ def other(made: Stage) -> Stage:
 
 
 def written(
-    made: Stage, status: str = "draft", *, number: str = NUMBER, **numbers: str
+    made: Stage, status: str = "draft", *, number: str = NUMBER, **more: str
 ) -> BankAgreement:
-    """An agreement on an account, with these numbers; its status as if people had set it."""
-    values = {"customer_number": "K1", "agreement_id": "A1"} | numbers
+    """An agreement on an account, with these numbers and what else it says; its status as if people had set it."""
+    values = {"customer_number": "K1", "agreement_id": "A1"} | more
     with made.scope():
         account, _made = BankAccount.objects.get_or_create(
             company=made.company, number=number, defaults={"name": "Konto"}
