@@ -82,20 +82,25 @@ def _leave_to_others(
     with tenancy.acting_for(everybody):
         shared = BankAgreement.objects.filter(share__company_id=company_id)
         sharers = set(shared.values_list("company_id", flat=True))
-    with connection.cursor() as cursor:
-        cursor.execute(f"DELETE FROM {advised.TABLE} WHERE message_id = ANY(%s)", [foreign])
-        taken = cursor.rowcount
-    batches = [one for one in advice.batches if one.message_id not in foreign]
-    # Of one that it shares with nobody, the account should not have been debited.
+    # For one that it is not shared with, the account should not have been debited.
     strange = [name for name in foreign if owners[name] not in sharers]
-    unclear = len(strange)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH taken AS (DELETE FROM {advised.TABLE} WHERE message_id = ANY(%s)"
+            " RETURNING message_id = ANY(%s) AS odd)"
+            " SELECT count(*), count(*) FILTER (WHERE odd) FROM taken",
+            [foreign, strange],
+        )
+        taken, unclear = cursor.fetchone()
+    batches = [one for one in advice.batches if one.message_id not in foreign]
+    unclear += sum(one.message_id in strange for one in advice.batches)
     if sharers:
         own = [name for name, owner in owners.items() if owner == company_id]
         with tenancy.acting_for([company_id, *sharers]):
-            out, unclear = _by_number(company_id, own)
+            out, both = _by_number(company_id, own)
             kept, doubtful = _batches_by_number(company_id, own, batches)
         taken += out
-        unclear += doubtful
+        unclear += both + doubtful
         batches = kept
     left = len(advice.batches) - len(batches)
     advice.batches, advice.staged = batches, advice.staged - taken

@@ -123,6 +123,32 @@ def test_where_the_bank_does_not_say_whose_of_two_it_was_nothing_is_settled(
     assert counted(owner) == {"sent": 1}
 
 
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_debit_for_a_company_that_the_account_is_not_shared_with_is_told_of(
+    owner: Stage, other: Stage, bank: Bank, shared: bool, whole: bool
+) -> None:
+    if shared:
+        used(owner, other)
+    third = kit.stage(bank, place=3)
+    third.channel = owner.channel
+    with third.scope():
+        BankAgreement.objects.filter(pk=third.agreement.pk).update(channel=owner.channel)
+    pay(owner, 70)
+    theirs = pay(third, 71)
+    if whole:
+        told = [batch(entry("100.00"), "1001", theirs)] * 2
+    else:
+        refs = f"<Refs><MsgId>{theirs}</MsgId><PmtInfId>1001</PmtInfId>"
+        one = detail("1001", "1", "100.00").replace("<Refs><PmtInfId>1001</PmtInfId>", refs)
+        told = [entry("100.00", one), entry("100.00", one)]
+    file = scene.hear(owner, "third.xml", advice(owner, *told))
+    assert remarks(file) == ["which-company"]
+    assert file.remarks is not None
+    assert file.remarks[0]["count"] == 2
+    assert (counted(owner), counted(third)) == ({"sent": 1}, {"sent": 1})
+
+
 @pytest.mark.parametrize("write", [advice, statement])
 @pytest.mark.parametrize("whole", [False, True])
 def test_money_of_another_account_settles_nothing(
