@@ -78,6 +78,7 @@ def read(file: BankFile, content: BinaryIO) -> None:
     wherever it matters, and written to.
     """
     word = parse(content)
+    inbox.only_fetched(file)
     with transaction.atomic():
         owner, ids = _meant(file.channel_id, word)
         with tenancy.acting_for([owner], unclaimed=True):

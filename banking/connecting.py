@@ -229,6 +229,7 @@ def read_answer(file: BankFile, content: BinaryIO) -> None:
             f"It answers a message that was not sent from here ({answer.request}).",
         )
     assert sent.company_id is not None
+    inbox.only_fetched(file)
     with tenancy.acting_for([sent.company_id], unclaimed=True):
         inbox.claim(file, company_id=sent.company_id, answers_to=sent, salary=False)
         by = actors.bank(sent.channel.name)

@@ -262,7 +262,8 @@ def known_by_bank() -> Q:
     """Of agreements, those that the bank itself has shown to know: it has activated or confirmed
     them, has received a payment file on them, or has answered a test that the account is theirs.
 
-    Who fills in a form may write any account into it, so that alone opens no file of the account's.
+    Who fills in a form may write any account into it, so that alone opens no file of the account's;
+    nor does what somebody has brought in by hand, who may have written it too.
     """
     said = Event.objects.filter(
         subject="agreement",
@@ -270,8 +271,18 @@ def known_by_bank() -> Q:
         group_id=None,
         event__in=[lifecycle.ACTIVATE.name, CONFIRMED],
         actor_kind=actors.ActorKind.BANK,
+        actor_id=None,
+    )
+    receipt = Event.objects.filter(
+        subject="bankfile",
+        subject_id=OuterRef("pk"),
+        group_id=None,
+        event=lifecycle.RECEIVE.name,
+        actor_kind=actors.ActorKind.BANK,
+        actor_id=None,
     )
     received = BankFile.objects.filter(
+        Exists(receipt),
         agreement=OuterRef("pk"),
         direction=BankFile.Direction.OUT,
         kind__startswith="pain.001",
@@ -350,6 +361,7 @@ def owner_of_accounts(
                 raise NotOurs(UNKNOWN, f"No agreement at this bank has the account {number}.")
             known = [one for one in found if one.known or one.company_id in answers]
             fit = [one for one in found if one.names & told] if told else known
+            fit = [one for one in fit if one in known] or fit
             if not fit and told:
                 names = ", ".join(f"{scheme} {value}" for scheme, value in sorted(addressed))
                 raise NotOurs("another-customer", f"The bank wrote it to {names}.")
@@ -361,6 +373,25 @@ def owner_of_accounts(
     if len(owners) != 1:
         raise NotOurs("several-owners", "It speaks of no account, or of several companies'.")
     return owners.pop()
+
+
+def speaker(file: BankFile) -> Actor:
+    """Who says what a file from the bank says: the bank, with whoever brought it in by hand."""
+    return actors.bank(file.channel.name, brought_in_by=file.imported_by_id)
+
+
+def named(file: BankFile) -> dict[str, Any]:
+    """The file as the detail of an Event that it brings about, with whoever brought it in."""
+    if file.imported_by_id is None:
+        return {"file": file.name}
+    return {"file": file.name, "brought_in_by": str(file.imported_by)}
+
+
+def only_fetched(file: BankFile) -> None:
+    """Raises NotOurs for a file that was brought in by hand, where only the bank's own word counts:
+    whoever brought it in may have written it."""
+    if file.imported_by_id is not None:
+        raise NotOurs("not-by-hand", "It was brought in by hand, and counts only when fetched.")
 
 
 def claim(file: BankFile, *, company_id: int, answers_to: BankFile | None, salary: bool) -> None:

@@ -136,6 +136,16 @@ CURED = {
             " the first payments on it, or answers the connection test."
         ),
     ),
+    "not-by-hand": (
+        gettext_lazy(
+            "Word of an agreement, and answers to a connection test, count only when they are"
+            " fetched from the bank. Nothing of this one was carried out."
+        ),
+        gettext_lazy(
+            "Ask the bank to send it over the connection. If it has confirmed the agreement by"
+            " letter, an administrator activates it on its page."
+        ),
+    ),
     "another-company": (
         gettext_lazy("The file is about another company than it was brought into."),
         gettext_lazy("Bring it in where it belongs. Nothing of it was carried out."),

@@ -17,11 +17,12 @@ from django.db.models import QuerySet
 
 from banking import inbox
 from banking.models import BankAgreement, BankFile
-from payments import advised, lifecycle, notices, reports
+from payments import advised, debited, lifecycle, notices, reports
 from payments.advised import Advice, Batch
 from payments.models import Payment, PaymentLine
 from portal import clock, faults
-from portal.access import actors, tenancy
+from portal.access import tenancy
+from portal.access.actors import Actor
 from portal.access.models import Company
 from portal.events import moves
 
@@ -37,6 +38,8 @@ ON_ACCOUNT = "a.id = p.account_id AND s.account IN (a.number, a.iban, '')"
 FOUND = (
     "CASE WHEN a.id IS NULL THEN 'elsewhere'"
     " WHEN l.amount IS DISTINCT FROM s.amount OR l.currency <> s.currency THEN 'differs'"
+    # An account is debited in its own currency.
+    " WHEN l.currency = a.currency AND l.currency <> s.entry_currency THEN 'differs'"
     " ELSE s.what END"
 )
 ONE_OF_IT = (
@@ -151,7 +154,7 @@ def _carry_out_advice(
     *,
     others: bool,
 ) -> None:
-    at, by = clock.now(), actors.bank(file.channel.name)
+    at, by = clock.now(), inbox.speaker(file)
     remarks += [
         {"code": "discrepancy", "kind": d.kind, "declared": str(d.declared), "found": str(d.found)}
         for d in advice.discrepancies[: reports.REMARKS_MAX]
@@ -160,7 +163,9 @@ def _carry_out_advice(
     # A statement's debits may be of salary, whatever they name.
     salary = advice.has_debits if advice.statement else salary or others
     inbox.claim(file, company_id=company_id, answers_to=None, salary=salary)
-    _alarm_again(company_id, remarks)
+    debited.alarm_again(company_id, remarks)
+    told = inbox.named(file)
+    debited.keep(told)
     booked = ("booked_date", "bank_reference")
     for code, change, columns in (
         ("settled", lifecycle.SETTLE, booked),
@@ -169,7 +174,6 @@ def _carry_out_advice(
         ("returned", lifecycle.RETURN, (*booked, "reasons")),
     ):
         staged = moves.Staged(PaymentLine, moves.STAGED, "code = %s", [code], columns=columns)
-        told = {"file": file.name}
         moved = moves.move(staged, change, by=by, at=at, within=ids, detail=told)
         if change is lifecycle.RETURN and moved.rows:
             company = Company.objects.get(pk=company_id)
@@ -194,6 +198,11 @@ def _match(
     numbers = [batch.number for batch in advice.batches]
     with connection.cursor() as cursor:
         _amounts_by_entry(cursor, company_id)
+        # What left the account is the entry's amount: it proves no others.
+        cursor.execute(
+            f"UPDATE {advised.TABLE} SET what = 'differs' WHERE entry = ANY(%s)",
+            [advice.not_adding_up],
+        )
         matched = _stage_lines(cursor, table, company_id)
         cursor.execute(f"SELECT code, count(*), count(DISTINCT row_id) FROM {table} GROUP BY code")
         counts = {code: (rows, lines) for code, rows, lines in cursor.fetchall()}
@@ -303,23 +312,6 @@ def _unmatched_of_ours(cursor: Any, company_id: int) -> int:
     return count
 
 
-def _alarm_again(company_id: int, remarks: list[dict[str, Any]]) -> None:
-    """A line that was debited before, on another day and under another reference of the bank's."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT l.reference FROM {moves.STAGED} s"
-            " JOIN payments_paymentline l ON l.id = s.row_id"
-            " WHERE s.code = 'settled' AND l.status = %s AND l.booked_date <> s.booked_date"
-            " AND l.bank_reference <> s.bank_reference AND '' NOT IN (l.bank_reference,"
-            " s.bank_reference) ORDER BY l.id",
-            [lifecycle.SETTLED],
-        )
-        again = [row[0] for row in cursor.fetchall()]
-    if again:
-        remarks.append({"code": "debited-again", "count": len(again), "references": again[:10]})
-        log.critical("outcomes.debited_again", company=company_id, lines=again[:10])
-
-
 def alarm_unexpected(company_id: int, remarks: list[dict[str, Any]]) -> None:
     """Money that left the account for a line that is not at the bank is never silent."""
     with connection.cursor() as cursor:
@@ -353,7 +345,7 @@ class _Whole:
         self,
         file: BankFile,
         company_id: int,
-        by: actors.Actor,
+        by: Actor,
         at: dt.datetime,
         remarks: list[dict[str, Any]],
     ) -> None:
@@ -405,6 +397,8 @@ class _Whole:
             # Told before, of some or all of them: by another file, or twice by this one.
             if before:
                 self._remark("named-twice", count=len(every.filter(status__in=PAID)))
+            elif again := debited.before(payment, entry):
+                self._remark("debited-again", count=len(again), references=again[:10])
             self._move(lines, lifecycle.SETTLE, batch, payment)
         else:
             self._remark("batch-differs", number=payment.number, sum=str(total))
@@ -414,12 +408,11 @@ class _Whole:
         every = PaymentLine.objects.filter(payment=payment, currency=batch.entry.currency)
         lines = every.filter(status__in=[*lifecycle.SETTLE.sources, lifecycle.SETTLED])
         if batch.entry.reversal and _sum(lines) == batch.entry.amount:
-            self._move(
-                lines.filter(status__in=lifecycle.SETTLE.sources), lifecycle.SETTLE, batch, payment
-            )
-            moved = self._move(
-                every.filter(status=lifecycle.SETTLED), lifecycle.RETURN, batch, payment
-            )
+            not_told = lines.filter(status__in=lifecycle.SETTLE.sources)
+            told = None if not_told.exists() else debited.kept(lines)
+            self._move(not_told, lifecycle.SETTLE, batch, payment)
+            settled = every.filter(status=lifecycle.SETTLED)
+            moved = self._move(settled, lifecycle.RETURN, batch, payment, told)
             if moved:
                 company = Company.objects.get(pk=self.company_id)
                 notices.returned(company=company, payment_ids=[payment.pk], at=self.at)
@@ -429,15 +422,22 @@ class _Whole:
             return  # told before
         self._remark("credit-for-payment", number=payment.number, sum=str(batch.entry.amount))
 
-    def _move(self, lines: Any, change: Any, batch: Batch, payment: Payment) -> int:
-        entry = batch.entry
+    def _move(
+        self,
+        lines: Any,
+        change: Any,
+        batch: Batch,
+        payment: Payment,
+        more: dict[str, Any] | None = None,
+    ) -> int:
+        entry, detail = batch.entry, inbox.named(self.file) | (more or {})
         moved = moves.move(
             lines,
             change,
             by=self.by,
             at=self.at,
             within=[payment.pk],
-            detail={"file": self.file.name},
+            detail=detail,
             sets={"booked_date": entry.booking_date, "bank_reference": entry.bank_reference[:35]},
         )
         return moved.rows

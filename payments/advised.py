@@ -16,7 +16,7 @@ from payments import reports, staging
 
 NOT_PROVIDED = "NOTPROVIDED"
 TABLE = "advice_line"
-# `entry` and `entry_amount` are of the entry that the line stands in. `what` is "settled",
+# `entry` and what begins so are of the entry that the line stands in. `what` is "settled",
 # "returned", or "odd" for a returned sum that is taken back.
 COLUMNS = {
     "number": "text",
@@ -26,6 +26,7 @@ COLUMNS = {
     "account": "text",
     "entry": "integer",
     "entry_amount": "numeric",
+    "entry_currency": "text",
     "amount": "numeric",
     "currency": "text",
     "booked_date": "date",
@@ -59,6 +60,8 @@ class Advice:
     discrepancies: list[Discrepancy] = field(default_factory=list)
     unnamed: Counter[str] = field(default_factory=Counter)
     nameless: int = 0
+    # Entries by their place in the file, of other sums than their details.
+    not_adding_up: list[int] = field(default_factory=list)
     has_debits: bool = False
     not_money: int = 0
     incoming: int = 0
@@ -115,6 +118,8 @@ def _rows(advice: Advice, content: Any) -> Iterator[tuple[Any, ...]]:
                 advice.accounts.add(advice.account)
         elif isinstance(value, Discrepancy):
             advice.discrepancies.append(value)
+            if value.kind == "entry-sum":
+                advice.not_adding_up.append(entries)
     _close(advice, now)
 
 
@@ -154,6 +159,7 @@ def _row(
         advice.account,
         place,
         entry.amount,
+        entry.currency,
         amount,
         currency,
         entry.booking_date,

@@ -33,7 +33,7 @@ from payments import checks, lifecycle, policy, reports, staging
 from payments.models import CancellationAsk, Payment, PaymentLine
 from payments.telling import tell
 from portal import clock, faults
-from portal.access import actors, tenancy
+from portal.access import tenancy
 from portal.access.actors import Actor
 from portal.access.models import Company, User
 from portal.access.roles import Permission
@@ -276,7 +276,7 @@ def read(file: BankFile, content: BinaryIO) -> None:
             assert sent.company_id is not None
             inbox.claim(file, company_id=sent.company_id, answers_to=sent, salary=sent.salary)
             remarks = _carry_out(file, sent, found)
-            by = actors.bank(file.channel.name)
+            by = inbox.speaker(file)
             outbox.answered(sent.pk, refused=False, by=by, at=clock.now())
             inbox.finish(
                 file, message_id=found.message_id, transactions=_answered(sent), remarks=remarks
@@ -294,9 +294,7 @@ def read_rejection(file: BankFile, answer: queries.Answer) -> bool:
         assert sent.company_id is not None
         inbox.claim(file, company_id=sent.company_id, answers_to=sent, salary=sent.salary)
         if answer.code == outbox.SENT_BEFORE:  # of a second copy; it answers the first
-            outbox.answered(
-                sent.pk, refused=False, by=actors.bank(file.channel.name), at=clock.now()
-            )
+            outbox.answered(sent.pk, refused=False, by=inbox.speaker(file), at=clock.now())
             remarks = [{"code": "sent-before"}]
             inbox.finish(file, message_id=answer.message_id, transactions=0, remarks=remarks)
             return True
@@ -304,7 +302,7 @@ def read_rejection(file: BankFile, answer: queries.Answer) -> bool:
         staging.fill(ANSWER, ANSWERED, ())
         found = _Answer(answer.message_id, [answer.request], REFUSED, reasons)
         remarks = _carry_out(file, sent, found)
-        by = actors.bank(file.channel.name)
+        by = inbox.speaker(file)
         told = [{"code": reason.code, "text": reason.text} for reason in reasons]
         outbox.answered(sent.pk, refused=True, by=by, at=clock.now(), reasons=told)
         inbox.finish(
@@ -375,19 +373,40 @@ WHERE a.file_id = %s AND a.answered_at IS NULL
 """
 
 
+# What the bank says of payments that it was not asked to stop in this request.
+STRANGE = """
+SELECT count(*) FROM cancel_answer s
+WHERE CASE s.level
+  WHEN 'group' THEN s.message_id NOT IN ('', %s)
+  ELSE (s.number <> '' OR s.reference NOT IN ('', 'NOTPROVIDED') OR s.instruction_id <> '')
+    AND NOT EXISTS (
+      SELECT FROM payments_cancellationask a
+      JOIN payments_paymentline l ON l.id = a.line_id
+      JOIN payments_payment p ON p.id = l.payment_id
+      WHERE a.file_id = %s AND s.number IN ('', p.number)
+        AND (s.level = 'payment' OR s.reference = l.reference
+             OR (s.reference IN ('', 'NOTPROVIDED')
+                 AND s.instruction_id IN ('', l.instruction_id))))
+  END
+"""
+
+
 def _carry_out(file: BankFile, sent: BankFile, found: _Answer) -> list[dict[str, Any]]:
     """Cancels what the bank has cancelled, and tells what it has not; answers remarks."""
-    at, by = clock.now(), actors.bank(file.channel.name)
+    at, by = clock.now(), inbox.speaker(file)
     own = json.dumps(reports.stored(found.reasons)) if found.reasons else None
     asks = CancellationAsk.objects.filter(file=sent, answered_at=None)
     first = asks.select_related("line__payment__bank_file").first()
     original = first.line.payment.bank_file if first else None
     table = moves.stage()
     with connection.cursor() as cursor:
+        cursor.execute(STRANGE, [original.message_id if original else "", sent.pk])
+        strange = cursor.fetchone()[0]
         cursor.execute(
             SAID.format(table=table),
             [
-                CONFIRMED.get(found.confirmation, ""),
+                # What speaks of others than were asked for is no word of all that were.
+                "" if strange else CONFIRMED.get(found.confirmation, ""),
                 own,
                 original.message_id if original else "",
                 sent.pk,
@@ -415,7 +434,7 @@ def _carry_out(file: BankFile, sent: BankFile, found: _Answer) -> list[dict[str,
         .order_by("pk")
         .values_list("pk", flat=True)
     )
-    remarks: list[dict[str, Any]] = []
+    remarks: list[dict[str, Any]] = [{"code": "unmatched", "count": strange}] if strange else []
     staged = moves.Staged(PaymentLine, table, "code = %s", [ACCEPTED])
     named = PaymentLine.objects.filter(pk__in=staged.ids())
     # What the bank has paid, and says that it has cancelled, may be paid once more by people.
@@ -424,7 +443,7 @@ def _carry_out(file: BankFile, sent: BankFile, found: _Answer) -> list[dict[str,
         remarks.append({"code": "refused-after-paid", "status": "CANC", "count": paid})
         log.critical("cancelling.cancelled_after_paid", file=sent.name, count=paid)
     moved = moves.move(
-        staged, lifecycle.CANCEL_AT_BANK, by=by, at=at, within=ids, detail={"file": file.name}
+        staged, lifecycle.CANCEL_AT_BANK, by=by, at=at, within=ids, detail=inbox.named(file)
     )
     payments = Payment.objects.in_bulk([payment_id for payment_id, _why, _n in refused])
     for payment_id, why, count in refused:

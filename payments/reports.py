@@ -14,7 +14,7 @@ import structlog
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from banking import inbox, outbox
+from banking import agreement_events, inbox, outbox
 from banking.iso20022 import pain002
 from banking.iso20022.values import (
     GroupStatus,
@@ -28,7 +28,7 @@ from banking.models import BankFile
 from payments import approval, lifecycle, notices, staging
 from payments.models import Payment, PaymentLine
 from portal import clock, faults
-from portal.access import actors, tenancy
+from portal.access import tenancy
 from portal.events import moves
 from portal.events.lifecycle import Move
 
@@ -146,7 +146,7 @@ def _report_rows(report: _Report, content: Any) -> Iterator[tuple[Any, ...]]:
 def _carry_out_report(file: BankFile, sent: BankFile, report: _Report) -> None:
     assert sent.company_id is not None
     inbox.claim(file, company_id=sent.company_id, answers_to=sent, salary=sent.salary)
-    carried = _Carried(sent)
+    carried = _Carried(sent, file)
     group = report.groups[0]
     whole = not report.staged and not any(payment.status for payment in report.payments)
     if group.status == "RJCT" and any(
@@ -204,11 +204,13 @@ def _refuses_all(report: _Report) -> bool:
 class _Carried:
     """Carries a report out on the lines of the file that it answers."""
 
-    def __init__(self, sent: BankFile) -> None:
+    def __init__(self, sent: BankFile, file: BankFile) -> None:
         self.sent = sent
         assert sent.company is not None
         self.company = sent.company
-        self.by = actors.bank(sent.channel.name)
+        self.by = inbox.speaker(file)
+        self.file = file
+        self.detail = inbox.named(file) if file.imported_by_id is not None else None
         self.at = clock.now()
         # Where no word of booked money can come, the bank's last status is all there will be.
         agreement = sent.agreement
@@ -245,7 +247,14 @@ class _Carried:
     def received(self) -> None:
         """The bank has the file, and knows the agreement: what it wrote of its account before that
         can be read now."""
-        if outbox.answered(self.sent.pk, refused=False, by=self.by, at=self.at):
+        by, at = self.by, self.at
+        new = outbox.answered(self.sent.pk, refused=False, by=by, at=at)
+        if self.file.imported_by_id is not None:
+            return
+        agreement = self.sent.agreement
+        if not new and agreement is not None:  # somebody has brought in a receipt before
+            new = agreement_events.confirmed(agreement=agreement, by=by, at=at, file=self.file.name)
+        if new:
             inbox.read_unknown_again(self.sent.channel_id, inbox.UNCONFIRMED)
 
     def had_before(self) -> None:
@@ -278,6 +287,7 @@ class _Carried:
             at=self.at,
             within=ids,
             reasons=stored(group.reasons),
+            detail=self.detail,
         )
         if moved.rows:
             approval.void(payment_ids=ids, by=self.by, at=self.at, reason="refused by the bank")
@@ -322,7 +332,9 @@ class _Carried:
             named = PaymentLine.objects.filter(pk__in=staged.ids())
             self._alarm_waiting(named, code)
             self._alarm_paid(named, code)
-            moved = moves.move(staged, change, by=self.by, at=self.at, within=ids)
+            moved = moves.move(
+                staged, change, by=self.by, at=self.at, within=ids, detail=self.detail
+            )
             self._skipped(table, code, moved.rows)
 
     def _move(self, status: str) -> Move:
@@ -370,12 +382,16 @@ class _Carried:
         if status not in MOVES:
             told = [*told, {"code": status, "text": ""}]
         sets = {"reasons": json.dumps(told)} if told and change.apart else None
-        moves.move(
+        named = 0 if status in MOVES else lines.count()
+        moved = moves.move(
             lines,
             change,
             by=self.by,
             at=self.at,
             within=ids,
             reasons=told or None,
+            detail=self.detail,
             sets=sets,
         )
+        if moved.rows < named:
+            self.remark("already-further-on", status=status, count=named - moved.rows)

@@ -19,7 +19,7 @@ from banking.nets.values import Assignment, Order, Transmission
 from payments import advices, lifecycle, remittance, staging
 from payments.models import PaymentLine
 from portal import clock, faults
-from portal.access import actors, tenancy
+from portal.access import tenancy
 from portal.access.models import Company
 from portal.events import moves
 
@@ -84,7 +84,7 @@ def _paid() -> set[int]:
 
 
 def _carry_out(file: BankFile, company_id: int, found: _Settlement) -> None:
-    at, by = clock.now(), actors.bank(file.channel.name)
+    at, by = clock.now(), inbox.speaker(file)
     table = moves.stage()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -111,7 +111,7 @@ def _carry_out(file: BankFile, company_id: int, found: _Settlement) -> None:
     inbox.claim(file, company_id=company_id, answers_to=None, salary=matched < found.orders)
     columns = ("booked_date", "bank_reference")
     staged = moves.Staged(PaymentLine, table, "code = %s", ["settled"], columns=columns)
-    told = {"file": file.name}
+    told = inbox.named(file)
     moves.move(staged, lifecycle.SETTLE, by=by, at=at, within=named, detail=told)
     advices.alarm_unexpected(company_id, remarks)
     inbox.finish(file, message_id=found.message_id, transactions=found.orders, remarks=remarks)

@@ -82,7 +82,8 @@ def _likeness(event: Event) -> tuple[Any, ...]:
     """What two events must share to be told as one: everything but the row and the second."""
     at = timezone.localtime(event.at)
     row = event.pk if event.subject != LINE else None
-    told = json.dumps([event.reasons, event.detail], sort_keys=True)
+    detail = {name: told for name, told in (event.detail or {}).items() if name != "debit"}
+    told = json.dumps([event.reasons, detail], sort_keys=True)
     actor = (event.actor_kind, event.actor_id, event.actor_name)
     return (at.replace(second=0, microsecond=0), event.group_id, event.event, row, actor, told)
 

@@ -15,7 +15,8 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`id` is the user's for users and ERPs (the user the ERP named); None for bank and clock."""
+    """`id` is the user's for users and ERPs (the user the ERP named), and for a bank that of who
+    brought in its file by hand; None for a bank itself and for the clock."""
 
     kind: ActorKind
     id: int | None
@@ -38,6 +39,6 @@ def erp(user: object | None, *, company_name: str = "") -> Actor:
     return Actor(ActorKind.ERP, user.pk, str(user.name or user.email))  # type: ignore[attr-defined]
 
 
-def bank(name: str) -> Actor:
-    """The actor for a message from a bank."""
-    return Actor(ActorKind.BANK, None, name)
+def bank(name: str, *, brought_in_by: int | None = None) -> Actor:
+    """The actor for a message from a bank; with the id of the user who brought it in by hand."""
+    return Actor(ActorKind.BANK, brought_in_by, name)

@@ -20,6 +20,8 @@ from portal.access.roles import Role, permissions_of
 from tests import kit
 from tests.browser import scene_bank as bank
 from tests.browser.scene_bank import Booked, Said
+from tests.flows.test_booked import advice, detail, entry
+from tests.flows.test_told_oddly import batch, reversal
 from tests.kit import Stage
 
 EVERYTHING = permissions_of(Role)
@@ -156,6 +158,13 @@ def with_answers(made: Stage, files: dict[str, int]) -> None:
     files["read"] = bank.hear(made, "debit.xml", bank.debit_advice(account, booked, day=day)).pk
     back = [Booked("B-returned", f"B-returned-{n}", f"{n}00.50", "AC04") for n in (1, 2, 3)]
     bank.hear(made, "return.xml", bank.debit_advice(account, back, day=day))
+    odd = advice(
+        made,
+        batch(entry("5.00", way="CRDT"), "B-settled"),
+        reversal(batch(entry("601.50"), "B-settled")),
+        entry("100.50", detail("B-settled", "B-settled-1", "100.50")),
+    )
+    files["read-odd"] = bank.hear(made, "odd.xml", odd).pk
 
 
 def on_their_way(made: Stage, files: dict[str, int]) -> None:

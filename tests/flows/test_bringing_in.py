@@ -12,10 +12,13 @@ from django.test import Client
 from banking import channel, filestore, inbox
 from banking.models import BankFile
 from payments import outcomes
+from payments.models import Payment
 from portal.access import tenancy
 from portal.access.roles import Role
+from portal.events.models import Event
 from tests import kit
 from tests.flows import test_main_job as job
+from tests.flows.test_booked import accepted, advice, each
 from tests.flows.test_sent_exactly_once import approved
 from tests.kit import Bank, Stage
 
@@ -78,6 +81,27 @@ def test_a_file_brought_in_is_carried_out_as_one_that_was_fetched(made: Stage, b
     again = bring_in(client, made, "another-name.xml", laid_out[0][1]).content.decode()
     assert "here already" in again
     assert len(files(made)) == len(laid_out)
+
+
+def test_what_a_file_brought_in_has_done_is_told_with_who_brought_it(
+    made: Stage, bank: Bank
+) -> None:
+    """Whoever brings a file in may have written it: the events name them beside the bank."""
+    accepted(made, bank, "H")
+    client = kit.signed_in(made.users["kari"])
+    bring_in(client, made, "min.xml", advice(made, *each(made, "H")))
+    outcomes.take_answers()
+    assert set(job.statuses(made).values()) == {"settled"}
+    with made.scope():
+        (event, *_more) = Event.objects.filter(event="settled")
+        payment = Payment.objects.get(number="H")
+    kari = made.users["kari"]
+    assert (event.actor_kind, event.actor_id) == ("bank", kari.pk)
+    assert event.detail == {"file": "min.xml", "brought_in_by": str(kari)}
+    anne = kit.signed_in(made.users["anne"])
+    anne.cookies["kvitt_language"] = "en"
+    page = anne.get(f"/c/{made.company.public_id}/outgoing/{payment.pk}/").content.decode()
+    assert f"brought in by hand by {kari}" in page
 
 
 def test_a_file_of_another_company_is_set_aside_and_does_nothing(made: Stage, bank: Bank) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -277,6 +278,35 @@ def test_an_answer_at_any_level_is_carried_out(
     assert file.status == "read", file.error
     assert {statuses(made)[one] for one in lines_of(made, "B1")} == {ends}
     assert all(done for _answer, done in asks(made))
+
+
+@pytest.mark.parametrize("whose", ["payment", "line", "file"])
+def test_an_answer_that_speaks_of_others_is_no_word_of_all_that_were_asked_for(
+    at_bank: Stage, whose: str
+) -> None:
+    made = at_bank
+    ask(made)
+    deliver(made)
+    inside = {
+        "payment": "<OrgnlPmtInfAndSts><OrgnlPmtInfId>OTHER</OrgnlPmtInfId>"
+        "<PmtInfCxlSts>ACCR</PmtInfCxlSts></OrgnlPmtInfAndSts>",
+        "line": "<OrgnlPmtInfAndSts><OrgnlPmtInfId>B1</OrgnlPmtInfId><TxInfAndSts>"
+        "<OrgnlEndToEndId>OTHER-1</OrgnlEndToEndId><TxCxlSts>ACCR</TxCxlSts></TxInfAndSts>"
+        "</OrgnlPmtInfAndSts>",
+        "file": "",
+    }[whose]
+    told = group(made, "<GrpCxlSts>ACCR</GrpCxlSts>" if whose == "file" else "")
+    if whose == "file":
+        told = re.sub("<OrgnlMsgId>[^<]+", "<OrgnlMsgId>ANOTHER", told)
+    groups = f"<CxlDtls>{told}{inside}</CxlDtls>"
+    file = hear(made, "odd.xml", answer(made, conf="CNCL", groups=groups))
+    assert file.status == "read", file.error
+    assert [one["code"] for one in file.remarks or []] == ["unmatched"]
+    assert {statuses(made)[one] for one in lines_of(made, "B1")} == {"accepted"}
+    assert not any(done for _answer, done in asks(made))
+    # Of what it names itself its word holds.
+    hear(made, "answer.xml", answer(made, conf="CNCL"))
+    assert {statuses(made)[one] for one in lines_of(made, "B1")} == {"cancelled_bank"}
 
 
 def test_an_answer_that_waits_leaves_the_question_open(at_bank: Stage) -> None:

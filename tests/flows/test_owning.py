@@ -9,7 +9,8 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from banking import lifecycle
+from banking import inbox, lifecycle
+from banking.iso20022 import queries
 from banking.models import BankAccount, BankAgreement, BankFile, ConnectionTest
 from payments import outcomes
 from portal import clock
@@ -154,6 +155,121 @@ def test_the_first_payments_that_the_bank_receives_confirm_the_account(
     scene.hear(made, "actc.xml", scene.status_report(sent.message_id, group="ACTC"))
     file = again(file)
     assert (file.company_id, file.status) == (made.company.pk, "read")
+
+
+def by_hand(made: Stage, name: str, content: bytes) -> BankFile:
+    """A file as it stands when kari has brought it in and it has been read."""
+    kari = made.users["kari"]
+    with made.scope():
+        file = inbox.bring_in(
+            company=made.company,
+            bank_channel=made.channel,
+            name=name,
+            content=io.BytesIO(content),
+            user=kari,
+        )
+    return seen(file)
+
+
+def test_no_word_of_an_agreement_counts_that_somebody_has_brought_in(made: Stage) -> None:
+    row = written(made)
+    content = (
+        b"<AgreementStatus><CustomerNumber>K1</CustomerNumber><AgreementId>A1</AgreementId>"
+        b"<Status>ACTIVE</Status></AgreementStatus>"
+    )
+    file = by_hand(made, "word.xml", content)
+    assert (file.status, code(file)) == ("set_aside", "not-by-hand")
+    assert status_of(row) == "draft"
+    kari = kit.signed_in(made.users["kari"])
+    page = kari.get(f"/c/{made.company.public_id}/files/{file.pk}/").content.decode()
+    assert "teller bare når de er hentet fra banken" in page
+    # The same bytes from the bank itself count.
+    assert seen(scene.fetched(made, "word.xml", content)).status == "read"
+    assert status_of(row) == "active"
+
+
+def test_a_receipt_that_somebody_has_brought_in_does_not_show_whose_an_account_is(
+    made: Stage, bank: Bank
+) -> None:
+    row = written(made, "active")
+    file = told(made)
+    with made.scope():
+        made.agreement = BankAgreement.objects.select_related("account", "channel").get(pk=row.pk)
+    approved(made, "A")
+    job.send(made)
+    with made.scope():
+        sent = BankFile.objects.get(direction="out")
+    receipt = scene.status_report(sent.message_id, group="ACTC")
+    assert by_hand(made, "mine.xml", receipt).status == "read"
+    with made.scope():
+        sent.refresh_from_db()
+    assert sent.status == "received"
+    assert code(told(made)) == "unconfirmed-account"
+    # The bank's own receipt, later, shows it.
+    scene.hear(made, "actc.xml", receipt.replace(b"<MsgId>", b"<MsgId>B"))
+    assert again(file).company_id == made.company.pk
+
+
+def test_an_answer_to_a_test_that_somebody_has_brought_in_shows_nothing(made: Stage) -> None:
+    row = written(made, "active")
+    with made.scope():
+        request = BankFile.objects.create(
+            company=made.company,
+            channel=made.channel,
+            agreement=row,
+            direction="out",
+            name="ask.xml",
+            kind=queries.VERSION,
+            message_id="ASK1",
+            sha256=b"0" * 32,
+            size=1,
+            status="delivered",
+            created_at=clock.now(),
+        )
+        test = ConnectionTest.objects.create(
+            company=made.company,
+            agreement=row,
+            asked_at=clock.now(),
+            asked_by=made.users["kari"],
+            request=request,
+        )
+    answer = (
+        f"<Document><BkToCstmrAcctRpt><GrpHdr><MsgId>X1</MsgId><OrgnlBizQry><MsgId>ASK1</MsgId>"
+        f"</OrgnlBizQry></GrpHdr><Rpt><Id>1</Id><Acct><Id><Othr><Id>{NUMBER}</Id></Othr></Id></Acct>"
+        "</Rpt></BkToCstmrAcctRpt></Document>"
+    )
+    file = by_hand(made, "answer.xml", answer.encode())
+    assert code(file) == "not-by-hand"
+    with made.scope():
+        test.refresh_from_db()
+    assert test.ended_at is None
+    assert code(told(made)) == "unconfirmed-account"
+
+
+def test_of_two_that_a_file_may_be_written_to_it_goes_to_the_one_that_the_bank_knows(
+    made: Stage, other: Stage
+) -> None:
+    mine = written(made, "active", customer_number="SAME")
+    assert remarks(word(made, NUMBER, customer="SAME")) == []
+    with made.scope():
+        moves.move(
+            BankAgreement.objects.filter(pk=mine.pk),
+            lifecycle.DEACTIVATE,
+            by=actors.person(made.users["kari"]),
+            at=clock.now(),
+            expected=1,
+        )
+    written(other, "active", customer_number="SAME")
+    content = statement(made, entry("4500.00", way="CRDT"))
+    content = content.replace(made.agreement.account.number.encode(), NUMBER.encode())
+    content = content.replace(
+        b"</MsgId>",
+        b"</MsgId><MsgRcpt><Id><OrgId><Othr><Id>SAME</Id><SchmeNm><Cd>CUST</Cd></SchmeNm></Othr>"
+        b"</OrgId></Id></MsgRcpt>",
+        1,
+    )
+    file = seen(scene.fetched(made, "named.xml", content))
+    assert (file.company_id, code(file)) == (made.company.pk, None)
 
 
 def test_a_test_that_the_bank_has_answered_confirms_the_account(made: Stage) -> None:

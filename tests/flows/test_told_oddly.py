@@ -210,6 +210,56 @@ def test_a_line_that_is_debited_again_on_another_day_is_told_of(made: Stage, ban
     assert remarks(scene.hear(made, "same.xml", statement(made, *same_day))) == []
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_line_that_is_debited_again_after_it_came_back_is_told_of(
+    made: Stage, bank: Bank, whole: bool
+) -> None:
+    def debit(reference: str, day: str) -> list[str]:
+        told = [batch(entry(total(made)))] if whole else each(made, "A")
+        return [one.replace("REF", reference).replace("2026-11-24", day) for one in told]
+
+    def back(reference: str, day: str) -> list[str]:
+        if whole:
+            told = [reversal(batch(entry(total(made), way="CRDT")))]
+        else:
+            told = [reversal(one.replace("DBIT", "CRDT")) for one in each(made, "A")]
+        return [one.replace("REF", reference).replace("2026-11-24", day) for one in told]
+
+    accepted(made, bank, "A")
+    scene.hear(made, "once.xml", advice(made, *debit("ONE", "2026-11-24")))
+    scene.hear(made, "back.xml", advice(made, *back("TWO", "2026-11-25")))
+    assert counted(made) == {"returned": 3}
+    # Both are told on the statement too, as they were.
+    told = debit("ONE", "2026-11-24") + back("TWO", "2026-11-25")
+    assert remarks(scene.hear(made, "statement.xml", statement(made, *told))) == []
+    file = scene.hear(made, "again.xml", advice(made, *debit("THREE", "2026-11-25")))
+    assert [(one["code"], one["count"]) for one in file.remarks or []] == [("debited-again", 3)]
+    assert counted(made) == {"returned": 3}
+
+
+def test_a_whole_payment_that_is_debited_again_on_another_day_is_told_of(
+    made: Stage, bank: Bank
+) -> None:
+    accepted(made, bank, "A")
+    one = batch(entry(total(made)))
+    scene.hear(made, "once.xml", advice(made, one))
+    assert remarks(scene.hear(made, "same.xml", statement(made, one))) == []
+    again = one.replace("REF", "NEW").replace("2026-11-24", "2026-11-27")
+    file = scene.hear(made, "again.xml", advice(made, again))
+    assert [(one["code"], one["count"]) for one in file.remarks or []] == [("debited-again", 3)]
+
+
+def test_a_payment_that_came_back_before_its_debit_was_told_is_no_alarm(
+    made: Stage, bank: Bank
+) -> None:
+    accepted(made, bank, "A")
+    back = reversal(batch(entry(total(made), way="CRDT"))).replace("REF", "BACK")
+    scene.hear(made, "back.xml", advice(made, back))
+    assert counted(made) == {"returned": 3}
+    late = batch(entry(total(made))).replace("2026-11-24", "2026-11-23")
+    assert remarks(scene.hear(made, "late.xml", statement(made, late))) == []
+
+
 def test_the_rest_of_a_payment_is_settled_by_its_whole(made: Stage, bank: Bank) -> None:
     accepted(made, bank, "A")
     own = list(amounts(made, "A").items())
@@ -234,24 +284,30 @@ def test_what_was_debited_counts_where_it_is_not_what_was_ordered(made: Stage, b
     assert counted(made) == {"accepted": 3}
 
 
+@pytest.mark.parametrize("currency", ["EUR", "NOK"])
 def test_what_was_ordered_counts_where_the_account_has_another_currency(
-    made: Stage, bank: Bank
+    made: Stage, bank: Bank, currency: str
 ) -> None:
     accepted(made, bank, "A")
+    with made.scope():
+        BankAccount.objects.filter(pk=made.agreement.account_id).update(currency=currency)
     reference, amount = next(iter(amounts(made, "A").items()))
     money = f'<InstdAmt><Amt Ccy="NOK">{amount}</Amt></InstdAmt><TxAmt><Amt Ccy="EUR">8.60</Amt>'
     told = detail("A", reference) + f"<AmtDtls>{money}</TxAmt></AmtDtls>"
     file = scene.hear(made, "euro.xml", advice(made, entry("8.60", told).replace("NOK", "EUR", 1)))
-    assert remarks(file) == []
-    assert job.statuses(made)[reference] == "settled"
+    # An account in kroner is debited in kroner.
+    told, status = {"EUR": ([], "settled"), "NOK": (["amount-differs"], "accepted")}[currency]
+    assert (remarks(file), job.statuses(made)[reference]) == (told, status)
 
 
 def test_an_entry_of_another_sum_than_its_details_is_an_alarm(made: Stage, bank: Bank) -> None:
     accepted(made, bank, "A")
     details = [detail("A", reference, amount) for reference, amount in amounts(made, "A").items()]
     file = scene.hear(made, "sum.xml", advice(made, entry("9999.00", *details)))
-    assert remarks(file) == ["discrepancy"]
+    assert remarks(file) == ["discrepancy", "amount-differs"]
     assert "discrepancy" in GRAVE
+    # What left the account is the entry's amount: it does not prove the details'.
+    assert counted(made) == {"accepted": 3}
 
 
 def test_details_without_amounts_are_proved_by_the_sum_of_their_entry(
