@@ -50,7 +50,10 @@ def of(acting: Acting) -> Alarms:
     if not acting.may(Permission.SEE_FILES):
         return found
     since = clock.now() - TOLD_FOR
-    aside = files_seen(acting=acting).filter(status=lifecycle.SET_ASIDE, created_at__gt=since)
+    # Whoever brings a file in by hand is told on its page, and has the bank's word elsewhere.
+    aside = files_seen(acting=acting).filter(
+        status=lifecycle.SET_ASIDE, created_at__gt=since, imported_by=None
+    )
     ours = BankChannel.objects.filter(
         agreements__company=company, agreements__status=lifecycle.ACTIVE
     )

@@ -330,13 +330,13 @@ def _cancel_body(request: HttpRequest) -> tuple[str, list[str] | None]:
         reason, references = parsed.get("reason", ""), parsed.get("references")
         unknown = sorted(parsed.keys() - {"reason", "references"})
         if unknown:
-            raise ValueError(f"{unknown[0]} is not known")
+            raise ValueError(_("%(field)s is not known") % {"field": unknown[0]})
         if not _is_text(reason):
-            raise TypeError("reason is text")
+            raise TypeError(_("reason is to be text"))
         if references is not None and not (
             isinstance(references, list) and references and all(map(_is_text, references))
         ):
-            raise TypeError("references is a list of at least one text")
+            raise TypeError(_("references is to be a list of at least one text"))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise problems.one(
             422,

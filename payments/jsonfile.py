@@ -77,6 +77,13 @@ LINE_EVENTS_MAX = 10_000
 BUFFER_BYTES = 4096
 RUN_MAX = 100
 ENDLESS = re.compile(rb"[0-9]{%d}" % (RUN_MAX + 1))
+# An escape, and what one that stands for half a character must be followed by.
+ESCAPE = re.compile(
+    rb"\\(?:(?P<high>u[dD][89abAB][0-9a-fA-F]{2})(?P<pair>\\u[dD][c-fC-F][0-9a-fA-F]{2})?"
+    rb"|(?P<low>u[dD][c-fC-F][0-9a-fA-F]{2})|.?)",
+    re.DOTALL,
+)
+ESCAPE_MAX = 12  # bytes
 PATH_MAX = 200
 DIGITS_MAX = 18
 # What neither XML nor the database can carry.
@@ -100,9 +107,10 @@ def read(source: BinaryIO, *, at: dt.datetime) -> Iterator[Initiation | Instruct
     Raises Unreadable with the place as a path such as payments[0].lines[3].amount.
     """
     if not source.read(1):
-        raise _fault("empty", "body", "The body is empty.", "Send {totals, payments}.")
+        raise _fault("empty", "body", _("The body is empty."), _("Send {totals, payments}."))
     source.seek(0)
     _refuse_endless_numbers(source)
+    _refuse_half_characters(source)
     reader = _Reader(at)
     try:
         yield from reader.values(ijson.parse(source, use_float=False, buf_size=BUFFER_BYTES))
@@ -112,11 +120,14 @@ def read(source: BinaryIO, *, at: dt.datetime) -> Iterator[Initiation | Instruct
             raise _fault(
                 "truncated",
                 reader.path(),
-                f"The JSON breaks off: {words}.",
-                "Send the whole body again.",
+                _("The JSON breaks off: %(why)s.") % {"why": words},
+                _("Send the whole body again."),
             ) from error
         raise _fault(
-            "not-json", reader.path(), f"The body is not JSON: {words}.", "Send valid JSON."
+            "not-json",
+            reader.path(),
+            _("The body is not JSON: %(why)s.") % {"why": words},
+            _("Send valid JSON."),
         ) from error
     reader.compare_totals()
 
@@ -129,11 +140,39 @@ def _refuse_endless_numbers(source: BinaryIO) -> None:
             raise _fault(
                 "value",
                 "body",
-                f"A number has more than {RUN_MAX} digits.",
+                _("A number has more than %(most)s digits.") % {"most": RUN_MAX},
                 _("Correct it as the API's description says."),
             )
         tail = chunk[-RUN_MAX:]
     source.seek(0)
+
+
+def _refuse_half_characters(source: BinaryIO) -> None:
+    """Raises Unreadable for an escape that stands for half a character, without its other half; the
+    parser writes a question mark in its place."""
+    rest = b""
+    while chunk := source.read(BUFFER_BYTES):
+        text = rest + chunk
+        rest = b""
+        for found in ESCAPE.finditer(text):
+            if len(text) - found.start() < ESCAPE_MAX and len(chunk) == BUFFER_BYTES:
+                rest = text[found.start() :]
+                break
+            _refuse_half(found)
+    for found in ESCAPE.finditer(rest):
+        _refuse_half(found)
+    source.seek(0)
+
+
+def _refuse_half(found: re.Match[bytes]) -> None:
+    if found["low"] or (found["high"] and not found["pair"]):
+        raise _fault(
+            "value",
+            "body",
+            _("%(escape)s stands for half a character, and its other half is missing.")
+            % {"escape": found[0].decode("ascii")},
+            _("Write both halves, or leave it out."),
+        )
 
 
 def _words(error: Exception) -> str:
@@ -184,7 +223,7 @@ class _Reader:
             else:
                 if not self.seen:
                     if (prefix, event) != ("", "start_map"):
-                        raise self._shape("body", "The body is not a JSON object.")
+                        raise self._shape("body", _("The body is not a JSON object."))
                     yield Initiation("", self.at, 0, None, Party(), (), "json")
                 yield from self._outside(prefix, event, value)
 
@@ -207,7 +246,7 @@ class _Reader:
         if name not in KEYS[prefix]:
             if prefix == PAYMENT:
                 raise self._of_payment(name, "This field is not known.")
-            raise self._shape(f"{prefix}.{name}".lstrip("."), "This field is not known.")
+            raise self._shape(f"{prefix}.{name}".lstrip("."), _("This field is not known."))
         if prefix == PAYMENT and "lines" in self.seen[PAYMENT]:
             raise self._of_payment(name, "Fields of a payment must stand before its lines.")
         self._once(prefix, name)
@@ -229,7 +268,7 @@ class _Reader:
             self.payment += 1
             self.position, self.head = 0, {}
         elif prefix == PAYMENT and event == "end_map" and not self.position:
-            raise self._of_payment("lines", "The payment has no lines.")
+            raise self._of_payment("lines", _("The payment has no lines."))
         elif prefix == PAYMENT + ".lines" and event == "start_array":
             yield self._instruction()
         elif prefix == PAYMENT and event == "end_map":
@@ -244,7 +283,7 @@ class _Reader:
 
     @staticmethod
     def _shape(path: str, problem: str) -> Unreadable:
-        return _fault("shape", path, problem, "Send {totals, payments} as the description says.")
+        return _fault("shape", path, problem, _("Send {totals, payments} as the description says."))
 
     def _instruction(self) -> Instruction:
         head = self.head
@@ -403,17 +442,20 @@ class _Reader:
             raise _fault(
                 "totals",
                 "totals",
-                "The number of lines and their sum are missing, or are no numbers.",
-                "Send totals: {lines, sum} over all payments.",
+                _("The number of lines and their sum are missing, or are no numbers."),
+                _("Send totals: {lines, sum} over all payments."),
                 missing="yes",
             )
         if lines != self.lines or total != self.sum:
             raise _fault(
                 "totals",
                 "totals",
-                f"The totals say {lines} lines and {total}; the lines are {self.lines} and"
-                f" {self.sum}.",
-                "Send the whole file, with totals over all its lines.",
+                _(
+                    "The totals say %(lines)s lines and %(total)s; the lines are %(found)s and"
+                    " %(sum)s."
+                )
+                % {"lines": lines, "total": total, "found": self.lines, "sum": self.sum},
+                _("Send the whole file, with totals over all its lines."),
                 declared=f"{lines}; {total}",
                 found=f"{self.lines}; {self.sum}",
             )

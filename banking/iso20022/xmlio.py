@@ -46,6 +46,7 @@ BLANKS = b" \t\r\n"
 BOM = b"\xef\xbb\xbf"
 ARCHIVES = {b"PK\x03\x04": "ZIP", b"\x1f\x8b": "gzip", b"7z\xbc\xaf": "7z", b"Rar!": "RAR"}
 NAME_SHOWN = 120
+NAMES_SHOWN = 3  # elements by which an unknown message is told
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\Z")
 _UNSIGNED = re.compile(r"\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\Z")
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
@@ -101,7 +102,7 @@ class _Opening:
     def _start(self, name: str, _attributes: Mapping[str, str]) -> None:
         namespace, _, local = name.rpartition(" ")
         self.top = self.top or local
-        if len(self.called) < NAME_SHOWN:
+        if len(self.called) < NAME_SHOWN and self.called.count(",") < NAMES_SHOWN - 1:
             told = f"{local} ({namespace})" if namespace and not self.called else local
             self.called = ", ".join(filter(None, (self.called, told)))[:NAME_SHOWN]
         kind = KINDS.get(local) or KINDS.get(_OLD_SUFFIX.sub("", local))

@@ -18,11 +18,12 @@ from urllib.parse import SplitResult, urlsplit
 
 import urllib3
 from standardwebhooks import Webhook
-from urllib3.util import Timeout
+from urllib3.util import Retry, Timeout
 
 SECONDS = 15  # for one message: to be connected to, and again to be answered
 ANSWER_MAX = 4096  # bytes of an answer that are looked at
 LENGTH_MAX = 500  # characters of an address
+HEADER_MAX = 64  # characters of a Retry-After that are looked at
 
 # What an answer means for the one message: the ERP has it; it will not have this one; nothing came
 # through, and nothing else will now.
@@ -81,10 +82,26 @@ def look_up(parts: SplitResult, *, private: bool) -> str:
     return numbers[0]
 
 
+# Numbers that lead inwards although they count as of the whole world; and those that stand for an
+# IPv4 number, their last four bytes.
+_INNER = [
+    ipaddress.ip_network(net)
+    for net in ("192.0.0.0/24", "::/96", "::ffff:0:0:0/96", "64:ff9b:1::/48", "fec0::/10")
+]
+_STANDS_FOR_IPV4 = ipaddress.ip_network("64:ff9b::/96")
+
+
 def _public(number: str) -> bool:
     address = ipaddress.ip_address(number.partition("%")[0])
     inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
-    return address.is_global and not address.is_multicast and (inner is None or inner.is_global)
+    if inner is None and address in _STANDS_FOR_IPV4:
+        inner = ipaddress.IPv4Address(address.packed[-4:])
+    outside = address.is_global and not address.is_multicast
+    return (
+        outside
+        and not any(address in net for net in _INNER)
+        and (inner is None or _public(str(inner)))
+    )
 
 
 def _port(parts: SplitResult) -> int:
@@ -200,5 +217,12 @@ def _read(answer: urllib3.BaseHTTPResponse) -> Answer:
         return Answer(TAKEN, code)
     if answer.status in _REFUSES:
         return Answer(REFUSED, code)
-    asked = answer.headers.get("Retry-After", "")
-    return Answer(DOWN, code, int(asked) if asked.isascii() and asked.isdigit() else 0)
+    return Answer(DOWN, code, _asked(answer.headers.get("Retry-After", "")))
+
+
+def _asked(header: str) -> int:
+    """Seconds that a Retry-After asks for, as a number or a date; 0 where it is neither."""
+    try:
+        return int(Retry().parse_retry_after(header[:HEADER_MAX])) if header else 0
+    except (ValueError, OverflowError, urllib3.exceptions.InvalidHeader):
+        return 0

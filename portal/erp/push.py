@@ -16,7 +16,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +39,7 @@ log = structlog.get_logger(__name__)
 BATCH = 500
 LANES = 8  # messages that are under way at once
 TURN_SECONDS = 60  # for one company, before others have their turn
+LOOK_SECONDS = 0.5  # between looks whether the company is still ours
 LEASE = dt.timedelta(seconds=TURN_SECONDS + 4 * posting.SECONDS + 60)
 PAUSES = (5, 30, 120, 300, 600, 1200, 1800, 3600)  # seconds after each failure; then the last
 ASKED_MAX = 3600  # seconds that an ERP may ask us to wait
@@ -99,8 +100,9 @@ def push(*, company: Company) -> int:
                 break
             down = _send(target, batch, end)
             faults.point("push.sent")
-            taken += _keep(target, batch, down, at)
-            if down is not None:
+            kept = _keep(target, batch, down, at)
+            taken += kept or 0
+            if kept is None or down is not None:
                 break
     finally:
         PushTarget.objects.filter(pk=target.pk, busy_until=target.busy_until).update(
@@ -234,25 +236,41 @@ def _send(target: PushTarget, batch: Batch, end: float) -> posting.Answer | None
         # One alone first, where the last found nobody.
         queue = list(lanes.values())
         if target.failures:
-            _within([threads.submit(one_after_the_other, queue.pop(0)[:1])], poster, halt, end)
+            first = threads.submit(one_after_the_other, queue.pop(0)[:1])
+            _within(target, [first], poster, halt, end)
         if not halt.is_set():
             rest = [[one for one in lane if one.answer is None] for lane in lanes.values()]
             started = [threads.submit(one_after_the_other, lane) for lane in rest if lane]
-            _within(started, poster, halt, end)
+            _within(target, started, poster, halt, end)
     return next((m.answer for m in batch.messages if _came_to(m) == posting.DOWN), None)
 
 
 def _within(
-    started: Iterable[Any], poster: posting.Poster, halt: threading.Event, end: float
+    target: PushTarget,
+    started: Sequence[Any],
+    poster: posting.Poster,
+    halt: threading.Event,
+    end: float,
 ) -> None:
-    """Waits for them; whoever is not answered when the turn is over is hung up on."""
-    left = max(0.0, end - time.monotonic()) + 2 * posting.SECONDS
-    done, late = wait(started, timeout=left)
+    """Waits for them; whoever is not answered when the turn is over is hung up on. No more is sent
+    once people have changed where to, or have switched it off."""
+    last = max(time.monotonic(), end) + 2 * posting.SECONDS
+    done: Collection[Any] = ()
+    late: Collection[Any] = started
+    while late and time.monotonic() < last:
+        done, late = wait(started, timeout=LOOK_SECONDS)
+        if late and not _ours(target):
+            halt.set()
     if late:
         halt.set()
         poster.abort()
+        done, late = wait(started, timeout=posting.SECONDS)
     for one in done:
         one.result()
+
+
+def _ours(target: PushTarget) -> bool:
+    return PushTarget.objects.filter(pk=target.pk, busy_until=target.busy_until).exists()
 
 
 def _came_to(message: Message) -> str | None:
@@ -260,11 +278,14 @@ def _came_to(message: Message) -> str | None:
 
 
 @transaction.atomic
-def _keep(target: PushTarget, batch: Batch, down: posting.Answer | None, at: dt.datetime) -> int:
-    """Writes down what came of it, if the company is still ours; answers how many were taken."""
+def _keep(
+    target: PushTarget, batch: Batch, down: posting.Answer | None, at: dt.datetime
+) -> int | None:
+    """Writes down what came of it; answers how many were taken, None where the company is not ours
+    any more: then whoever has it now sends them."""
     row = PushTarget.objects.of(target.company_id).select_for_update().filter(pk=target.pk).first()
     if row is None or row.busy_until != target.busy_until or row.cursor != target.cursor:
-        return 0
+        return None
     taken = [one for one in batch.messages if _came_to(one) == posting.TAKEN]
     PushWaiting.objects.of(row.company_id).filter(
         sequence__in=[one.sequence for one in taken if one.waiting is not None]

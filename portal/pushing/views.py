@@ -198,6 +198,9 @@ def since(request: HttpRequest) -> HttpResponse:
         messages.error(request, _("Nothing was sent: write the day as 24.11.2026."))
         return _back(request, "push:messages")
     day: dt.date = form.cleaned_data["first_day"]
+    if day > clock.today():
+        messages.error(request, _("Nothing was sent: the day has not come yet."))
+        return _back(request, "push:messages")
     start = dt.datetime.combine(day, dt.time(), tzinfo=clock.OSLO)
     push.again_since(company=company, since=start, at=clock.now())
     told = _("All that has happened since %(day)s is sent once more, in its order.")

@@ -412,10 +412,38 @@ def test_whatever_stands_in_a_field_the_reader_reads_or_tells_the_place(
         assert len(values) == 6
 
 
+HALVES = {
+    "a first half alone": (rb'"\ud800 A"', True),
+    "a second half alone": (rb'"\udc00"', True),
+    "two first halves": (rb'"\uD83D\uD83D\uDE00"', True),
+    "both halves": (rb'"\ud83d\uDE00"', False),
+    "a backslash before such letters": (rb'"\\ud800"', False),
+    "a backslash before a half": (rb'"\\\ud800"', True),
+    "another letter": (rb'"\u00e6\ud7ff\ue000"', False),
+}
+
+
+@pytest.mark.parametrize(
+    "place", [0, *range(jsonfile.BUFFER_BYTES - 16, jsonfile.BUFFER_BYTES + 2)]
+)
+@pytest.mark.parametrize("case", HALVES)
+def test_half_a_character_is_refused_before_the_parser_writes_another(
+    case: str, place: int
+) -> None:
+    text, refused = HALVES[case]
+    body = io.BytesIO(b'{"x":' + b" " * place + text + b"}")
+    told = ""
+    try:
+        list(jsonfile.read(body, at=dt.datetime(2026, 11, 22, tzinfo=dt.UTC)))
+    except Unreadable as error:
+        told = str(error.problem)
+    assert ("står for et halvt tegn" in told) is refused, told
+
+
 @pytest.mark.parametrize("digits", [101, 5_000, 2_000_000])
 def test_an_endless_number_is_refused_before_the_parser_meets_it(digits: int) -> None:
     body = b'{"totals":{"lines":1,"sum":' + b"9" * digits + b"}}"
     with pytest.raises(Unreadable) as refused:
         list(jsonfile.read(io.BytesIO(body), at=dt.datetime(2026, 11, 22, tzinfo=dt.UTC)))
     assert refused.value.code == "value"
-    assert "digits" in refused.value.problem
+    assert "100 sifre" in refused.value.problem

@@ -10,11 +10,14 @@ from __future__ import annotations
 import datetime as dt
 import os
 import time
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models import Max
+from django.utils import timezone
 from standardwebhooks import Webhook
 
 from portal import clock
@@ -331,6 +334,83 @@ def test_a_worker_killed_after_sending_sends_the_same_again(
     assert erp.of("A") == [numbers[0], numbers[2]] * 2
 
 
+def from_outside(act: Any) -> Any:
+    """A judge that lets this be done once, while the first message is under way, as a request of
+    somebody's would; every message takes a while."""
+    left = [act]
+
+    def judge(message: dict[str, Any]) -> int:
+        if left:
+            act = left.pop()
+            try:
+                act()
+            finally:
+                connection.close()
+        time.sleep(0.02)
+        return 200
+
+    return judge
+
+
+def test_once_it_is_switched_off_no_more_is_sent(made: Stage) -> None:
+    with listening(Erp()) as erp:
+        target(made, erp)
+        happen(made, *["A"] * 200)
+        by = changes.By(made.users["kari"], "kari", None, clock.now())
+
+        def off() -> None:
+            with tenancy.acting_for([made.company], customers=[made.company.customer]):
+                services.switch(company=made.company, on=False, by=by)
+
+        erp.judge = from_outside(off)
+        assert go(made) == 0
+        assert len(erp.seen) < 100, "within a moment"
+        before = len(erp.seen)
+        assert go(made) == 0
+        assert len(erp.seen) == before
+
+
+def test_what_is_to_be_sent_once_more_is_not_sent_over_and_over(made: Stage) -> None:
+    with listening(Erp()) as erp:
+        target(made, erp)
+        numbers = happen(made, *["A"] * 20)
+        since = clock.now() - dt.timedelta(hours=1)
+
+        def again() -> None:
+            with made.scope():
+                push.again_since(company=made.company, since=since, at=clock.now())
+
+        erp.judge = from_outside(again)
+        assert go(made) == 0
+        assert len(erp.seen) <= 20
+        erp.taken.clear()
+        assert go(made) == 20
+    assert erp.of("A") == numbers
+
+
+@pytest.mark.parametrize(
+    ("asked", "least", "most"),
+    [
+        ("9" * 5000, 4, 6),
+        ("soon", 4, 6),
+        ("-7", 4, 6),
+        ("date", 590, 600),
+        ("99999999", 3590, 3600),
+    ],
+)
+def test_how_long_an_erp_asks_to_wait(made: Stage, asked: str, least: int, most: int) -> None:
+    if asked == "date":
+        asked = format_datetime(timezone.now() + dt.timedelta(seconds=600), usegmt=True)
+    with listening(Erp(judge=lambda message: 503)) as erp:
+        erp.headers = {"Retry-After": asked}
+        target(made, erp)
+        happen(made, "A")
+        assert go(made) == 0
+        wait = (state(made).next_try_at - clock.now()).total_seconds()
+        assert least <= wait <= most
+        assert state(made).failures == 1
+
+
 def test_two_workers_at_once_send_each_message_once(made: Stage) -> None:
     with listening(Erp()) as erp:
         target(made, erp)
@@ -364,6 +444,13 @@ FORBIDDEN = [
     ("https://localhost/x", "private"),
     ("https://[::1]/x", "private"),
     ("https://[::ffff:127.0.0.1]/x", "private"),
+    ("https://[::127.0.0.1]/x", "private"),
+    ("https://[::ffff:0:127.0.0.1]/x", "private"),
+    ("https://[64:ff9b::127.0.0.1]/x", "private"),
+    ("https://[64:ff9b::10.0.0.1]/x", "private"),
+    ("https://[64:ff9b:1::1]/x", "private"),
+    ("https://[fec0::1]/x", "private"),
+    ("https://192.0.0.9/x", "private"),
     ("https://10.0.0.1/x", "private"),
     ("https://192.168.1.1:8443/x", "private"),
     ("https://169.254.169.254/latest/meta-data", "private"),
