@@ -40,13 +40,18 @@ WORDS = {
 def keep(told: dict[str, Any]) -> None:
     """Of the staged lines that are returned, keeps in the detail of the event, beside what is
     `told`, how they were debited: the line itself tells of the return from now on."""
+    returned = moves.Staged(PaymentLine, moves.STAGED, "code = %s", ["returned"])
+    settled = PaymentLine.objects.filter(pk__in=returned.ids(), status=lifecycle.SETTLED)
+    ids = list(settled.values_list("pk", flat=True))
+    if not ids:
+        return
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {moves.STAGED} s SET detail = %s::jsonb || jsonb_build_object(%s::text,"
             " jsonb_build_object('date', l.booked_date, 'reference', l.bank_reference))"
             " FROM payments_paymentline l"
-            " WHERE l.id = s.row_id AND s.code = 'returned' AND l.status = %s",
-            [json.dumps(told), DEBIT, lifecycle.SETTLED],
+            " WHERE l.id = s.row_id AND s.code = 'returned' AND l.id = ANY(%s)",
+            [json.dumps(told), DEBIT, ids],
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import io
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -182,7 +183,7 @@ def _forms(text: object) -> tuple[str, ...]:
 def compile_catalogue() -> None:
     """Writes the .mo file beside the .po file."""
     target = CATALOGUE.with_suffix(".mo")
-    temporary = target.with_suffix(".mo.new")
+    temporary = target.with_suffix(f".mo.{os.getpid()}")  # others may write it at this moment too
     with temporary.open("wb") as file:
         mofile.write_mo(file, catalogue())
     temporary.replace(target)
