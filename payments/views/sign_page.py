@@ -29,6 +29,7 @@ from payments import (
 )
 from payments.models import Payment, PaymentLine
 from payments.tables import PayeesTable, SigningTable
+from payments.views import paging
 from portal import clock
 from portal.access import guard, passkeys, secondfactor, tenancy
 from portal.access.acting import Acting, Everywhere
@@ -36,7 +37,6 @@ from portal.access.models import User
 from portal.access.secondfactor import Proof
 from portal.people.forms import SigningForm, told
 
-PAYEES_SHOWN = 200  # on a page
 LEFT_SHOWN = 10
 OTHERS_SHOWN = 5
 FINDINGS_SHOWN = 20
@@ -186,17 +186,17 @@ def context(request: HttpRequest, page: Looked, form: SigningForm) -> dict[str, 
     rows = page.rows
     payments = [row.payment for row in rows]
     total = sum(row.lines for row in rows)
-    number = _page(request, total)
+    payees = paging.of(request, total, "payees", others=["payments"])
+    shown = paging.of(request, len(rows), "payments", others=["payees"])
     sums = _sums(rows)
     without = _without_authority(user, payments)
     return {
         "rows": rows,
-        "table": SigningTable(rows, everywhere=isinstance(acting, Everywhere)),
-        "payees": PayeesTable(_lines(payments, number)),
-        "page": number,
-        "pages": -(-total // PAYEES_SHOWN),
-        "first_line": (number - 1) * PAYEES_SHOWN + 1,
-        "last_line": min(number * PAYEES_SHOWN, total),
+        "table": SigningTable(shown.shown(rows), everywhere=isinstance(acting, Everywhere)),
+        "payees": PayeesTable(_lines(payments, payees)),
+        "payments_paging": shown,
+        "payees_paging": payees,
+        "pages": max(payees.pages, shown.pages),
         "line_total": total,
         "accounts": _by_account(rows),
         "companies": _by_company(acting, rows),
@@ -233,14 +233,14 @@ def _sums(rows: list[signable.Shown]) -> dict[str, Decimal]:
     return added(row.totals for row in rows)
 
 
-def _lines(payments: list[Payment], number: int) -> list[PaymentLine]:
+def _lines(payments: list[Payment], page: paging.Paging) -> list[PaymentLine]:
     """The lines of one page, each with its payment as it stands here."""
     known = {payment.pk: payment for payment in payments}
     rows = PaymentLine.objects.filter(
         payment__in=tenancy.ids(known), status__in=lifecycle.PHASES[lifecycle.OPEN]
     )
     rows = rows.order_by("payment__due_date", "payment_id", "position")
-    lines = list(rows[(number - 1) * PAYEES_SHOWN : number * PAYEES_SHOWN])
+    lines = list(rows[page.rows])
     for line in lines:
         line.payment = known[line.payment_id]
     return lines
@@ -341,13 +341,6 @@ def _seen(acting: Acting | Everywhere, rows: list[signable.Shown]) -> list[str]:
     if isinstance(acting, Acting):
         return [f"{row.payment.pk}|{row.fingerprint()}" for row in rows]
     return [f"{row.payment.company.public_id}|{row.payment.pk}|{row.fingerprint()}" for row in rows]
-
-
-def _page(request: HttpRequest, total: int) -> int:
-    """Which page of the payees is asked for: there is always one."""
-    told = request.GET.get("payees", "1")
-    wanted = int(told) if told.isascii() and told.isdigit() and len(told) < 6 else 1
-    return min(max(1, wanted), max(1, -(-total // PAYEES_SHOWN)))
 
 
 def _checked(page: Looked, sums: dict[str, Decimal]) -> dict[str, Any]:

@@ -556,11 +556,27 @@ def test_signing_many_shows_the_first_payees_and_takes_constant_queries(
             page = text_of(choose(made, anne, *rows))
         counts.append(len(captured))
     assert counts[0] == counts[1]
-    assert "Lines 1 to 200 of 250. Your approval covers them all." in page
-    assert "On these 2 pages" in page
-    second = text_of(anne.get(f"{address_of(page)}?payees=2"))
-    assert [page.count("Leverandør AS"), second.count("Leverandør AS")] == [200, 50]
+    assert "Lines 1 to 100 of 250. Your approval covers them all." in page
+    assert "On these 3 pages" in page
+    third = text_of(anne.get(f"{address_of(page)}?payees=3"))
+    assert [page.count("Leverandør AS"), third.count("Leverandør AS")] == [100, 50]
     assert text_of(anne.get(f"{address_of(page)}?payees=99")) != page
+
+
+def test_many_payments_are_shown_by_the_page_and_signed_together(made: Stage, anne: Client) -> None:
+    rows = [make(made, f"M{n:03d}", lines=1) for n in range(101)]
+    first = text_of(choose(made, anne, *rows))
+    address = address_of(first)
+    assert "Payments 1 to 100 of 101, those due first. Your approval covers them all." in first
+    second = text_of(anne.get(f"{address}?payments=2&payees=2"))
+    assert 'href="?payees=2&amp;payments=1#payments"' in second
+    assert 'href="?payments=2&amp;payees=1#payees"' in second
+    assert re.findall(r'class="lead"><a href="[^"]+">(M\d+)', second) == ["M100"]
+    assert [page.count('name="seen"') for page in (first, second)] == [101, 101]
+    seen = re.findall(r'name="seen" value="([^"]+)"', second)
+    sent = {"seen": seen, "code": kit.code_of(made.users["anne"])}
+    assert "101" in text_of(anne.post(address, sent, follow=True))
+    assert Signature.objects.count() == 101
 
 
 def address_of(page: str) -> str:
