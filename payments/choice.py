@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -19,7 +18,7 @@ from django.utils.translation import gettext as _
 from payments import lists, queries
 from payments.models import Payment
 from portal.access import guard, tenancy
-from portal.access.acting import Acting, Here
+from portal.access.acting import Acting, Everywhere, Here
 from portal.lists import selection
 from portal.lists.spec import ListSpec
 
@@ -43,10 +42,16 @@ class Choice:
     list_name: str
     query: str
 
-    def payments(self, rows: QuerySet[Payment]) -> list[Payment]:
-        """Those of it that may be seen, with what the pages show of them."""
-        found = list(rows.filter(pk__in=tenancy.ids(self.ids)).order_by("due_date", "pk"))
+    def payments(self, acting: Acting | Everywhere) -> list[Payment]:
+        """Those of it that may be seen, those due first, with what the pages show of them; of
+        several companies each is called by its company too."""
+        rows = lists.seen(acting=acting).filter(pk__in=tenancy.ids(self.ids))
+        found = list(rows.order_by("due_date", "pk"))
         queries.with_agreements(found)
+        for payment in found:
+            payment.company = acting.places[payment.company_id].company
+            if isinstance(acting, Everywhere):
+                payment.called_there = f"{payment.company} {payment.number}"
         return found
 
     @property

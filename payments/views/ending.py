@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -12,10 +13,13 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from payments import approval, cancelling, choice, lifecycle, policy, queries, tasks
+from payments import approval, cancelling, choice, lifecycle, policy, tasks
 from payments.models import Payment
+from payments.views.sign_page import acting_of
 from portal import clock
 from portal.access import actors, guard
+from portal.access.acting import Acting, Everywhere
+from portal.access.models import Company
 from portal.access.roles import APPROVE_PAYMENTS, CANCEL_PAYMENTS, Permission
 from portal.events import moves
 from portal.events.lifecycle import Move
@@ -56,6 +60,36 @@ def cancel_page(request: HttpRequest, kept: str) -> HttpResponse:
 
 
 @require_POST
+@guard.everywhere(*APPROVE_PAYMENTS)
+def refuse_everywhere(request: HttpRequest) -> HttpResponse:
+    """Keeps what was chosen in several companies and leads to the page where it is refused."""
+    return _kept(request, REFUSE)
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@guard.everywhere(*APPROVE_PAYMENTS)
+def refuse_everywhere_page(request: HttpRequest, kept: str) -> HttpResponse:
+    """Refuses whole payments of several companies for good, in each all or none."""
+    return _end(request, REFUSE, kept)
+
+
+@require_POST
+@guard.everywhere(*CANCEL_PAYMENTS)
+def cancel_everywhere(request: HttpRequest) -> HttpResponse:
+    """Keeps what was chosen in several companies and leads to the page where it is cancelled."""
+    return _kept(request, CANCEL)
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@guard.everywhere(*CANCEL_PAYMENTS)
+def cancel_everywhere_page(request: HttpRequest, kept: str) -> HttpResponse:
+    """Cancels whole payments of several companies that have not been sent, in each all or none."""
+    return _end(request, CANCEL, kept)
+
+
+@require_POST
 @guard.company(*CANCEL_PAYMENTS)
 def ask_bank(request: HttpRequest) -> HttpResponse:
     """Keeps what was chosen and leads to the page where the bank is asked to stop it."""
@@ -92,42 +126,54 @@ CANCEL = _Way("cancel", lifecycle.CANCEL.sources, lifecycle.CANCEL)
 ASK = _Way("ask-bank", frozenset(policy.AT_BANK))
 
 
+def _page(here: Acting | Everywhere, way: _Way, kept: str) -> HttpResponse:
+    if isinstance(here, Everywhere):
+        return redirect(f"all-payments:{way.act}-page", kept=kept)
+    return redirect(f"payments:{way.act}-page", company=here.company.public_id, kept=kept)
+
+
+def _list(here: Acting | Everywhere) -> HttpResponse:
+    if isinstance(here, Everywhere):
+        return redirect("all-payments:list")
+    return redirect("payments:list", company=here.company.public_id)
+
+
 def _kept(request: HttpRequest, way: _Way) -> HttpResponse:
     chosen = choice.made(request, statuses=way.statuses)
     if not chosen.ids:
         messages.error(request, _("Choose at least one payment first."))
         return redirect(chosen.address)
-    company = guard.acting_of(request).company.public_id
-    name = choice.keep(request, chosen)
-    return redirect(f"payments:{way.act}-page", company=company, kept=name)
+    return _page(acting_of(request), way, choice.keep(request, chosen))
 
 
 def _end(request: HttpRequest, way: _Way, kept: str) -> HttpResponse:
-    """Asks why; then ends all that were shown, or none of them."""
-    acting = guard.acting_of(request)
+    """Asks why; then ends, of each company, all that was shown or none of it."""
+    here = acting_of(request)
     chosen = choice.kept(request, kept)
     if chosen is None:
         messages.error(request, _("What you had chosen is ended or forgotten. Choose again."))
-        return redirect("payments:list", company=acting.company.public_id)
-    found = chosen.payments(queries.visible(company=acting.company, permissions=acting.permissions))
-    refusals = {payment.pk: way.refusal(payment, acting.permissions) for payment in found}
+        return _list(here)
+    found = chosen.payments(here)
+    refusals = {
+        payment.pk: way.refusal(payment, here.places[payment.company_id].permissions)
+        for payment in found
+    }
     able = [payment for payment in found if refusals[payment.pk] is None]
     left: dict[str, list[str]] = {}
     for payment in found:
         refusal = refusals[payment.pk]
         if refusal is not None:
-            left.setdefault(refusal.text, []).append(payment.number)
+            left.setdefault(refusal.text, []).append(payment.called)
     told = {} if request.method == "POST" else choice.told(request, kept)
     fault = told.get("fault", "")
     if request.method == "POST":
         reason = one_line(request.POST.get("reason", ""), 200)
         # What is ended is what was shown, not what can be ended by now.
         seen = set(selection.ids_of(request.POST.getlist("seen")))
-        shown = [payment for payment in able if payment.pk in seen]
-        if shown and len(shown) == len(seen):
+        if seen and seen <= {payment.pk for payment in found}:
             if not reason:
                 return choice.refused(request, kept, fault="missing")
-            if _ended(request, way, shown, reason):
+            if _ended(request, way, [p for p in found if p.pk in seen], able, reason):
                 choice.forget(request, kept)
                 return redirect(chosen.address)
         return choice.refused(request, kept, fault="changed", reason=reason)
@@ -140,6 +186,7 @@ def _end(request: HttpRequest, way: _Way, kept: str) -> HttpResponse:
     context = {
         "payments": able,
         "left": list(left.items()),
+        "several": isinstance(here, Everywhere),
         "choice": chosen,
         "act": way.act,
         "reason": told.get("reason", ""),
@@ -149,54 +196,81 @@ def _end(request: HttpRequest, way: _Way, kept: str) -> HttpResponse:
     return render(request, "payments/end.html", context)
 
 
-def _ended(request: HttpRequest, way: _Way, payments: list[Payment], reason: str) -> bool:
-    """Ends them and tells it; False when another was quicker, and then none is ended."""
-    acting = guard.acting_of(request)
-    ids = [payment.pk for payment in payments]
+def _ended(
+    request: HttpRequest, way: _Way, shown: list[Payment], able: list[Payment], reason: str
+) -> bool:
+    """Ends what was shown, of each company all or nothing, and tells it; False when none of it was
+    ended: another was quicker."""
+    still = {payment.pk for payment in able}
+    done: list[Payment] = []
+    lines = 0
+    late: list[Company] = []
+    for company, payments in _by_company(shown).items():
+        count = 0
+        if all(payment.pk in still for payment in payments):
+            count = _end_in(request, way, company, [payment.pk for payment in payments], reason)
+        if count:
+            done += payments
+            lines += count
+        else:
+            late.append(company)
+    if not done:
+        return False
+    told = ngettext("%(n)s line", "%(n)s lines", lines) % {"n": lines}
+    numbers = ", ".join(payment.called for payment in done[:NAMED])
+    more = " …" if len(done) > NAMED else ""
+    messages.success(request, f"{_count(way, len(done))} ({told}): {numbers}{more}")
+    for company in late[:NAMED]:
+        messages.error(request, f"{company}: {_changed()}")
+    if len(late) > NAMED:
+        text = ngettext(
+            "In %(n)s more company nothing was changed.",
+            "In %(n)s more companies nothing was changed.",
+            len(late) - NAMED,
+        )
+        messages.error(request, text % {"n": len(late) - NAMED})
+    return True
+
+
+def _by_company(payments: list[Payment]) -> dict[Company, list[Payment]]:
+    found: dict[Company, list[Payment]] = {}
+    for payment in payments:
+        found.setdefault(payment.company, []).append(payment)
+    return found
+
+
+def _end_in(request: HttpRequest, way: _Way, company: Company, ids: list[int], reason: str) -> int:
+    """Ends these of one company; answers how many lines, 0 where another was quicker."""
+    user = guard.user_of(request)
+    common: dict[str, Any] = {
+        "company": company,
+        "permissions": acting_of(request).places[company.pk].permissions,
+        "payment_ids": ids,
+        "reason": reason,
+        "at": clock.now(),
+    }
     try:
         if way is REFUSE:
-            count = approval.refuse(
-                company=acting.company,
-                user=guard.user_of(request),
-                permissions=acting.permissions,
-                payment_ids=ids,
-                reason=reason,
-                at=clock.now(),
-            )
-            text = ngettext("%(n)s payment is refused", "%(n)s payments are refused", len(ids))
-        elif way is ASK:
-            count = cancelling.ask(
-                company=acting.company,
-                by=actors.person(request.user),
-                user=guard.user_of(request),
-                permissions=acting.permissions,
-                payment_ids=ids,
-                reason=reason,
-                at=clock.now(),
-            )
-            tasks.nudge_sending(acting.company.pk)
-            text = ngettext(
-                "The bank is asked to stop %(n)s payment",
-                "The bank is asked to stop %(n)s payments",
-                len(ids),
-            )
-        else:
-            count = approval.cancel(
-                company=acting.company,
-                by=actors.person(request.user),
-                permissions=acting.permissions,
-                payment_ids=ids,
-                reason=reason,
-                at=clock.now(),
-            )
-            text = ngettext("%(n)s payment is cancelled", "%(n)s payments are cancelled", len(ids))
-    except (moves.Conflict, approval.Changed, cancelling.NothingToAsk):
-        return False
-    lines = ngettext("%(n)s line", "%(n)s lines", count) % {"n": count}
-    numbers = ", ".join(payment.number for payment in payments[:NAMED])
-    more = " …" if len(payments) > NAMED else ""
-    messages.success(request, f"{text % {'n': len(ids)}} ({lines}): {numbers}{more}")
-    return True
+            return approval.refuse(user=user, **common)
+        if way is CANCEL:
+            return approval.cancel(by=actors.person(user), **common)
+        count = cancelling.ask(by=actors.person(user), user=user, **common)
+    except (moves.Conflict, approval.NotSigned, cancelling.NothingToAsk):
+        return 0
+    tasks.nudge_sending(company.pk)
+    return count
+
+
+def _count(way: _Way, n: int) -> str:
+    if way is REFUSE:
+        text = ngettext("%(n)s payment is refused", "%(n)s payments are refused", n)
+    elif way is ASK:
+        text = ngettext(
+            "The bank is asked to stop %(n)s payment", "The bank is asked to stop %(n)s payments", n
+        )
+    else:
+        text = ngettext("%(n)s payment is cancelled", "%(n)s payments are cancelled", n)
+    return text % {"n": n}
 
 
 def _changed() -> str:

@@ -20,7 +20,7 @@ from payments.models import Ceremony
 from payments.views import sign_page as shown_page
 from portal import clock
 from portal.access import guard
-from portal.access.roles import APPROVE_PAYMENTS, SEE_PAYMENTS
+from portal.access.roles import APPROVE_PAYMENTS, CANCEL_PAYMENTS, SEE_PAYMENTS
 from portal.events import moves
 from portal.lists import selection
 from portal.lists.pages import ListPage
@@ -34,10 +34,13 @@ LEFT_OUT = "signing_left_out"
 @guard.everywhere(*SEE_PAYMENTS)
 def index(request: HttpRequest) -> HttpResponse:
     """The payments of all companies."""
-    may_approve = bool(APPROVE_PAYMENTS & guard.everywhere_of(request).permissions)
+    permissions = guard.everywhere_of(request).permissions
+    may_approve = bool(APPROVE_PAYMENTS & permissions)
+    may_cancel = bool(CANCEL_PAYMENTS & permissions)
     context = {
-        "list": ListPage(request, lists.PAYMENTS_EVERYWHERE, may_choose=may_approve),
+        "list": ListPage(request, lists.PAYMENTS_EVERYWHERE, may_choose=may_approve or may_cancel),
         "may_approve": may_approve,
+        "may_cancel": may_cancel,
         "at_once": settings.SIGN_AT_ONCE_MAX,
     }
     return render(request, "payments/list_everywhere.html", context)
@@ -50,6 +53,7 @@ def approve(request: HttpRequest) -> HttpResponse:
     context = {
         "list": ListPage(request, lists.TO_APPROVE_EVERYWHERE),
         "may_approve": True,
+        "may_cancel": bool(CANCEL_PAYMENTS & guard.everywhere_of(request).permissions),
         "at_once": settings.SIGN_AT_ONCE_MAX,
     }
     return render(request, "payments/list_everywhere.html", context)

@@ -21,7 +21,6 @@ from payments import (
     choice,
     guards,
     lifecycle,
-    lists,
     policy,
     queries,
     signable,
@@ -65,11 +64,7 @@ def acting_of(request: HttpRequest) -> Acting | Everywhere:
 def looked(request: HttpRequest, chosen: choice.Choice) -> Looked:
     """Reads what was chosen, in a constant number of queries."""
     acting = acting_of(request)
-    payments = chosen.payments(lists.seen(acting=acting))
-    for payment in payments:
-        payment.company = acting.places[payment.company_id].company
-        if isinstance(acting, Everywhere):
-            payment.called_there = f"{payment.company} {payment.number}"
+    payments = chosen.payments(acting)
     shown = signable.shown(payments)
     rights = signable.rights(
         user=guard.user_of(request), places=acting.places.values(), at=clock.now()

@@ -162,7 +162,7 @@ def roles_everywhere(*, user: User) -> dict[Company, frozenset[Role]]:
     its customer at hand; in a constant number of queries. Run it while acting for `companies_of`
     the user.
     """
-    companies = list(companies_of(user).select_related("customer"))
+    companies = list(companies_of(user).prefetch_related("customer"))
     lent: dict[int, set[int]] = {}
     stand_ins = standing_in_any(companies=companies).filter(deputy=user)
     for pk, absent in stand_ins.values_list("company_id", "absent_id"):

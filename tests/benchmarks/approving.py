@@ -49,12 +49,9 @@ def main(words: list[str]) -> None:
     from tests.benchmarks.servers import standing
 
     with standing() as (_folder, urls):
-        import django
+        import portal.wsgi  # as the web server does
 
-        django.setup()
-        import portal.celery  # as manage.py does: words to the broker find this one
-
-        assert portal.celery.app
+        assert portal.wsgi.application
         from django.conf import settings
         from django.core.management import call_command
 

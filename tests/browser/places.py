@@ -440,6 +440,13 @@ STATES = [
     Place("all-payments:sign", "one", post("all-payments:sign", payment="awaiting")),
     Place("all-payments:sign", "many", EVERYWHERE),
     Place("all-payments:sign", "wrong-code", fill(EVERYWHERE, code="000000")),
+    Place("all-payments:refuse", "many", post("all-payments:refuse", payment=OPEN)),
+    Place(
+        "all-payments:refuse",
+        "no-reason",
+        fill(post("all-payments:refuse", payment=OPEN), reason=""),
+    ),
+    Place("all-payments:cancel", "one", post("all-payments:cancel", payment="partly")),
     Place("payments:sign", "nothing-to-sign", post("payments:sign", of="second")),
     Place("payments:refuse", "one", post("payments:refuse", payment="awaiting")),
     Place("payments:refuse", "no-reason", fill(REFUSING, reason="")),

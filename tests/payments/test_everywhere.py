@@ -18,6 +18,7 @@ from portal import clock
 from portal.access import grants, tenancy
 from portal.access.models import ApprovalLimit, Deputy, RoleGrant, User, UserGroup
 from portal.access.roles import Role
+from portal.events.models import Event
 from portal.lists import keyset
 from portal.lists.models import SavedView
 from tests import kit
@@ -145,6 +146,87 @@ def test_what_stands_in_the_way_in_one_company_stops_only_that(sara: User) -> No
         go(lines_of(second).filter(position=2), lifecycle.HOLD, second)
     told = confirm(client, sara, address, seen)
     assert "Prøve 2 AS: The payments changed after the page was shown." in told
+
+
+def ending(client: Client, act: str, *payments: Payment) -> tuple[str, str]:
+    """The address of the page that refuses or cancels these, and the page."""
+    ids = [payment.pk for payment in payments]
+    answer = client.post(f"/all/outgoing/{act}/", {"payment": ids}, follow=True)
+    return answer.request["PATH_INFO"], text_of(answer)
+
+
+def end(client: Client, address: str, *payments: Payment, reason: str = "Feil") -> str:
+    sent = {"seen": [payment.pk for payment in payments], "reason": reason}
+    page = text_of(client.post(address, sent, follow=True))
+    return " ".join(page.replace("&#x27;", "'").split())
+
+
+@pytest.mark.parametrize(
+    ("act", "done", "status"),
+    [("refuse", "refused", "refused"), ("cancel", "cancelled", "cancelled")],
+)
+def test_what_is_refused_or_cancelled_at_once_is_each_companys_own(
+    sara: User, act: str, done: str, status: str
+) -> None:
+    one, two = stages(sara, Role.APPROVER, Role.APPROVER)
+    payments = [with_payment(one, "P1"), with_payment(two, "P1", lines=2)]
+    client = browser(sara)
+    assert "Refuse" in text_of(client.get(APPROVE))
+    address, page = ending(client, act, *payments)
+    assert page.count("Prøve 1 AS") == page.count("Prøve 2 AS") == 1
+    assert "Write a reason first" in end(client, address, *payments, reason=" ")
+    told = end(client, address, *payments)
+    assert f"2 payments are {done} (5 lines): Prøve 1 AS P1, Prøve 2 AS P1" in told
+    for made, payment in zip((one, two), payments, strict=True):
+        assert status_of(made, payment) == status
+        with made.scope():
+            event = Event.objects.filter(group_id=payment.pk).latest("id")
+        assert (event.company, event.actor_id) == (made.company, sara.pk)
+        assert (event.detail or {})["reason"] == "Feil"
+    assert "is ended or forgotten" in text_of(client.get(address, follow=True))
+
+
+def test_what_has_moved_on_in_one_company_ends_nothing_of_that_alone(sara: User) -> None:
+    one, two = stages(sara, Role.APPROVER, Role.APPROVER, approvers=1)
+    first, second, third = (
+        with_payment(one, "P1"),
+        with_payment(two, "P2"),
+        with_payment(two, "P3"),
+    )
+    client = browser(sara)
+    address, _page = ending(client, "refuse", first, second, third)
+    with two.scope():
+        go(lines_of(second), lifecycle.CANCEL, second)
+    told = end(client, address, first, second, third)
+    assert "1 payment is refused (3 lines): Prøve 1 AS P1" in told
+    assert "Prøve 2 AS: Nothing was changed" in told
+    assert status_of(one, first) == "refused"
+    assert status_of(two, third) == "awaiting"
+    # Where nothing at all could be ended, the page comes again and tells it.
+    address, _page = ending(client, "refuse", third)
+    with two.scope():
+        go(lines_of(third), lifecycle.CANCEL, third)
+    assert "Nothing was changed" in end(client, address, third)
+
+
+def test_nobody_ends_what_is_not_theirs_to_end(sara: User) -> None:
+    one, two = stages(sara, Role.APPROVER, Role.ACCOUNTANT)
+    other = kit.stage(place=3)
+    mine, theirs = with_payment(one, "P1"), with_payment(two, "P2")
+    strange = with_payment(other, "P3")
+    client = browser(sara)
+    address, page = ending(client, "refuse", mine, theirs, strange)
+    assert "Prøve 1 AS" in page
+    assert "Prøve 2 AS" not in page  # there nobody may refuse by this role
+    assert "Prøve 3 AS" not in page
+    for named in ([mine, theirs], [mine, strange]):
+        end(client, address, *named)
+        assert status_of(two, theirs) == "awaiting"
+        assert status_of(other, strange) == "awaiting"
+        address, _page = ending(client, "refuse", mine, theirs)
+    # An accountant may cancel, and so in both.
+    address, _page = ending(client, "cancel", theirs)
+    assert "1 payment is cancelled" in end(client, address, theirs)
 
 
 def test_a_limit_in_one_company_says_nothing_of_another(sara: User) -> None:
