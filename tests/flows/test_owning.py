@@ -105,6 +105,16 @@ def told(made: Stage, number: str = NUMBER) -> BankFile:
     return seen(scene.fetched(made, f"s{clock.now().timestamp()}.xml", content))
 
 
+def sent_on(made: Stage, row: BankAgreement) -> BankFile:
+    """The file of the company's first payment, sent on this agreement."""
+    with made.scope():
+        made.agreement = BankAgreement.objects.select_related("account", "channel").get(pk=row.pk)
+    approved(made, "A")
+    job.send(made)
+    with made.scope():
+        return BankFile.objects.get(direction="out")
+
+
 def status_of(row: BankAgreement) -> str:
     with tenancy.acting_for(Company.objects.values_list("pk", flat=True)):
         row.refresh_from_db()
@@ -145,13 +155,8 @@ def test_the_first_payments_that_the_bank_receives_confirm_the_account(
     row = written(made, "active")
     file = told(made)
     assert (file.company_id, code(file)) == (None, "unconfirmed-account")
-    with made.scope():
-        made.agreement = BankAgreement.objects.select_related("account", "channel").get(pk=row.pk)
-    approved(made, "A")
-    job.send(made)
+    sent = sent_on(made, row)
     assert again(file).company_id is None
-    with made.scope():
-        sent = BankFile.objects.get(direction="out")
     scene.hear(made, "actc.xml", scene.status_report(sent.message_id, group="ACTC"))
     file = again(file)
     assert (file.company_id, file.status) == (made.company.pk, "read")
@@ -193,12 +198,7 @@ def test_a_receipt_that_somebody_has_brought_in_does_not_show_whose_an_account_i
 ) -> None:
     row = written(made, "active")
     file = told(made)
-    with made.scope():
-        made.agreement = BankAgreement.objects.select_related("account", "channel").get(pk=row.pk)
-    approved(made, "A")
-    job.send(made)
-    with made.scope():
-        sent = BankFile.objects.get(direction="out")
+    sent = sent_on(made, row)
     receipt = scene.status_report(sent.message_id, group="ACTC")
     assert by_hand(made, "mine.xml", receipt).status == "read"
     with made.scope():
@@ -415,12 +415,7 @@ def test_a_status_of_a_single_line_shows_that_the_bank_knows_the_agreement(
 ) -> None:
     row = written(made, "active")
     file = told(made)
-    with made.scope():
-        made.agreement = BankAgreement.objects.select_related("account", "channel").get(pk=row.pk)
-    approved(made, "A")
-    job.send(made)
-    with made.scope():
-        sent = BankFile.objects.get(direction="out").message_id
+    sent = sent_on(made, row).message_id
     refused = scene.Said(lines={"A-0": ("RJCT", [("AC02", "")])})
     scene.hear(made, "rjct.xml", scene.status_report(sent, payments={"A": refused}))
     assert again(file).company_id is None
@@ -434,10 +429,7 @@ def test_word_of_payments_that_were_sent_from_here_shows_whose_they_are(
 ) -> None:
     """A debit advice that comes before any report, with the id of the file that was sent."""
     row = written(made, "active")
-    with made.scope():
-        made.agreement = BankAgreement.objects.select_related("account", "channel").get(pk=row.pk)
-    approved(made, "A")
-    job.send(made)
+    sent_on(made, row)
     content = advice(made, *each(made, "A"))
     file = seen(scene.fetched(made, "unnamed.xml", content))
     assert (file.company_id, code(file)) == (None, "unconfirmed-account")
